@@ -1,0 +1,49 @@
+"""sfumato: noisy measurements in, full calibrated probability distributions out."""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sfumato.io.pdfs import read_pdfs as read_pdfs
+    from sfumato.io.pdfs import write_pdfs as write_pdfs
+    from sfumato.pdfs import GridPDFs as GridPDFs
+    from sfumato.pdfs import ParametricPDFs as ParametricPDFs
+    from sfumato.pdfs import concatenate as concatenate
+    from sfumato.regression import MDNRegressor as MDNRegressor
+    from sfumato.tabular import read_model as read_model
+    from sfumato.tabular import write_model as write_model
+
+_HOMES = {
+    "GridPDFs": "sfumato.pdfs",
+    "MDNRegressor": "sfumato.regression",
+    "ParametricPDFs": "sfumato.pdfs",
+    "concatenate": "sfumato.pdfs",
+    "read_model": "sfumato.tabular",
+    "read_pdfs": "sfumato.io.pdfs",
+    "write_model": "sfumato.tabular",
+    "write_pdfs": "sfumato.io.pdfs",
+}
+
+__all__ = [  # noqa: PLE0604 - the names are those of the table
+    "GridPDFs",
+    "MDNRegressor",
+    "ParametricPDFs",
+    "concatenate",
+    "read_model",
+    "read_pdfs",
+    "write_model",
+    "write_pdfs",
+]
+__version__ = version("sfumato")
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on first use, so that ``import sfumato`` costs nothing."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'sfumato' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

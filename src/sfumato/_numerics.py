@@ -1,0 +1,79 @@
+"""Arithmetic that two rooms share and that names nothing of ours: inversion, integration, rows."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+Points = np.ndarray
+
+
+def row_chunks(n_rows: int, *, width: int, budget: int = 1 << 19) -> Iterator[slice]:
+    """Slices over `n_rows` such that rows times `width` stays near `budget` numbers (cache-sized)."""
+    step = max(1, budget // max(width, 1))
+    for start in range(0, n_rows, step):
+        yield slice(start, min(start + step, n_rows))
+
+
+def cumulative_trapezoid(values: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    """Running integral of `values` over `nodes` along the last axis, starting at 0, same shape."""
+    steps = 0.5 * (values[..., 1:] + values[..., :-1]) * np.diff(nodes, axis=-1)
+    out = np.zeros(np.broadcast_shapes(values.shape, nodes.shape))
+    np.cumsum(steps, axis=-1, out=out[..., 1:])
+    return out
+
+
+def invert_increasing(
+    function: Callable[[Points], Points],
+    derivative: Callable[[Points], Points],
+    targets: np.ndarray,
+    *,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    start: np.ndarray,
+    n_steps: int = 80,
+    tolerance: float = 1e-12,
+) -> np.ndarray:
+    """Solve ``function(y) = targets`` elementwise for increasing functions by safeguarded Newton.
+
+    A Newton step that leaves the current bracket is replaced by bisection, so every element
+    converges whatever its start, and no element's answer depends on another's.
+
+    Parameters
+    ----------
+    function, derivative : elementwise over arrays of the shape of `targets`.
+    targets, lower, upper, start : arrays of one shape; the solutions lie in [lower, upper].
+    n_steps : most iterations; 60 bisections alone exhaust double precision.
+    tolerance : stop when no element moves by more than this times its first bracket.
+    """
+    low, high, y = lower.copy(), upper.copy(), np.clip(start, lower, upper)
+    scale = upper - lower
+    for _ in range(n_steps):
+        residual = function(y) - targets
+        below = residual < 0
+        low, high = np.where(below, y, low), np.where(below, high, y)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            newton = y - residual / derivative(y)
+        inside = (newton > low) & (newton < high)
+        proposal = np.where(inside, newton, 0.5 * (low + high))
+        moved = np.abs(proposal - y)
+        y = np.where(residual == 0, y, proposal)
+        if np.all((moved <= tolerance * scale) | (residual == 0)):
+            break
+    return y
+
+
+def maximise(
+    function: Callable[[Points], Points], *, lower: np.ndarray, upper: np.ndarray, n_steps: int = 45
+) -> np.ndarray:
+    """Place of the maximum of unimodal functions in [lower, upper], elementwise, golden section."""
+    ratio = (np.sqrt(5.0) - 1.0) / 2.0
+    a, b = lower.astype(float), upper.astype(float)
+    c, d = b - ratio * (b - a), a + ratio * (b - a)
+    f_c, f_d = function(c), function(d)
+    for _ in range(n_steps):
+        left = f_c >= f_d
+        a, b = np.where(left, a, c), np.where(left, d, b)
+        c, d = b - ratio * (b - a), a + ratio * (b - a)
+        f_new = function(np.where(left, c, d))
+        f_c, f_d = np.where(left, f_new, f_d), np.where(left, f_c, f_new)
+    return 0.5 * (a + b)

@@ -1,0 +1,93 @@
+"""Options that several verbs share, and how their texts become values."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from sfumato.errors import DataError, suggest
+from sfumato.io.tables import TableFile, open_table
+
+Tables = Annotated[
+    list[Path], typer.Argument(help="Tables: .parquet, .csv, .hdf5 or .fits.", show_default=False)
+]
+Group = Annotated[str | None, typer.Option(help="HDF5 group (or FITS extension) of the table.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
+PDFs = Annotated[
+    Path, typer.Argument(help="A file written by `sfumato predict`.", show_default=False)
+]
+
+
+def open_tables(paths: list[Path], group: str | None) -> list[TableFile]:
+    """All tables, opened."""
+    return [open_table(path, group=group) for path in paths]
+
+
+def split(text: str | None) -> tuple[str, ...]:
+    """Comma-separated names, without spaces and empty ones."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def numbers(text: str, *, option: str) -> tuple[float, ...]:
+    """Comma-separated numbers.
+
+    Raises
+    ------
+    ValueError
+        One is not a number.
+    """
+    try:
+        return tuple(float(part) for part in split(text))
+    except ValueError as error:
+        raise ValueError(f"{option} must be numbers separated by commas; got {text!r}.") from error
+
+
+def edges(text: str) -> tuple[float, ...]:
+    """Bin edges: at least two, increasing."""
+    values = numbers(text, option="--edges")
+    if len(values) < 2 or any(b <= a for a, b in zip(values[:-1], values[1:], strict=True)):
+        raise ValueError(f"--edges must be at least two increasing numbers; got {text!r}.")
+    return values
+
+
+def band_columns(template: str, bands: tuple[str, ...], *, option: str) -> tuple[str, ...]:
+    """A column for each band from a template such as ``mag_{band}``.
+
+    Raises
+    ------
+    ValueError
+        The template has no place for the band.
+    """
+    if "{band}" not in template:
+        raise ValueError(f"{option} must contain {{band}}, as in 'mag_{{band}}'; got {template!r}.")
+    return tuple(template.replace("{band}", band) for band in bands)
+
+
+def from_config(context: click.Context, _parameter: Any, path: Path | None) -> Path | None:
+    """Callback of ``--config``: a TOML file's values become the options' defaults."""
+    if path is None:
+        return None
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist. Check --config.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not valid TOML ({error}).") from error
+    # an option may be called --drop-missing and its parameter drop_missing
+    names = {
+        option.removeprefix("--"): parameter.name
+        for parameter in context.command.params
+        for option in parameter.opts
+        if option.startswith("--")
+    }
+    defaults = {}
+    for key, value in values.items():
+        name = key.replace("_", "-")
+        if name not in names:
+            raise DataError(f"{path}: unknown option {key!r}. {suggest(name, list(names))}")
+        text = ",".join(map(str, value)) if isinstance(value, list) else value
+        defaults[names[name]] = text
+    context.default_map = {**(context.default_map or {}), **defaults}
+    return path

@@ -1,0 +1,31 @@
+"""``sfumato export``: PDFs for other programs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sfumato.cli._console import console
+from sfumato.cli._options import Overwrite, PDFs, split
+from sfumato.io._files import check_output
+from sfumato.io.pdfs import open_pdfs
+from sfumato.io.qp import export_qp
+
+
+def export(
+    pdfs: PDFs,
+    output: Annotated[Path, typer.Option(help="File ending in .hdf5.", show_default=False)],
+    kind: Annotated[str, typer.Option(help="`interp` (grid) or `mixmod` (Gaussians).")] = "interp",
+    keep: Annotated[str | None, typer.Option(help="Columns for the ancillary table.")] = None,
+    points: Annotated[int, typer.Option(help="Points of the grid of `interp`.")] = 301,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a file of `qp`, which `qp.read` opens.
+
+    Example:
+
+        sfumato export pdfs.parquet --kind mixmod --keep id,redshift --output pdfs_qp.hdf5
+    """
+    check_output(output, overwrite=overwrite)
+    export_qp(open_pdfs(pdfs), output, kind=kind, columns=split(keep), n_points=points)
+    console.print(f"qp file written to {output}")

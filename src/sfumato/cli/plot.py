@@ -1,0 +1,36 @@
+"""``sfumato plot``: pictures of a file of PDFs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sfumato.cli._console import console
+from sfumato.cli._options import Overwrite, PDFs, split
+from sfumato.io._files import check_output
+from sfumato.io.pdfs import open_pdfs
+from sfumato.photoz.report import PLOTS, draw
+from sfumato.errors import choose
+
+
+def plot(
+    pdfs: PDFs,
+    kind: Annotated[str, typer.Option(help="pdfs, pit, points or coverage.")] = "pdfs",
+    rows: Annotated[str, typer.Option(help="Rows, from 0, of the objects of `--kind pdfs`.")] = "0,1,2,3,4,5",
+    truth: Annotated[str | None, typer.Option(help="Column of true values.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="PNG, PDF or SVG file [PDFS-KIND.png].")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Draw chosen objects (components, truth and statistics), PIT, points or coverage.
+
+    Example:
+
+        sfumato plot pdfs.parquet --kind pdfs --rows 0,10,20 --truth redshift
+    """
+    choose(kind, PLOTS, what="--kind")
+    path = output or pdfs.with_name(f"{pdfs.stem}-{kind}.png")
+    check_output(path, overwrite=overwrite)
+    draw(open_pdfs(pdfs), kind, path, rows=[int(row) for row in split(rows)], truth=truth)
+    console.print(f"Figure written to {path}")

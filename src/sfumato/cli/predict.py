@@ -1,0 +1,82 @@
+"""``sfumato predict``: PDFs for tables of any length."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sfumato.cli._console import console, progress
+from sfumato.cli._options import Group, Overwrite, Tables, band_columns, open_tables, split
+from sfumato.errors import IncompatibleError
+from sfumato.io._files import check_output
+from sfumato.prediction import Job, predict_tables
+from sfumato.tabular import TabularModel
+
+MODEL_HELP = "Folder written by `sfumato fit`."
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help=MODEL_HELP, show_default=False)],
+    tables: Tables,
+    output: Annotated[Path, typer.Option(help="Parquet file of PDFs.", show_default=False)],
+    keep: Annotated[str | None, typer.Option(help="Columns to carry over, as in `id,redshift`.")] = None,
+    statistics: Annotated[
+        str | None, typer.Option(help="To add: mean, std, mode, median, q16, q97.5, ...")
+    ] = None,
+    precision: Annotated[int, typer.Option(help="Bits a parameter: 16 or 32.")] = 16,
+    magnitude: Annotated[
+        str | None, typer.Option(help="Template of the magnitude columns, if not the model's.")
+    ] = None,
+    error: Annotated[
+        str | None, typer.Option(help="Template of the error columns, if not the model's.")
+    ] = None,
+    group: Group = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Predict a PDF for every row, in order, streaming.
+
+    Killed at any moment, the same command goes on where it was. The output appears when it is whole.
+
+    Example:
+
+        sfumato predict model survey/test.parquet --magnitude 'mag_{band}_depth5'
+        --error 'mag_err_{band}_depth5' --output pdfs.parquet --keep id,redshift
+        --statistics mean,std,mode,median,q16,q84
+    """
+    check_output(output, overwrite=overwrite)
+    if precision not in (16, 32):
+        raise ValueError(f"--precision must be 16 or 32; got {precision}.")
+    fitted = TabularModel.read(model)
+    files = open_tables(tables, group)
+    job = Job(
+        columns=_columns(fitted, magnitude, error),
+        keep=split(keep),
+        statistics=split(statistics),
+        precision=precision,
+        about={"model": str(model), "model_about": fitted.about, "tables": [str(t) for t in tables]},
+    )
+    with progress() as bar:
+        task = bar.add_task("Predicting", total=sum(file.n_rows for file in files))
+        done = predict_tables(
+            fitted.regressor, files, output, job=job, on_rows=lambda n: bar.advance(task, n)
+        )
+    if done:
+        console.print(f"{done:,} rows were finished by an earlier run.")
+    console.print(f"PDFs written to {output}")
+
+
+def _columns(fitted: TabularModel, magnitude: str | None, error: str | None) -> tuple[str, ...]:
+    """The model's columns, or their counterparts in a table that names them otherwise."""
+    columns = fitted.columns
+    if magnitude is None and error is None:
+        return columns.features
+    features = fitted.regressor.features
+    if features is None:
+        raise IncompatibleError("--magnitude and --error need a model of photometry.")
+    values = columns.features[: len(features.bands)]
+    if magnitude is not None:
+        values = band_columns(magnitude, features.bands, option="--magnitude")
+    errors = columns.errors
+    if error is not None and errors:
+        errors = band_columns(error, features.bands, option="--error")
+    return values + errors

@@ -1,0 +1,175 @@
+"""The Beta component on the open unit interval, with a density that stays finite in float32.
+
+The textbook form loses all precision at large parameters, where three log-gammas of size
+``a log a`` cancel to a number of order one. Here they are replaced by the deviance
+("saddle-point") form, in which the large parts have been cancelled on paper.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+from scipy import special
+
+_HALF_LOG_2PI = 0.9189385332046727
+
+
+@dataclass(frozen=True)
+class Beta:
+    """Beta distribution with parameters ``alpha`` and ``beta``, from a mode and a concentration.
+
+    The links are ``mode = sigmoid`` and ``concentration = exp``, both clipped, with
+    ``alpha = 1 + mode * concentration`` and ``beta = 1 + (1 - mode) * concentration``. So both are
+    at least 1: every component is bounded and has one mode, and no density a network predicts is
+    infinite at a bound, where one target would buy an infinite likelihood.
+    """
+
+    logit_bound: float = 9.0
+    log_concentration_bounds: tuple[float, float] = (-4.0, 11.5)
+    margin: float = 1e-5
+    name: str = "beta"
+    parameters: tuple[str, str] = ("alpha", "beta")
+    support: tuple[float, float] = (0.0, 1.0)
+
+    def constrain(self, first: Array, second: Array) -> tuple[Array, Array]:
+        """`first` is the logit of the mode, `second` the log of alpha + beta - 2; both clipped."""
+        logit = jnp.clip(first, -self.logit_bound, self.logit_bound)
+        concentration = jnp.exp(jnp.clip(second, *self.log_concentration_bounds))
+        alpha = 1.0 + concentration * jax.nn.sigmoid(logit)
+        return alpha, 1.0 + concentration * jax.nn.sigmoid(-logit)
+
+    def unconstrain(self, mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Raw values whose component has about this mean and standard deviation."""
+        precision = np.maximum(mean * (1 - mean) / std**2 - 1, 2.1)
+        concentration = precision - 2
+        mode = np.clip((mean * precision - 1) / concentration, 1e-3, 1 - 1e-3)
+        return special.logit(mode), np.log(concentration)
+
+    def narrow(self, first: Any, second: Any, log_factor: float) -> tuple[Any, Any]:
+        """Precision is alpha + beta; no parameter above 1 is brought below it."""
+        floor = jnp.minimum(1.0, 1.0 / jnp.minimum(first, second))
+        factor = jnp.maximum(jnp.exp(log_factor), floor)
+        return first * factor, second * factor
+
+    def log_prob(self, y: Array, first: Array, second: Array) -> Array:
+        """Log-density for training; see `beta_log_prob`."""
+        return beta_log_prob(y, first, second)
+
+    def clip(self, y: Array) -> Array:
+        """Targets moved inside (margin, 1 - margin); the density has no finite value at 0 or 1."""
+        return jnp.clip(y, self.margin, 1 - self.margin)
+
+    def log_density(self, y: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Exact log-density; -inf outside [0, 1], the limit at 0 and 1."""
+        inside = (y > 0) & (y < 1)
+        if np.all(inside):
+            kernel = (first - 1) * np.log(y) + (second - 1) * np.log1p(-y)
+            return kernel - special.betaln(first, second)
+        edge = np.clip(y, 0, 1)
+        kernel = special.xlogy(first - 1, edge) + special.xlog1py(second - 1, -edge)
+        outside = (y < 0) | (y > 1)
+        return np.where(outside, -np.inf, kernel - special.betaln(first, second))
+
+    def cdf(self, y: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Exact cumulative distribution, the regularised incomplete beta function."""
+        return special.betainc(first, second, np.clip(y, 0.0, 1.0))
+
+    def moments(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean a/(a+b) and variance ab / ((a+b)^2 (a+b+1))."""
+        total = first + second
+        return first / total, first * second / (total**2 * (total + 1))
+
+    def peak(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """(a-1)/(a+b-2) where both exceed 1, otherwise the bound with the higher density."""
+        total = first + second
+        edge = np.where(first < second, 0.0, 1.0)
+        interior = (first > 1) & (second > 1)
+        return np.where(interior, (first - 1) / np.where(interior, total - 2, 1.0), edge)
+
+    def sample(
+        self, rng: np.random.Generator, first: np.ndarray, second: np.ndarray
+    ) -> np.ndarray:
+        """One draw for each pair of parameters."""
+        return rng.beta(first, second)
+
+# -- the density in single precision --------------------------------------------------------------
+
+
+def _stirling_remainder(x: Array) -> tuple[Array, Array]:
+    """What Stirling's series leaves of log-gamma, and its derivative, for x > 0.
+
+    ``R(x) = lnGamma(x) - (x - 1/2) ln x + x - ln(2 pi)/2``: one step of the recurrence brings the
+    argument to y = x + 1, where Stieltjes' continued fraction (Abramowitz & Stegun 6.1.48) of
+    four terms is good to 2e-6.
+    """
+    y = x + 1.0
+    inner = y + (195.0 / 371.0) / y
+    middle = y + (53.0 / 210.0) / inner
+    outer = y + (1.0 / 30.0) / middle
+    tail = (1.0 / 12.0) / outer
+    d_inner = 1.0 - (195.0 / 371.0) / (y * y)
+    d_middle = 1.0 - (53.0 / 210.0) * d_inner / (inner * inner)
+    d_outer = 1.0 - (1.0 / 30.0) * d_middle / (middle * middle)
+    step = jnp.log1p(1.0 / x)
+    value = tail + (x + 0.5) * step - 1.0
+    slope = step - (x + 0.5) / (x * y) - tail * d_outer / outer
+    return value, slope
+
+
+def _log1p_minus(x: Array) -> Array:
+    """log(1 + x) - x, by its series near 0 where the difference would lose all digits."""
+    series = x * x * (-1 / 2 + x * (1 / 3 + x * (-1 / 4 + x * (1 / 5 + x * (-1 / 6 + x / 7)))))
+    return jnp.where(jnp.abs(x) < 0.06, series, jnp.log1p(x) - x)
+
+
+def _beta_log_prob_and_slopes(y: Array, alpha: Array, beta: Array) -> tuple[Array, Array, Array]:
+    """Log-density and its derivatives by alpha and beta; see `beta_log_prob`."""
+    total = alpha + beta
+    mean, rest = alpha / total, beta / total
+    above, below = (y - mean) / mean, (mean - y) / rest
+    part_a, part_b = _log1p_minus(above), _log1p_minus(below)
+    (r_s, d_s), (r_a, d_a), (r_b, d_b) = map(_stirling_remainder, (total, alpha, beta))
+    value = (
+        alpha * part_a
+        + beta * part_b
+        + 0.5 * jnp.log(alpha * rest)
+        - _HALF_LOG_2PI
+        + (r_s - r_a - r_b)
+        - jnp.log(y * (1.0 - y))
+    )
+    shared = d_s - 0.5 / total
+    by_alpha = part_a + above + shared - d_a + 0.5 / alpha
+    by_beta = part_b + below + shared - d_b + 0.5 / beta
+    return value, by_alpha, by_beta
+
+
+@jax.custom_jvp
+def beta_log_prob(y: Array, alpha: Array, beta: Array) -> Array:
+    r"""Log-density of the Beta distribution, accurate in single precision.
+
+    .. math:: \ln p = -s\,D(m \Vert y) + \tfrac12 \ln\frac{ab}{2\pi s} + R(s) - R(a) - R(b)
+              - \ln y(1-y), \qquad s = a + b,\; m = a / s
+
+    with D the divergence of two Bernoulli distributions and R the remainder of Stirling's series
+    (Loader 2000, Fast and accurate computation of binomial probabilities, for the same idea). At
+    most 2e-3 wrong in float32 for 0.01 <= a, b <= 1e6; the derivatives are written out, so no
+    digamma is needed.
+
+    Parameters
+    ----------
+    y : values strictly inside (0, 1), any shape that broadcasts.
+    alpha, beta : positive parameters.
+    """
+    return _beta_log_prob_and_slopes(y, alpha, beta)[0]
+
+
+@beta_log_prob.defjvp
+def _beta_log_prob_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    y, alpha, beta = primals
+    y_dot, alpha_dot, beta_dot = tangents
+    value, by_alpha, by_beta = _beta_log_prob_and_slopes(y, alpha, beta)
+    by_y = (alpha - 1.0) / y - (beta - 1.0) / (1.0 - y)
+    return value, by_y * y_dot + by_alpha * alpha_dot + by_beta * beta_dot

@@ -1,0 +1,153 @@
+"""A fitted estimator to and from a folder: ``model.json``, readable, and ``arrays.npz``."""
+
+import json
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sfumato.errors import DataError, choose
+from sfumato.families import COMPONENTS, MixtureFamily
+from sfumato.io._files import read_json, whole
+from sfumato.models import Inputs, Network
+from sfumato.preprocessing import AffineScaler, feature_kind
+from sfumato.training import History
+from sfumato.uncertainty.ensemble import make_members
+from sfumato.uncertainty.recalibration import Sharpening
+
+FORMAT = 1
+HEADER, ARRAYS = "model.json", "arrays.npz"
+_PACKAGES = ("sfumato", "jax", "equinox", "optax", "numpy", "scikit-learn")
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages a result depends on."""
+    return {name: version(name) for name in _PACKAGES}
+
+
+def fitted_state(
+    *,
+    family: MixtureFamily,
+    network: Network,
+    sharpening: Sharpening,
+    history: History,
+    parameters: dict[str, Any],
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A fitted model as readable values and named arrays.
+
+    Parameters
+    ----------
+    parameters : the estimator's constructor arguments, in JSON's types.
+    """
+    features = network.inputs.features
+    header = {
+        "format": FORMAT,
+        "family": {
+            "component": family.component.name,
+            "n_components": family.n_components,
+            "shift": family.shift,
+            "scale": family.scale,
+        },
+        "features": None if features is None else {"kind": features.kind} | features.to_dict(),
+        "sharpening": float(sharpening.log_factor),
+        "parameters": parameters,
+        "best_epoch": history.best_epoch.tolist(),
+    }
+    leaves = jax.tree.leaves(eqx.filter(network.members, eqx.is_array))
+    arrays = {f"member_{index:02d}": np.asarray(leaf) for index, leaf in enumerate(leaves)}
+    arrays |= {
+        "scaler_centre": np.asarray(network.inputs.scaler.centre),
+        "scaler_scale": np.asarray(network.inputs.scaler.scale),
+        "train_loss": history.train_loss,
+        "valid_loss": history.valid_loss,
+        "n_skipped_steps": history.n_skipped_steps,
+    }
+    return header, arrays
+
+
+def write_archive(
+    path: str | Path, header: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> None:
+    """Write a model folder, whole or not at all.
+
+    Raises
+    ------
+    DataError
+        The folder cannot be written.
+    """
+    path = Path(path)
+    with whole(path) as temporary:
+        temporary.mkdir()
+        (temporary / HEADER).write_text(json.dumps(header, indent=2) + "\n", encoding="utf-8")
+        np.savez(temporary / ARRAYS, **arrays)
+
+
+def read_archive(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Header and arrays of a model folder.
+
+    Raises
+    ------
+    DataError
+        The folder is missing, damaged, not a model, or of a newer format.
+    """
+    path = Path(path)
+    if not (path / HEADER).is_file():
+        reason = "is not a model: it holds no model.json" if path.exists() else "does not exist"
+        raise DataError(f"{path} {reason}. Give the folder that `sfumato fit --output` wrote.")
+    header = read_json(path / HEADER)
+    if not isinstance(header, dict) or not isinstance(header.get("format"), int):
+        raise DataError(f"{path / HEADER} is not the header of a model.")
+    if header["format"] > FORMAT:
+        message = f"{path} has model format {header['format']}; this version reads up to {FORMAT}"
+        raise DataError(f"{message}. Upgrade: pip install -U sfumato.")
+    try:
+        with np.load(path / ARRAYS, allow_pickle=False) as file:
+            return header, {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path / ARRAYS} cannot be read ({error}). Fit the model again.") from error
+
+
+def restored_state(
+    header: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> tuple[MixtureFamily, Network, Sharpening, History]:
+    """The inverse of `fitted_state`."""
+    values = header["family"]
+    family = MixtureFamily(
+        choose(values["component"], COMPONENTS, what="The component of the model"),
+        values["n_components"],
+        values["shift"],
+        values["scale"],
+    )
+    features = None
+    if header["features"] is not None:
+        options = dict(header["features"])
+        features = feature_kind(options.pop("kind")).from_dict(options)
+    scaler = AffineScaler(jnp.asarray(arrays["scaler_centre"]), jnp.asarray(arrays["scaler_scale"]))
+    parameters = header["parameters"]
+    # the shapes come from the constructor arguments, the values from the file
+    skeleton = make_members(
+        family,
+        n_features=arrays["scaler_centre"].size,
+        n_members=parameters["n_members"],
+        hidden_sizes=tuple(parameters["hidden_sizes"]),
+        activation=parameters["activation"],
+        dropout_rate=parameters["dropout_rate"],
+        initial_bias=np.zeros(family.n_raw),
+        seed=0,
+    )
+    dynamic, static = eqx.partition(skeleton, eqx.is_array)
+    leaves, structure = jax.tree.flatten(dynamic)
+    stored = [jnp.asarray(arrays[f"member_{index:02d}"]) for index in range(len(leaves))]
+    members = eqx.combine(jax.tree.unflatten(structure, stored), static)
+    history = History(
+        arrays["train_loss"],
+        arrays["valid_loss"],
+        np.asarray(header["best_epoch"]),
+        arrays["n_skipped_steps"],
+    )
+    return family, Network(Inputs(features, scaler), members), Sharpening(header["sharpening"]), history

@@ -1,0 +1,181 @@
+"""PDFs to and from Parquet: one fixed-size binary column of parameters beside ordinary columns.
+
+The column ``pdf`` holds each object's parameters (see `sfumato.io.encoding`) or, for `GridPDFs`,
+its float32 densities; the file's metadata, under the key ``sfumato``, holds in JSON what they mean.
+Identifiers, truths and statistics are plain columns that any Parquet reader understands.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sfumato.errors import DataError, choose
+from sfumato.families import COMPONENTS, MixtureFamily
+from sfumato.io._files import whole
+from sfumato.io.encoding import decode, encode
+from sfumato.io.tables import TableFile, open_table
+from sfumato.pdfs import GridPDFs, ParametricPDFs, concatenate
+
+FORMAT = 1
+KEY = b"sfumato"
+COLUMN = "pdf"
+
+
+def family_header(family: MixtureFamily, *, n_members: int, precision: int) -> dict[str, Any]:
+    """What a file of mixtures says of itself."""
+    return {
+        "format": FORMAT,
+        "object": "mixture",
+        "component": family.component.name,
+        "n_components": family.n_components,
+        "n_members": n_members,
+        "shift": family.shift,
+        "scale": family.scale,
+        "precision": precision,
+    }
+
+
+def family_of(header: Mapping[str, Any]) -> MixtureFamily:
+    """The family a header describes."""
+    component = choose(header["component"], COMPONENTS, what="The component of the file")
+    return MixtureFamily(component, header["n_components"], header["shift"], header["scale"])
+
+
+def pdf_column(pdfs: ParametricPDFs | GridPDFs, *, precision: int) -> pa.Array:
+    """The binary column of a set of PDFs."""
+    if isinstance(pdfs, GridPDFs):
+        rows = np.ascontiguousarray(pdfs.density.astype("<f4")).view(np.uint8)
+    else:
+        if pdfs.member_log_weights is not None:
+            raise ValueError("Unequal member weights cannot be stored. Use to_grid() first.")
+        rows = encode(pdfs.family, pdfs.params, precision=precision)
+    buffer = pa.py_buffer(np.ascontiguousarray(rows))
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(rows.shape[1]), len(rows), [None, buffer])
+
+
+def write_pdfs(
+    pdfs: ParametricPDFs | GridPDFs,
+    path: str | Path,
+    *,
+    columns: Mapping[str, Any] | None = None,
+    precision: int = 16,
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Write PDFs to one Parquet file, whole or not at all.
+
+    Parameters
+    ----------
+    path : the file, replaced if it exists.
+    columns : further columns (n,), such as identifiers, truths or statistics.
+    precision : 16 for two bytes a parameter, 32 for four.
+    about : provenance, kept in the header.
+
+    Raises
+    ------
+    ValueError
+        `precision` is neither 16 nor 32, or a column is named ``pdf``.
+    DataError
+        The file cannot be written.
+    """
+    if precision not in (16, 32):
+        raise ValueError(f"`precision` must be 16 or 32; got {precision!r}.")
+    if isinstance(pdfs, GridPDFs):
+        header = {"format": FORMAT, "object": "grid", "grid": pdfs.grid.tolist()}
+    else:
+        header = family_header(pdfs.family, n_members=pdfs.n_members, precision=precision)
+    extra = dict(columns or {})
+    if COLUMN in extra:
+        raise ValueError(f"A further column may not be named {COLUMN!r}. Rename it.")
+    table = pa.table({**extra, COLUMN: pdf_column(pdfs, precision=precision)})
+    with whole(Path(path)) as temporary:
+        pq.write_table(with_header(table, {**header, "about": dict(about or {})}), temporary)
+
+
+def with_header(table: pa.Table, header: Mapping[str, Any]) -> pa.Table:
+    """The same table with a header in its metadata."""
+    return table.replace_schema_metadata({KEY: json.dumps(header).encode()})
+
+
+@dataclass(frozen=True)
+class PDFsFile:
+    """A file of PDFs: what it says of itself, and a way to read it in chunks."""
+
+    table: TableFile
+    header: dict[str, Any]
+
+    @property
+    def n_rows(self) -> int:
+        """Number of objects."""
+        return self.table.n_rows
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the ordinary columns."""
+        return tuple(name for name in self.table.columns if name != COLUMN)
+
+    def chunks(
+        self, columns: Sequence[str] = (), *, batch_rows: int = 1 << 17
+    ) -> Iterator[tuple[ParametricPDFs | GridPDFs, pa.Table]]:
+        """PDFs and ordinary columns, `batch_rows` objects at a time."""
+        self.table.require(columns)
+        for batch in self.table.read([*columns, COLUMN], 0, batch_rows):
+            yield self._pdfs(batch[COLUMN]), batch.select(list(columns))
+
+    def _pdfs(self, column: pa.ChunkedArray) -> ParametricPDFs | GridPDFs:
+        parts = [_bytes_of(chunk) for chunk in column.chunks]
+        rows = np.concatenate(parts) if parts else np.zeros((0, column.type.byte_width), np.uint8)
+        if self.header["object"] == "grid":
+            return GridPDFs(np.asarray(self.header["grid"]), rows.view("<f4").astype(float))
+        family = family_of(self.header)
+        n_members, precision = self.header["n_members"], self.header["precision"]
+        return ParametricPDFs(
+            family, decode(family, rows, n_members=n_members, precision=precision)
+        )
+
+
+def _bytes_of(chunk: pa.FixedSizeBinaryArray) -> np.ndarray:
+    """The fixed-size binaries of one chunk as rows of bytes, without a copy."""
+    width = chunk.type.byte_width
+    values = np.frombuffer(chunk.buffers()[1], np.uint8)
+    start = chunk.offset * width
+    return values[start : start + len(chunk) * width].reshape(len(chunk), width)
+
+
+def open_pdfs(path: str | Path) -> PDFsFile:
+    """Open a file written by `write_pdfs` or ``sfumato predict``.
+
+    Raises
+    ------
+    DataError
+        The file is missing, damaged, not one of ours, or of a newer format.
+    """
+    path = Path(path)
+    table = open_table(path)
+    metadata = (pq.read_schema(path).metadata or {}) if path.suffix in (".parquet", ".pq") else {}
+    if KEY not in metadata or COLUMN not in table.columns:
+        message = f"{path} holds no PDFs of sfumato"
+        raise DataError(f"{message}. Give a file written by `sfumato predict`.")
+    header = json.loads(metadata[KEY])
+    if header["format"] > FORMAT:
+        theirs = header["format"]
+        message = f"{path} has format {theirs}; this version reads up to {FORMAT}"
+        raise DataError(f"{message}. Upgrade: pip install -U sfumato.")
+    return PDFsFile(table, header)
+
+
+def read_pdfs(path: str | Path) -> ParametricPDFs | GridPDFs:
+    """All PDFs of a file; for its other columns or for large files use `open_pdfs`.
+
+    Raises
+    ------
+    DataError
+        As `open_pdfs`.
+    """
+    parts = [pdfs for pdfs, _ in open_pdfs(path).chunks()]
+    return parts[0] if len(parts) == 1 else concatenate(parts)

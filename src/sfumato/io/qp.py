@@ -1,0 +1,92 @@
+"""PDFs to files of ``qp``, the field's exchange format (optional package ``qp-prob``)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import ArrayLike
+
+from sfumato.errors import DataError, optional_module
+from sfumato.io._files import whole
+from sfumato.io.pdfs import PDFsFile
+from sfumato.pdfs import GridPDFs, ParametricPDFs, concatenate
+
+SUFFIXES = (".hdf5", ".pq", ".fits")
+
+
+def write_qp(
+    pdfs: ParametricPDFs | GridPDFs,
+    path: str | Path,
+    *,
+    kind: str = "interp",
+    grid: ArrayLike | None = None,
+    columns: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a file that ``qp.read`` opens.
+
+    Parameters
+    ----------
+    path : ends in .hdf5; replaced if it exists.
+    kind : ``"interp"``, densities on a grid; ``"mixmod"``, one Gaussian for each component with
+        its mean and standard deviation (qp knows no Beta mixture): compact, and exact in mean and
+        variance, but not in shape.
+    grid : of ``"interp"``; by default 301 points over the support.
+    columns : ancillary columns (n,).
+
+    Raises
+    ------
+    ValueError
+        `kind` is unknown, or "mixmod" is asked of densities on a grid.
+    DataError
+        The suffix is not one of qp's, or the file cannot be written.
+    MissingDependencyError
+        qp is not installed.
+    """
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise DataError(f"{path}: a qp file must end in one of {', '.join(SUFFIXES)}.")
+    qp = optional_module("qp", extra="io")
+    if kind == "interp":
+        points = _default_grid(pdfs) if grid is None else np.asarray(grid, float)
+        data = {"xvals": points, "yvals": pdfs.to_grid(points).density}
+    elif kind == "mixmod":
+        if not isinstance(pdfs, ParametricPDFs):
+            raise ValueError("kind='mixmod' needs mixtures; these are densities on a grid.")
+        means, variances = pdfs.component_moments()
+        data = {"means": means, "stds": np.sqrt(variances), "weights": np.exp(pdfs.log_weights)}
+    else:
+        raise ValueError(f"`kind` must be 'interp' or 'mixmod'; got {kind!r}.")
+    ancillary = {name: np.asarray(values) for name, values in (columns or {}).items()}
+    ensemble = qp.Ensemble(getattr(qp, kind), data=data, ancil=ancillary or None)
+    with whole(path) as temporary:
+        # qp tells the format from the suffix
+        named = temporary.with_suffix(path.suffix)
+        try:
+            ensemble.write_to(str(named))
+            named.replace(temporary)
+        finally:
+            named.unlink(missing_ok=True)
+
+
+def _default_grid(pdfs: ParametricPDFs | GridPDFs) -> np.ndarray:
+    low, high = pdfs.support
+    if np.isfinite(low) and np.isfinite(high):
+        grid = pdfs[:1].to_grid().grid
+    else:
+        grid = pdfs.to_grid().grid
+    return np.linspace(grid[0], grid[-1], 301)
+
+
+def export_qp(
+    file: PDFsFile, path: Path, *, kind: str, columns: Sequence[str], n_points: int
+) -> None:
+    """Write all PDFs of a file, with some of its columns, as one file of qp."""
+    parts = list(file.chunks(columns))
+    pdfs = concatenate([part for part, _ in parts])
+    table = pa.concat_tables([rows for _, rows in parts])
+    default = _default_grid(pdfs)
+    grid = np.linspace(default[0], default[-1], n_points)
+    ancillary = {name: table[name].to_numpy() for name in columns}
+    write_qp(pdfs, path, kind=kind, grid=grid, columns=ancillary)

@@ -1,0 +1,94 @@
+"""Do the stated probabilities hold: PIT distances, coverage, stacked densities."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from sfumato.errors import ShapeError
+from sfumato.pdfs import AbstractPDFs
+
+
+def _sorted_pit(pit: ArrayLike) -> np.ndarray:
+    values = np.sort(np.asarray(pit, float))
+    if values.ndim != 1 or values.size == 0:
+        raise ShapeError(f"`pit` must have shape (n,), n >= 1; got {values.shape}.")
+    return values
+
+
+def pit_ks(pit: ArrayLike) -> float:
+    """Kolmogorov-Smirnov distance of PIT values to the uniform distribution, in [0, 1]."""
+    return float(stats.kstest(_sorted_pit(pit), "uniform").statistic)
+
+
+def pit_cvm(pit: ArrayLike) -> float:
+    """Cramér-von Mises distance ``integral (F_n - u)^2 du``; the usual statistic is n times it."""
+    values = _sorted_pit(pit)
+    return float(stats.cramervonmises(values, "uniform").statistic / values.size)
+
+
+def pit_ad(pit: ArrayLike) -> float:
+    r"""Anderson-Darling distance to uniform, :math:`A^2 / n` (Anderson & Darling 1954).
+
+    PIT values of exactly 0 or 1 are moved inside by 1e-12: the distance is infinite there.
+    """
+    u = np.clip(_sorted_pit(pit), 1e-12, 1 - 1e-12)
+    n = u.size
+    weight = 2 * np.arange(1, n + 1) - 1
+    return float((-n - np.mean(weight * (np.log(u) + np.log1p(-u[::-1])))) / n)
+
+
+def pit_outlier_rate(pit: ArrayLike, *, tail: float = 1e-4) -> float:
+    """Share of PIT values below `tail` or above 1 - `tail`; 2 `tail` if calibrated."""
+    values = _sorted_pit(pit)
+    return float(np.mean((values < tail) | (values > 1 - tail)))
+
+
+def coverage(pit: ArrayLike, level: float) -> float:
+    """Share of truths inside the equal-tailed interval of probability `level`."""
+    values = _sorted_pit(pit)
+    return float(np.mean(np.abs(values - 0.5) <= level / 2))
+
+
+def stacked_distance(density: AbstractPDFs, truth: ArrayLike) -> tuple[float, float]:
+    """KS distance and difference of means between one stacked PDF and the true values.
+
+    Parameters
+    ----------
+    density : a set of one PDF, as `stack` gives.
+    truth : (n,) true values in its units.
+
+    Returns
+    -------
+    distance in [0, 1]; stacked mean minus true mean, in the units of the target.
+    """
+    true = np.sort(np.asarray(truth, float))
+    cdf = density.cdf(true)[0]
+    steps = np.arange(true.size + 1) / true.size
+    distance = max(np.max(steps[1:] - cdf), np.max(cdf - steps[:-1]))
+    return float(distance), float(density.mean()[0] - true.mean())
+
+
+def tomographic_rms(
+    pdf_means: ArrayLike, assigned_by: ArrayLike, truth: ArrayLike, *, edges: ArrayLike
+) -> float:
+    r"""Rms over bins of (stacked mean - true mean) / (1 + true mean).
+
+    The mean of a stack of equal weights is the mean of the PDFs' means, so no grid is needed.
+
+    Parameters
+    ----------
+    pdf_means : (n,) mean of each PDF.
+    assigned_by : (n,) the point estimate that puts an object in a bin, usually the median.
+    truth : (n,) true redshifts.
+    edges : increasing bin edges; bins without objects are left out.
+    """
+    means, true = np.asarray(pdf_means, float), np.asarray(truth, float)
+    which = np.digitize(np.asarray(assigned_by, float), np.asarray(edges, float))
+    offsets = [
+        (means[which == b].mean() - true[which == b].mean()) / (1 + true[which == b].mean())
+        for b in range(1, len(np.asarray(edges)))
+        if np.any(which == b)
+    ]
+    if not offsets:
+        raise ValueError(f"No object falls inside `edges` {list(np.asarray(edges))}.")
+    return float(np.sqrt(np.mean(np.square(offsets))))

@@ -1,0 +1,140 @@
+"""Everything of a set of PDFs against the truth: per object, over any rows, with errors."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sfumato.metrics import calibration, point, scores
+from sfumato.pdfs import AbstractPDFs, summarise
+
+TOMOGRAPHIC_EDGES = (0.0, 0.4, 0.7, 1.0, 1.4, 3.1)
+
+
+@dataclass(frozen=True)
+class ObjectScores:
+    """What each object contributes, arrays (n,): the only thing averages are made of.
+
+    Truths outside a PDF's support have ``log_score`` -inf; `n_outside` counts them and the mean
+    log-score is over the others.
+    """
+
+    truth: np.ndarray
+    log_score: np.ndarray
+    crps: np.ndarray
+    cde_loss: np.ndarray
+    pit: np.ndarray
+    mean: np.ndarray
+    mode: np.ndarray
+    median: np.ndarray
+
+    def __len__(self) -> int:
+        return self.truth.size
+
+    def __getitem__(self, rows: np.ndarray) -> "ObjectScores":
+        return ObjectScores(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+def score_objects(pdfs: AbstractPDFs, truth: ArrayLike) -> ObjectScores:
+    """Scores, PIT and point estimates of each object."""
+    true = np.asarray(truth, float)
+    crps, cde_loss = scores.crps_and_cde(pdfs, true)
+    points = summarise(pdfs, ["mode", "median"])
+    return ObjectScores(
+        true,
+        pdfs.log_prob(true),
+        crps,
+        cde_loss,
+        pdfs.pit(true),
+        pdfs.mean(),
+        np.asarray(points["mode"], float),
+        np.asarray(points["median"], float),
+    )
+
+
+def join(parts: list[ObjectScores]) -> ObjectScores:
+    """Scores of several sets of objects as one."""
+    return ObjectScores(
+        *(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(ObjectScores))
+    )
+
+
+def _delta(objects: ObjectScores) -> np.ndarray:
+    return point.scaled_errors(objects.mode, objects.truth)
+
+
+def _tomographic(objects: ObjectScores) -> float:
+    return calibration.tomographic_rms(
+        objects.mean, objects.median, objects.truth, edges=TOMOGRAPHIC_EDGES
+    )
+
+
+METRICS: dict[str, Callable[[ObjectScores], float]] = {
+    "log_score": lambda o: float(np.mean(o.log_score[np.isfinite(o.log_score)])),
+    "crps": lambda o: float(o.crps.mean()),
+    "cde_loss": lambda o: float(o.cde_loss.mean()),
+    "pit_ks": lambda o: calibration.pit_ks(o.pit),
+    "pit_cvm": lambda o: calibration.pit_cvm(o.pit),
+    "pit_ad": lambda o: calibration.pit_ad(o.pit),
+    "pit_outliers": lambda o: calibration.pit_outlier_rate(o.pit),
+    "coverage_68": lambda o: calibration.coverage(o.pit, 0.68),
+    "coverage_95": lambda o: calibration.coverage(o.pit, 0.95),
+    "bias": lambda o: point.bias(_delta(o)),
+    "sigma_mad": lambda o: point.sigma_mad(_delta(o)),
+    "outlier_fraction": lambda o: point.outlier_fraction(_delta(o)),
+    "outlier_fraction_lsst": lambda o: point.outlier_fraction_lsst(_delta(o)),
+    "rmse": lambda o: point.rmse(o.mean, o.truth),
+    "stack_mean_offset": lambda o: float(o.mean.mean() - o.truth.mean()),
+    "tomographic_rms": _tomographic,
+}
+"""The one table of what is reported. Point metrics are of the mode, in (z_p - z) / (1 + z)."""
+
+
+def evaluate(
+    objects: ObjectScores, *, n_bootstrap: int = 100, random_state: int = 0
+) -> dict[str, dict[str, float]]:
+    """Every metric with its bootstrap standard error.
+
+    Parameters
+    ----------
+    n_bootstrap : resamplings of the objects; 0 leaves the errors out (NaN).
+
+    Returns
+    -------
+    By metric, ``{"value": ..., "error": ...}``; plus ``n`` and ``n_outside``.
+    """
+    rng = np.random.default_rng(random_state)
+    resamplings = [objects[rng.integers(len(objects), size=len(objects))] for _ in range(n_bootstrap)]
+    out: dict[str, dict[str, float]] = {}
+    for name, metric in METRICS.items():
+        draws = [metric(sample) for sample in resamplings]
+        error = float(np.std(draws, ddof=1)) if n_bootstrap > 1 else float("nan")
+        out[name] = {"value": metric(objects), "error": error}
+    out["n"] = {"value": float(len(objects)), "error": 0.0}
+    n_outside = float(np.sum(~np.isfinite(objects.log_score)))
+    out["n_outside"] = {"value": n_outside, "error": 0.0}
+    return out
+
+
+def in_bins(
+    objects: ObjectScores, by: ArrayLike, edges: ArrayLike, *, n_bootstrap: int = 100
+) -> list[dict]:
+    """`evaluate` within bins of a quantity (n,); bins with fewer than 10 objects are left out."""
+    values, bounds = np.asarray(by, float), np.asarray(edges, float)
+    rows = []
+    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+        inside = (values >= low) & (values < high)
+        if inside.sum() >= 10:
+            result = evaluate(objects[inside], n_bootstrap=n_bootstrap)
+            rows.append({"low": float(low), "high": float(high), "metrics": result})
+    return rows
+
+
+def quantile_edges(values: ArrayLike, *, n_bins: int = 5) -> np.ndarray:
+    """Edges of bins with equal numbers of the finite values below 90 (magnitude codes)."""
+    finite = np.asarray(values, float)
+    finite = finite[np.isfinite(finite) & (np.abs(finite) < 90)]
+    edges = np.unique(np.quantile(finite, np.linspace(0, 1, n_bins + 1)))
+    edges[-1] = np.nextafter(edges[-1], np.inf)
+    return edges

@@ -1,0 +1,324 @@
+"""What every set of predicted distributions can do, from its density, its cdf and its nodes.
+
+Two kinds of evaluation have two kinds of name, so that no method guesses what a shape meant:
+per object (`log_prob`, `pit`: one value of y for each) and curves (`pdf`, `cdf`: one grid for
+all). Everything here is in double precision and exact to the stated tolerance; the fast
+approximate statistics for very many objects are in `sfumato.pdfs.statistics`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sfumato._numerics import cumulative_trapezoid, invert_increasing, maximise, row_chunks
+from sfumato.errors import ShapeError
+
+Rows = slice | np.ndarray | list[int]
+
+
+class AbstractPDFs(ABC):
+    """n predicted densities of a scalar target; axis 0 is always the object. Immutable."""
+
+    # -- to implement -------------------------------------------------------------------------
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def _take(self, rows: Rows) -> Self:
+        """The same objects in another order or number."""
+
+    @property
+    @abstractmethod
+    def support(self) -> tuple[float, float]:
+        """Bounds outside which every density is zero; may be infinite."""
+
+    @property
+    @abstractmethod
+    def _width(self) -> int:
+        """Numbers needed to evaluate one object at one point, for sizing chunks."""
+
+    @abstractmethod
+    def _log_density(self, y: np.ndarray) -> np.ndarray:
+        """Log-density at each object's own points, (n, j) to (n, j)."""
+
+    def _density(self, y: np.ndarray) -> np.ndarray:
+        """Density at each object's own points, (n, j) to (n, j)."""
+        return np.exp(self._log_density(y))
+
+    @abstractmethod
+    def _cdf(self, y: np.ndarray) -> np.ndarray:
+        """Cumulative distribution at each object's own points, (n, j) to (n, j)."""
+
+    @abstractmethod
+    def nodes(self) -> np.ndarray:
+        """Each object's own increasing points (n, g) that resolve its density."""
+
+    @abstractmethod
+    def _bracket(self) -> tuple[np.ndarray, np.ndarray]:
+        """Per object, two points between which all but 1e-15 of the probability lies."""
+
+    @abstractmethod
+    def mean(self) -> np.ndarray:
+        """Expectation of each object, (n,), units of y."""
+
+    @abstractmethod
+    def variance(self) -> np.ndarray:
+        """Variance of each object, (n,), units of y squared."""
+
+    @abstractmethod
+    def sample(self, n_draws: int, *, random_state: int | np.random.Generator = 0) -> np.ndarray:
+        """Draws (n_draws, n)."""
+
+    @abstractmethod
+    def stack(
+        self, weights: ArrayLike | None = None, *, grid: ArrayLike | None = None
+    ) -> "AbstractPDFs":
+        """One object: the (weighted) average density of all, exact or, faster, on a grid."""
+
+    @abstractmethod
+    def to_grid(self, grid: ArrayLike | None = None) -> "AbstractPDFs":
+        """The same densities as `GridPDFs`; by default on 1,001 points over the support."""
+
+    # -- given ---------------------------------------------------------------------------------
+
+    def reweight(
+        self, weight: Callable[[np.ndarray], ArrayLike], *, grid: ArrayLike | None = None
+    ) -> "AbstractPDFs":
+        r"""Replace the prior that the training set implied: :math:`p'(y|x) \propto p(y|x) w(y)`.
+
+        Parameters
+        ----------
+        weight : function of the grid (g,) giving w = new prior / training prior, (g,), not
+            negative. The result is renormalised, so a constant factor does not matter.
+        grid : where the product is formed; by default 1,001 points over the support.
+
+        Returns
+        -------
+        GridPDFs of the same length.
+
+        Raises
+        ------
+        ValueError
+            A weight is negative or not finite, or a reweighted density vanishes everywhere.
+        """
+        gridded: Any = self.to_grid(grid)
+        weights = np.asarray(weight(gridded.grid), float)
+        if weights.shape != gridded.grid.shape or not np.all(np.isfinite(weights) & (weights >= 0)):
+            raise ValueError("`weight` must return one finite value >= 0 for each grid point.")
+        return replace(gridded, density=gridded.density * weights)
+
+    def __getitem__(self, rows: int | Rows) -> Self:
+        """Objects chosen by slice, mask or indices; an integer gives a set of one."""
+        if isinstance(rows, int | np.integer):
+            rows = [range(len(self))[int(rows)]]
+        return self._take(rows)
+
+    def _by_rows(self, function: Callable[[Self], np.ndarray], *, points: int) -> np.ndarray:
+        """`function` of cache-sized sets of rows, joined along the object axis."""
+        chunks = row_chunks(len(self), width=points * self._width)
+        parts = [function(self._take(rows)) for rows in chunks]
+        return np.concatenate(parts) if parts else function(self)
+
+    def _own(self, y: ArrayLike, *, name: str) -> np.ndarray:
+        values = np.asarray(y, float)
+        if values.shape != (len(self),):
+            message = f"`{name}` must have one value per object, shape ({len(self)},)"
+            raise ShapeError(f"{message}; got shape {values.shape}. For curves use pdf or cdf.")
+        return values
+
+    @staticmethod
+    def _curve_grid(grid: ArrayLike) -> np.ndarray:
+        values = np.asarray(grid, float)
+        if values.ndim != 1 or values.size == 0:
+            message = "`grid` must be one-dimensional and not empty"
+            raise ShapeError(f"{message}; got shape {values.shape}. For own points use log_prob.")
+        return values
+
+    def log_prob(self, y: ArrayLike) -> np.ndarray:
+        """Log-density of object i at ``y[i]``, (n,); -inf outside the support."""
+        return self._log_density(self._own(y, name="y")[:, None])[:, 0]
+
+    def pit(self, y: ArrayLike) -> np.ndarray:
+        """Probability integral transform ``F_i(y[i])``, (n,), in [0, 1]."""
+        return self._cdf(self._own(y, name="y")[:, None])[:, 0]
+
+    def pdf(self, grid: ArrayLike) -> np.ndarray:
+        """Densities (n, g) on one grid shared by all, per unit of y."""
+        points = self._curve_grid(grid)
+        return self._by_rows(
+            lambda rows: rows._density(_repeat(points, len(rows))), points=points.size
+        )
+
+    def density_at(self, points: ArrayLike) -> np.ndarray:
+        """Densities (n, j) at each object's own points (n, j), per unit of y."""
+        values = np.asarray(points, float)
+        if values.ndim != 2 or values.shape[0] != len(self):
+            message = f"`points` must have shape ({len(self)}, j)"
+            raise ShapeError(f"{message}; got {values.shape}. For one shared grid use pdf.")
+        return self._density(values)
+
+    def cdf(self, grid: ArrayLike) -> np.ndarray:
+        """Cumulative distributions (n, g) on one grid shared by all."""
+        points = self._curve_grid(grid)
+        return self._by_rows(
+            lambda rows: rows._cdf(_repeat(points, len(rows))), points=points.size
+        )
+
+    def std(self) -> np.ndarray:
+        """Standard deviation of each object, (n,)."""
+        return np.sqrt(self.variance())
+
+    def quantiles(self, levels: ArrayLike) -> np.ndarray:
+        """Values below which each object has the given probabilities, (n, q).
+
+        Found on each object's own cdf by safeguarded Newton steps, to 1e-10 of the bracket.
+
+        Raises
+        ------
+        ValueError
+            A level is not strictly between 0 and 1.
+        """
+        probabilities = np.atleast_1d(np.asarray(levels, float))
+        if np.any(~(probabilities > 0) | ~(probabilities < 1)):
+            raise ValueError(f"`levels` must lie strictly between 0 and 1; got {levels}.")
+        return self._by_rows(lambda rows: rows._invert(probabilities), points=self._n_nodes())
+
+    def _invert(self, levels: np.ndarray) -> np.ndarray:
+        nodes, density = self._table()
+        table = cumulative_trapezoid(density, nodes)
+        table /= table[:, -1:]
+        start = np.stack([np.interp(levels, c, x) for c, x in zip(table, nodes, strict=True)])
+        low, high = (_repeat_columns(edge, levels.size) for edge in self._bracket())
+        return invert_increasing(
+            self._cdf,
+            self._density,
+            np.broadcast_to(levels, start.shape),
+            lower=low,
+            upper=high,
+            start=start,
+            tolerance=1e-10,
+        )
+
+    def median(self) -> np.ndarray:
+        """Median of each object, (n,)."""
+        return self.quantiles([0.5])[:, 0]
+
+    def _table(self) -> tuple[np.ndarray, np.ndarray]:
+        nodes = self.nodes()
+        return nodes, self._density(nodes)
+
+    def mode(self) -> np.ndarray:
+        """Place of the highest density of each object, (n,)."""
+        return self._by_rows(lambda rows: rows._mode(), points=self._n_nodes())
+
+    def _n_nodes(self) -> int:
+        return self[:1].nodes().shape[1] if len(self) else 1
+
+    def quadrature_size(self) -> int:
+        """Numbers needed to evaluate one object on its own nodes, for sizing chunks of rows."""
+        return self._n_nodes() * self._width
+
+    def _mode(self) -> np.ndarray:
+        nodes, density = self._table()
+        best = np.argmax(density, axis=1)[:, None]
+        low = np.take_along_axis(nodes, np.maximum(best - 1, 0), axis=1)
+        high = np.take_along_axis(nodes, np.minimum(best + 1, nodes.shape[1] - 1), axis=1)
+        return maximise(self._log_density, lower=low, upper=high)[:, 0]
+
+    def n_modes(self, *, threshold: float = 0.01) -> np.ndarray:
+        """Number of local maxima at least `threshold` times as high as the highest, (n,)."""
+
+        def count(rows: Self) -> np.ndarray:
+            density = np.pad(rows._table()[1], ((0, 0), (1, 1)))
+            # plateaus of equal values count once: strictly above the left, not below the right
+            peak = (density[:, 1:-1] > density[:, :-2]) & (density[:, 1:-1] >= density[:, 2:])
+            high = density[:, 1:-1] >= threshold * density.max(axis=1, keepdims=True)
+            return np.sum(peak & high, axis=1)
+
+        return self._by_rows(count, points=self._n_nodes())
+
+    def entropy(self) -> np.ndarray:
+        """Differential entropy of each object in nats, (n,), by quadrature on its own nodes."""
+
+        def integrate(rows: Self) -> np.ndarray:
+            nodes, density = rows._table()
+            with np.errstate(divide="ignore", invalid="ignore"):
+                integrand = np.where(density > 0, -density * np.log(density), 0.0)
+            return np.trapezoid(integrand, nodes, axis=1)
+
+        return self._by_rows(integrate, points=self._n_nodes())
+
+    def interval(
+        self,
+        level: float,
+        *,
+        kind: Literal["equal-tailed", "highest-density"] = "equal-tailed",
+    ) -> np.ndarray:
+        """Bounds (n, 2) of the interval that holds probability `level`.
+
+        Parameters
+        ----------
+        level : probability, strictly between 0 and 1.
+        kind : ``"equal-tailed"`` leaves the same probability on both sides; ``"highest-density"``
+            is the shortest single interval (of a bimodal density it may span a gap).
+
+        Raises
+        ------
+        ValueError
+            `level` is outside (0, 1) or `kind` is unknown.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"`level` must lie strictly between 0 and 1; got {level}.")
+        if kind == "equal-tailed":
+            return self.quantiles([0.5 - level / 2, 0.5 + level / 2])
+        if kind == "highest-density":
+            return self._by_rows(lambda rows: rows._shortest(level), points=self._n_nodes())
+        allowed = "'equal-tailed' or 'highest-density'"
+        raise ValueError(f"`kind` must be {allowed}; got {kind!r}.")
+
+    def _shortest(self, level: float) -> np.ndarray:
+        """Shortest interval: the best lower tail among 400, its two quantiles exact."""
+        nodes, density = self._table()
+        table = cumulative_trapezoid(density, nodes)
+        table /= table[:, -1:]
+        tails = np.linspace(0, 1 - level, 402)[1:-1]
+        chosen = np.empty(len(self))
+        for row, (c, x) in enumerate(zip(table, nodes, strict=True)):
+            widths = np.interp(tails + level, c, x) - np.interp(tails, c, x)
+            chosen[row] = tails[np.argmin(widths)]
+        low, high = (_repeat_columns(edge, 2) for edge in self._bracket())
+        targets = np.stack([chosen, chosen + level], axis=1)
+        return invert_increasing(
+            self._cdf,
+            self._density,
+            targets,
+            lower=low,
+            upper=high,
+            start=0.5 * (low + high),
+            tolerance=1e-10,
+        )
+
+
+def _repeat(points: np.ndarray, n: int) -> np.ndarray:
+    return np.broadcast_to(points, (n, points.size))
+
+
+def _repeat_columns(values: np.ndarray, n: int) -> np.ndarray:
+    return np.repeat(values[:, None], n, axis=1)
+
+
+def shares(weights: ArrayLike | None, n: int) -> np.ndarray:
+    """Normalised weights of n objects."""
+    if n == 0:
+        raise ValueError("Cannot stack: there are no objects. Check the selection.")
+    values = np.ones(n) if weights is None else np.asarray(weights, float)
+    if values.shape != (n,):
+        raise ShapeError(f"`weights` must have shape ({n},); got {values.shape}.")
+    if np.any(~(values >= 0)) or not np.any(values > 0):
+        raise ValueError("`weights` must be finite, not negative and not all zero.")
+    return values / values.sum()

@@ -1,0 +1,51 @@
+"""Sets of PDFs put together along the object axis."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sfumato.errors import IncompatibleError
+from sfumato.pdfs.grid import GridPDFs
+from sfumato.pdfs.parametric import ParametricPDFs
+
+
+def concatenate(
+    parts: Sequence[ParametricPDFs] | Sequence[GridPDFs],
+) -> ParametricPDFs | GridPDFs:
+    """One set holding the objects of all `parts` in order.
+
+    Raises
+    ------
+    ValueError
+        `parts` is empty.
+    IncompatibleError
+        The parts differ in kind, family, grid or number of members.
+    """
+    if not parts:
+        raise ValueError("`parts` must hold at least one set of PDFs; got none.")
+    first = parts[0]
+    if isinstance(first, GridPDFs):
+        for part in parts:
+            if not isinstance(part, GridPDFs) or not np.array_equal(part.grid, first.grid):
+                raise IncompatibleError("All parts must share one grid. Use to_grid(grid) first.")
+        return GridPDFs(first.grid, np.concatenate([part.density for part in parts]))
+    for part in parts:
+        if not isinstance(part, ParametricPDFs) or _kind(part) != _kind(first):
+            message = "All parts must share family, members and components"
+            raise IncompatibleError(f"{message}; got {first!r} and {part!r}.")
+    names = first.params
+    params = {name: np.concatenate([part.params[name] for part in parts]) for name in names}
+    members = None
+    if any(part.member_log_weights is not None for part in parts):
+        members = np.concatenate([_member_log_weights(part) for part in parts])
+    return ParametricPDFs(first.family, params, members)
+
+
+def _kind(part: ParametricPDFs) -> tuple:
+    return part.family, part.n_members
+
+
+def _member_log_weights(part: ParametricPDFs) -> np.ndarray:
+    if part.member_log_weights is not None:
+        return part.member_log_weights
+    return np.full((len(part), part.n_members), -np.log(part.n_members))

@@ -1,0 +1,238 @@
+"""Mixtures held by their parameters, per object and member: the usual result of a prediction."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from sfumato._numerics import row_chunks
+from sfumato._typing import HostParams
+from sfumato.errors import ShapeError
+from sfumato.families.mixture import MixtureFamily
+from sfumato.pdfs._base import AbstractPDFs, Rows, shares
+from sfumato.pdfs._kernels import stack_beta
+from sfumato.pdfs.grid import GridPDFs
+
+_NODE_OFFSETS = np.concatenate([-np.geomspace(9, 0.2, 16), [0.0], np.geomspace(0.2, 9, 16)])
+"""Nodes of one component, in its standard deviations; denser near the centre."""
+
+_MAX_NODES = 1025
+"""Most nodes of one object."""
+
+
+@dataclass(frozen=True)
+class ParametricPDFs(AbstractPDFs):
+    """n mixtures, each the average of m members of K components.
+
+    Parameters
+    ----------
+    family : what the parameters mean, and the units of the target.
+    params : arrays (n, m, K): ``log_weights``, normalised over K, and the component parameters.
+    member_log_weights : (n, m), normalised over m; equal weights if not given.
+
+    Raises
+    ------
+    ShapeError
+        The arrays do not share one shape (n, m, K).
+    """
+
+    family: MixtureFamily
+    params: HostParams
+    member_log_weights: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        shapes = {name: np.shape(values) for name, values in self.params.items()}
+        expected = {"log_weights", *self.family.component.parameters}
+        if set(shapes) != expected or len(set(shapes.values())) != 1:
+            raise ShapeError(
+                f"`params` must hold {sorted(expected)} in one shape (n, m, K); got {shapes}."
+            )
+        if len(next(iter(shapes.values()))) != 3:
+            raise ShapeError(f"`params` must have axes (object, member, component); got {shapes}.")
+
+    def __len__(self) -> int:
+        return self.params["log_weights"].shape[0]
+
+    def __repr__(self) -> str:
+        _, members, k = self.params["log_weights"].shape
+        what = f"{k} {self.family.component.name} components"
+        return f"ParametricPDFs({len(self)} objects, {members} x {what}, support {self.support})"
+
+    @property
+    def n_members(self) -> int:
+        """Length of the member axis."""
+        return self.params["log_weights"].shape[1]
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Bounds of the target, the family's."""
+        return self.family.support
+
+    @property
+    def _width(self) -> int:
+        return int(np.prod(self.params["log_weights"].shape[1:]))
+
+    def _take(self, rows: Rows) -> "ParametricPDFs":
+        params = {name: values[rows] for name, values in self.params.items()}
+        members = None if self.member_log_weights is None else self.member_log_weights[rows]
+        return ParametricPDFs(self.family, params, members)
+
+    # -- all members as one mixture ------------------------------------------------------------
+
+    def flat_log_weights(self, dtype: type = np.float64) -> np.ndarray:
+        """Log-weights (n, m K) of all components of all members, normalised."""
+        log_weights = np.asarray(self.params["log_weights"], dtype)
+        if self.member_log_weights is None:
+            log_weights = log_weights - dtype(np.log(self.n_members))
+        else:
+            log_weights = log_weights + self.member_log_weights[:, :, None].astype(dtype)
+        return log_weights.reshape(len(self), -1)
+
+    @cached_property
+    def log_weights(self) -> np.ndarray:
+        """`flat_log_weights` in double precision, kept."""
+        return self.flat_log_weights()
+
+    @cached_property
+    def _components(self) -> tuple[np.ndarray, np.ndarray]:
+        """Both component parameters (n, m K) in double precision."""
+        first, second = self.family.exact_parameters(self.params)
+        return first.reshape(len(self), -1), second.reshape(len(self), -1)
+
+    def _unit(self, y: np.ndarray) -> np.ndarray:
+        return (y - self.family.shift) / self.family.scale
+
+    def _log_density(self, y: np.ndarray) -> np.ndarray:
+        first, second = (values[:, :, None] for values in self._components)
+        terms = self.family.component.log_density(self._unit(y)[:, None, :], first, second)
+        terms += self.log_weights[:, :, None]
+        return special.logsumexp(terms, axis=1) + self.family.log_jacobian
+
+    def _density(self, y: np.ndarray) -> np.ndarray:
+        first, second = (values[:, :, None] for values in self._components)
+        terms = self.family.component.log_density(self._unit(y)[:, None, :], first, second)
+        terms += self.log_weights[:, :, None]
+        np.exp(terms, out=terms)
+        return terms.sum(axis=1) / self.family.scale
+
+    def _cdf(self, y: np.ndarray) -> np.ndarray:
+        first, second = (values[:, :, None] for values in self._components)
+        terms = self.family.component.cdf(self._unit(y)[:, None, :], first, second)
+        return np.clip(np.einsum("nk,nkj->nj", np.exp(self.log_weights), terms), 0.0, 1.0)
+
+    def component_moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance (n, m K) of every component, in units of y."""
+        mean, variance = self.family.component.moments(*self._components)
+        return self.family.shift + self.family.scale * mean, self.family.scale**2 * variance
+
+    def nodes(self) -> np.ndarray:
+        """Sorted union of points placed at each component's centre, peak and tails, (n, g)."""
+        mean, variance = self.component_moments()
+        peak = self.family.shift + self.family.scale * self.family.component.peak(*self._components)
+        spread = np.sqrt(variance)[:, :, None] * _NODE_OFFSETS
+        low, high = self._bracket()
+        points = np.concatenate([(mean[:, :, None] + spread).reshape(len(self), -1), peak], axis=1)
+        span = np.linspace(0, 1, 65) * (high - low)[:, None] + low[:, None]
+        points = np.clip(np.concatenate([points, span], axis=1), low[:, None], high[:, None])
+        points.sort(axis=1)
+        # of many overlapping components every few-th node is enough; rank keeps the adaptation
+        keep = min(points.shape[1], _MAX_NODES)
+        return points[:, np.linspace(0, points.shape[1] - 1, keep).round().astype(int)]
+
+    def _bracket(self) -> tuple[np.ndarray, np.ndarray]:
+        low, high = self.support
+        if np.isfinite(low) and np.isfinite(high):
+            # a hair inside: a Beta density may be infinite at the very bounds
+            inset = 1e-12 * (high - low)
+            return np.full(len(self), low + inset), np.full(len(self), high - inset)
+        mean, variance = self.component_moments()
+        reach = 40 * np.sqrt(variance)
+        return np.min(mean - reach, axis=1), np.max(mean + reach, axis=1)
+
+    def mean(self) -> np.ndarray:
+        """Expectation: the weighted mean of the components' means."""
+        mean, _ = self.component_moments()
+        return np.sum(np.exp(self.log_weights) * mean, axis=1)
+
+    def variance(self) -> np.ndarray:
+        """Law of total variance: mean of the variances plus variance of the means."""
+        mean, variance = self.component_moments()
+        weights = np.exp(self.log_weights)
+        centre = np.sum(weights * mean, axis=1, keepdims=True)
+        return np.sum(weights * (variance + (mean - centre) ** 2), axis=1)
+
+    def component_pdf(self, grid: ArrayLike) -> np.ndarray:
+        """Weighted densities (n, m K, g) of the single components; they sum to `pdf`."""
+        points = self._unit(self._curve_grid(grid))
+        first, second = (values[:, :, None] for values in self._components)
+        terms = self.family.component.log_density(points, first, second)
+        return np.exp(terms + self.log_weights[:, :, None] + self.family.log_jacobian)
+
+    def sample(self, n_draws: int, *, random_state: int | np.random.Generator = 0) -> np.ndarray:
+        """Draws (n_draws, n): a component by its weight, then a value from it."""
+        rng = np.random.default_rng(random_state)
+        edges = np.cumsum(np.exp(self.log_weights), axis=1)
+        edges[:, -1] = np.inf
+        uniform = rng.random((n_draws, len(self), 1))
+        chosen = np.sum(uniform >= edges, axis=2)
+        rows = np.arange(len(self))
+        first, second = (values[rows, chosen] for values in self._components)
+        unit = self.family.component.sample(rng, first, second)
+        return self.family.shift + self.family.scale * unit
+
+    def _average_density(self, share: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Weighted average of the densities at points (g,)."""
+        unit = self._unit(points)
+        inside = (unit > 0) & (unit < 1)
+        if self.family.component.name == "beta" and np.all(inside):
+            with np.errstate(divide="ignore"):
+                log_weights = self.flat_log_weights(np.float32) + np.log(share)[:, None]
+            first, second = (self.params[n].reshape(len(self), -1) for n in ("alpha", "beta"))
+            return stack_beta(log_weights, first, second, unit) / self.family.scale
+        chunks = row_chunks(len(self), width=self._width * points.size)
+        return sum(share[rows] @ self._take(rows).pdf(points) for rows in chunks)
+
+    def to_grid(self, grid: ArrayLike | None = None) -> GridPDFs:
+        """Densities on `grid`, renormalised there; by default 1,001 points over the support."""
+        if grid is None:
+            mean, std = self.mean(), self.std()
+            low, high = self.support
+            low = low if np.isfinite(low) else float(np.min(mean - 8 * std))
+            high = high if np.isfinite(high) else float(np.max(mean + 8 * std))
+            inset = 1e-6 * (high - low)  # a Beta density may be infinite at the very bounds
+            grid = np.linspace(low + inset, high - inset, 1001)
+        points = self._curve_grid(grid)
+        return GridPDFs(points, self.pdf(points))
+
+    def stack(
+        self, weights: ArrayLike | None = None, *, grid: ArrayLike | None = None
+    ) -> AbstractPDFs:
+        """Average density of all objects as one object.
+
+        Without `grid` the result is exact: one mixture of all n m K components. With it, the
+        average is accumulated on that grid in one fused pass, which is what to use beyond a few
+        thousand objects.
+
+        Parameters
+        ----------
+        weights : (n,), not negative, not all zero; equal if not given.
+        grid : (g,), increasing, in units of y.
+
+        Raises
+        ------
+        ValueError
+            There are no objects, or the weights are negative or all zero.
+        """
+        share = shares(weights, len(self))
+        if grid is not None:
+            points = self._curve_grid(grid)
+            return GridPDFs(points, self._average_density(share, points)[None])
+        k = self.family.n_components
+        params = {name: values.reshape(1, -1, k) for name, values in self.params.items()}
+        with np.errstate(divide="ignore"):
+            members = np.repeat(np.log(share), self.n_members)
+        own = self.member_log_weights
+        members = members + (-np.log(self.n_members) if own is None else own.reshape(-1))
+        return ParametricPDFs(self.family, params, members[None])

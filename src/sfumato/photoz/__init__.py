@@ -1,0 +1,1 @@
+"""Photometric redshifts: bands, magnitudes, features, mock surveys, presets, reports."""

@@ -1,0 +1,191 @@
+"""From magnitudes (or fluxes) and their errors to what a network sees.
+
+Each band is in one of three states. *Observed*: a finite magnitude. *Not detected*: 99 or another
+value above 90, +inf, or NaN with a finite error; its flux is taken as 0, which the asinh scale
+carries without a special value. *Not observed*: -99 or another value below -90, -inf, or NaN with
+a NaN error; its features are missing and filled with the typical ones. The last two set separate
+flags. With fluxes, every finite value is observed, negative ones included, and NaN or infinite
+ones are not observed.
+"""
+
+from dataclasses import replace
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+POGSON = 2.5 / np.log(10.0)
+"""Magnitudes per natural logarithm of flux."""
+
+SENTINEL = 90.0
+"""Magnitudes beyond this, in absolute value, are codes and not measurements."""
+
+NOT_DETECTED_ERROR = POGSON
+"""Magnitude error at a signal-to-noise ratio of 1, given to bands without a detection."""
+
+
+class PhotometryFeatures(eqx.Module):
+    r"""Asinh magnitudes, their adjacent differences (colours), log errors and two flags per band.
+
+    .. math:: \mu = -\frac{2.5}{\ln 10} \left[\operatorname{asinh}\frac{f}{2b} + \ln b\right]
+
+    (Lupton, Gunn & Szalay 1999, equation 3), with flux f relative to a source of magnitude 25 and
+    the softening b, per band, the typical flux error of the fainter training galaxies. It equals
+    the magnitude for bright sources, stays finite at f <= 0, and its error is bounded.
+
+    Parameters
+    ----------
+    bands : names, in order of wavelength; columns are all values in this order, then all errors.
+    has_errors : whether error columns are given.
+    unit : ``"magnitude"`` (AB) or ``"flux"`` (any linear unit).
+    softening : (b,) fitted softening b; None before `fit`.
+    error_features : whether the log errors are features, as they should be wherever the depth
+        varies; without variation they repeat the magnitudes.
+    jitter : noise added in training, in units of each flux error; it regularises small samples.
+    drop_fraction : share of the rows in each pass of training in which random bands are marked as
+        not observed, so that the model has seen galaxies with missing bands.
+    """
+
+    bands: tuple[str, ...] = eqx.field(static=True)
+    has_errors: bool = eqx.field(static=True, default=True)
+    unit: Literal["magnitude", "flux"] = eqx.field(static=True, default="magnitude")
+    softening: Float[Array, " b"] | None = None
+    error_features: bool = eqx.field(static=True, default=True)
+    jitter: float = eqx.field(static=True, default=1.0)
+    drop_fraction: float = eqx.field(static=True, default=0.05)
+    kind: str = eqx.field(static=True, default="photometry")
+
+    @property
+    def n_columns(self) -> int:
+        """One column per band, two with errors."""
+        return len(self.bands) * (2 if self.has_errors else 1)
+
+    @property
+    def _uses_errors(self) -> bool:
+        return self.has_errors and self.error_features
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the features, in order."""
+        bands = self.bands
+        colours = [f"colour_{a}-{b}" for a, b in zip(bands[:-1], bands[1:], strict=True)]
+        errors = [f"log_err_{band}" for band in bands] if self._uses_errors else []
+        flags = [f"not_detected_{band}" for band in bands]
+        flags += [f"not_observed_{band}" for band in bands]
+        return tuple([f"asinh_mag_{band}" for band in bands] + colours + errors + flags)
+
+    def fit(self, x: np.ndarray) -> "PhotometryFeatures":
+        """A copy whose softenings are fitted to training rows x, (n, n_columns)."""
+        flux, error, not_detected, not_observed = (
+            np.asarray(part, float) for part in self._measurements(jnp.asarray(x.T, jnp.float32))
+        )
+        softening = []
+        for band in range(len(self.bands)):
+            seen = (not_detected[band] + not_observed[band] == 0) & (flux[band] > 0)
+            if not seen.any():
+                softening.append(1.0)
+                continue
+            if self.has_errors:
+                faint = seen & (flux[band] <= np.median(flux[band][seen]))
+                typical = np.nanmedian((flux[band] * error[band] / POGSON)[faint])
+            else:
+                typical = 0.1 * np.quantile(flux[band][seen], 0.01)
+            softening.append(float(max(typical, 1e-12)))
+        return replace(self, softening=jnp.asarray(softening, jnp.float32))
+
+    def _measurements(self, x: Float[Array, "c *n"]) -> tuple[Array, Array, Array, Array]:
+        """Flux, magnitude error and the two flags, each (b, ...); flux in units of magnitude 25."""
+        n = len(self.bands)
+        value = x[:n]
+        error = x[n:] if self.has_errors else jnp.zeros_like(value)
+        if self.unit == "flux":
+            not_observed = ~jnp.isfinite(value)
+            not_detected = jnp.zeros_like(not_observed)
+            flux = value
+            error = POGSON * error / jnp.maximum(jnp.abs(value), 1e-30)
+        else:
+            unknown = jnp.isnan(value)
+            no_error = jnp.isnan(error) if self.has_errors else jnp.ones_like(unknown)
+            not_observed = (value < -SENTINEL) | (unknown & no_error)
+            not_detected = (value > SENTINEL) | (unknown & ~no_error)
+            usable = ~(not_observed | not_detected)
+            flux = jnp.where(usable, 10 ** (-0.4 * (jnp.where(usable, value, 25.0) - 25.0)), 0.0)
+        return flux, error, not_detected.astype(x.dtype), not_observed.astype(x.dtype)
+
+    def __call__(self, x: Float[Array, "c *n"]) -> Float[Array, "f *n"]:
+        """Features of one row (c,); NaN where a band was not observed."""
+        flux, error, not_detected, not_observed = self._measurements(x)
+        b = self._softening_of(x)
+        asinh_mag = -POGSON * (jnp.arcsinh(flux / (2 * b)) + jnp.log(b)) + 25.0
+        asinh_mag = jnp.where(not_observed > 0, jnp.nan, asinh_mag)
+        parts = [asinh_mag, asinh_mag[:-1] - asinh_mag[1:]]
+        if self._uses_errors:
+            error = jnp.where(not_detected > 0, NOT_DETECTED_ERROR, jnp.clip(error, 0.002, 5.0))
+            parts.append(jnp.where(not_observed > 0, jnp.nan, jnp.log(error)))
+        return jnp.concatenate([*parts, not_detected, not_observed], axis=0)
+
+    def _softening_of(self, x: Array) -> Array:
+        """Softenings shaped to broadcast against (b,) or (b, n)."""
+        if self.softening is None:
+            raise ValueError("PhotometryFeatures must be fitted first: use features.fit(X).")
+        return self.softening.astype(x.dtype).reshape(-1, *(1,) * (x.ndim - 1))
+
+    def perturb(
+        self, x: Float[Array, "c n"], *, key: PRNGKeyArray, noise: Array | float
+    ) -> Float[Array, "c n"]:
+        """Columns as another night might have measured them, for one pass of training.
+
+        Fluxes get Gaussian noise of `noise` times `jitter` times their errors (the softening, where there is no
+        detection), and in a share `drop_fraction` of the rows random bands become not observed.
+        """
+        n, rows = len(self.bands), x.shape[1]
+        noise_key, row_key, band_key = jax.random.split(key, 3)
+        value = x[:n]
+        if self.jitter > 0:
+            draws = jax.random.normal(noise_key, value.shape)
+            value = self._jittered(x, noise * self.jitter * draws)
+        chosen = jax.random.uniform(row_key, (rows,)) < self.drop_fraction
+        lost = chosen & (jax.random.uniform(band_key, (n, rows)) < 1.5 / n)
+        code = jnp.nan if self.unit == "flux" else -99.0
+        return jnp.concatenate([jnp.where(lost, code, value), x[n:]], axis=0)
+
+    def _jittered(self, x: Float[Array, "c n"], noise: Float[Array, "b n"]) -> Float[Array, "b n"]:
+        """Values with noise in units of the flux error; codes stay what they are."""
+        flux, error, not_detected, not_observed = self._measurements(x)
+        b = self._softening_of(x)
+        # a magnitude error above about 1 is a limit or a code; the noise then is the sky's, as b
+        sigma = jnp.minimum(jnp.abs(flux) * jnp.nan_to_num(error) / POGSON, 3 * b + 0.2 * flux)
+        sigma = jnp.where(not_detected > 0, b, jnp.maximum(sigma, 0.0))
+        moved = flux + noise * sigma
+        if self.unit == "flux":
+            return jnp.where(not_observed > 0, x[: len(self.bands)], moved)
+        mag = 25.0 - 2.5 * jnp.log10(jnp.maximum(moved, 1e-12))
+        mag = jnp.where(moved > 1e-12, mag, 99.0)
+        return jnp.where(not_observed + not_detected > 0, x[: len(self.bands)], mag)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Constructor arguments, for a model file."""
+        return {
+            "bands": self.bands,
+            "has_errors": self.has_errors,
+            "unit": self.unit,
+            "softening": None if self.softening is None else np.asarray(self.softening).tolist(),
+            "error_features": self.error_features,
+            "jitter": self.jitter,
+            "drop_fraction": self.drop_fraction,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "PhotometryFeatures":
+        """The inverse of `to_dict`, from JSON's lists."""
+        softening = values["softening"]
+        return cls(
+            **{
+                **values,
+                "bands": tuple(values["bands"]),
+                "softening": None if softening is None else jnp.asarray(softening, jnp.float32),
+            }
+        )

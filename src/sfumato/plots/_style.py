@@ -1,0 +1,53 @@
+"""One look for every figure."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK, TRUTH, BAND = "#1f2933", "#c1121f", "#d9dee3"
+CYCLE = ("#33658a", "#e07a1f", "#4f9d69", "#8e5ea2", "#b23a48", "#2a9d8f", "#7a7a7a", "#c9a227")
+"""Distinct in hue and in lightness; the first four remain so without colour vision of red."""
+
+DEPTHS = ("#b9d6f2", "#7fb2e0", "#4187c6", "#1c5a99", "#0b2f5b")
+"""Light to dark for an ordered quantity such as depth."""
+
+_SETTINGS = {
+    "figure.dpi": 110,
+    "savefig.dpi": 150,
+    "font.size": 10,
+    "axes.labelsize": 10,
+    "axes.titlesize": 10.5,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": mpl.cycler(color=CYCLE),
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "lines.linewidth": 1.6,
+    "svg.fonttype": "path",
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Apply the look inside the block only."""
+    with mpl.rc_context(_SETTINGS):
+        yield
+
+
+def new_figure(n_rows: int = 1, n_columns: int = 1, *, width: float, height: float, **options):  # noqa: ANN201, ANN003 - matplotlib's own options and array of axes
+    """A figure outside matplotlib's global state, and its axes as an array (rows, columns)."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(n_rows, n_columns, squeeze=False, **options)
+
+
+def label_bins(axes: Axes, text: str) -> None:
+    """Short text in the upper right corner."""
+    axes.text(0.97, 0.95, text, transform=axes.transAxes, ha="right", va="top", fontsize=8.5)

@@ -1,0 +1,190 @@
+"""Predictions for tables of any length: streamed, restartable, one file at the end.
+
+While it runs, finished chunks lie in a folder ``OUTPUT.partial`` beside the output, each written
+under a temporary name and then renamed. The same call after any interruption continues behind the
+last finished chunk; the output itself appears, whole, when all chunks are there.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sfumato.errors import DataError, IncompatibleError
+from sfumato.io._files import read_json, whole, write_json
+from sfumato.io.pdfs import COLUMN, family_header, pdf_column, with_header
+from sfumato.io.tables import TableFile, batches, matrix
+from sfumato.pdfs import ParametricPDFs, summarise
+from sfumato.regression import MDNRegressor
+
+CHUNK_ROWS = 131_072
+"""Objects of one chunk: what an interruption can cost at most."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to predict: everything that must agree for a run to be continued.
+
+    Parameters
+    ----------
+    columns : the model's columns, in order.
+    keep : columns carried over to the output.
+    statistics : names of statistics to add (see `sfumato.pdfs.summarise`).
+    precision : 16 or 32 bits a parameter.
+    about : provenance for the header of the output.
+    """
+
+    columns: tuple[str, ...]
+    keep: tuple[str, ...] = ()
+    statistics: tuple[str, ...] = ()
+    precision: int = 16
+    about: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        clash = sorted({COLUMN, *self.statistics} & set(self.keep))
+        if clash:
+            message = f"Column {clash[0]!r} cannot be kept: the output writes one of that name"
+            raise IncompatibleError(f"{message}. Leave it out of --keep.")
+
+    def fingerprint(self, tables: Sequence[TableFile]) -> str:
+        """Digest of the job and of the inputs' names, sizes and times."""
+        inputs = [
+            (str(t.path.resolve()), t.path.stat().st_size, t.path.stat().st_mtime_ns) for t in tables
+        ]
+        values = [self.columns, self.keep, self.statistics, self.precision, self.about, inputs]
+        return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()
+
+
+def predict_tables(
+    model: MDNRegressor,
+    tables: Sequence[TableFile],
+    output: Path,
+    *,
+    job: Job,
+    on_rows: Callable[[int], None] | None = None,
+) -> int:
+    """Write the predicted PDFs of all rows of `tables`, in order, to one Parquet file.
+
+    Parameters
+    ----------
+    on_rows : called with the number of rows that were finished since the last call.
+
+    Returns
+    -------
+    Rows that an earlier, interrupted call had finished already.
+
+    Raises
+    ------
+    DataError
+        A table lacks a column, holds text where numbers are needed, or the output cannot be
+        written.
+    """
+    for table in tables:
+        table.require([*job.columns, *job.keep])
+    parts = output.with_name(output.name + ".partial")
+    done = _resume(parts, job.fingerprint(tables))
+    report = on_rows or (lambda _rows: None)
+    report(done)
+    _run(model, tables, parts, job=job, done=done, report=report)
+    header = family_header(
+        model.family_, n_members=model.n_members, precision=job.precision
+    ) | {"about": job.about or {}}
+    _join(parts, output, header)
+    shutil.rmtree(parts)
+    return done
+
+
+def _resume(parts: Path, fingerprint: str) -> int:
+    """Prepare the folder of chunks; the number of rows that are finished."""
+    mark = parts / "job.json"
+    if parts.exists() and (not mark.exists() or read_json(mark)["fingerprint"] != fingerprint):
+        shutil.rmtree(parts)
+    if not parts.exists():
+        try:
+            parts.mkdir()
+        except OSError as error:
+            raise DataError(f"Cannot create {parts} ({error.strerror}).") from error
+        write_json(mark, {"fingerprint": fingerprint})
+    return sum(pq.read_metadata(part).num_rows for part in _finished(parts))
+
+
+def _finished(parts: Path) -> list[Path]:
+    """Finished chunks from the first on, without a gap: chunks end out of order."""
+    found = []
+    while (path := parts / f"{len(found):06d}.parquet").exists():
+        found.append(path)
+    return found
+
+
+def _run(
+    model: MDNRegressor,
+    tables: Sequence[TableFile],
+    parts: Path,
+    *,
+    job: Job,
+    done: int,
+    report: Callable[[int], None],
+) -> None:
+    """Predict the chunks that are missing, one thread per core, few in flight at a time."""
+    first = len(_finished(parts))
+    wanted = [*dict.fromkeys([*job.columns, *job.keep])]
+    n_threads = os.cpu_count() or 1
+    with ThreadPoolExecutor(n_threads) as pool:
+        running: list[Future[int]] = []
+        row = done
+        for index, batch in enumerate(_chunks(tables, wanted, start=done), start=first):
+            path = parts / f"{index:06d}.parquet"
+            running.append(pool.submit(_one_chunk, model, batch, path, job=job, first_row=row))
+            row += batch.num_rows
+            if len(running) > n_threads:
+                report(running.pop(0).result())
+        for future in running:
+            report(future.result())
+
+
+def _chunks(tables: Sequence[TableFile], columns: Sequence[str], *, start: int) -> Iterator[pa.Table]:
+    """Batches of exactly `CHUNK_ROWS` rows (the last may have fewer), across files."""
+    kept: list[pa.Table] = []
+    n_kept = 0
+    for batch in batches(tables, columns, batch_rows=CHUNK_ROWS, start=start):
+        kept.append(batch)
+        n_kept += batch.num_rows
+        if n_kept >= CHUNK_ROWS:
+            joined = pa.concat_tables(kept, promote_options="permissive")
+            yield joined.slice(0, CHUNK_ROWS)
+            kept = [joined.slice(CHUNK_ROWS)]
+            n_kept -= CHUNK_ROWS
+    if n_kept:
+        yield pa.concat_tables(kept, promote_options="permissive")
+
+
+def _one_chunk(
+    model: MDNRegressor, batch: pa.Table, path: Path, *, job: Job, first_row: int
+) -> int:
+    """Predict and write one chunk; its number of rows."""
+    values = matrix(batch, job.columns, path="input", first_row=first_row)
+    pdfs = ParametricPDFs(model.family_, model.predict_parameters(values))
+    columns = {name: batch[name] for name in job.keep} | summarise(pdfs, job.statistics)
+    table = pa.table({**columns, COLUMN: pdf_column(pdfs, precision=job.precision)})
+    with whole(path) as temporary:
+        pq.write_table(table, temporary, compression="none", use_dictionary=False)
+    return batch.num_rows
+
+
+def _join(parts: Path, output: Path, header: dict[str, Any]) -> None:
+    """All chunks as the row groups of one file."""
+    finished = _finished(parts)
+    schema = with_header(pq.read_schema(finished[0]).empty_table(), header).schema
+    with whole(output) as temporary, pq.ParquetWriter(
+        temporary, schema, compression="zstd", compression_level=1, use_dictionary=False
+    ) as writer:
+        for path in finished:
+            writer.write_table(pq.read_table(path).cast(schema))

@@ -1,0 +1,241 @@
+"""An estimator with the columns it was made for: trained from tables, kept in a folder."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sfumato.errors import DataError
+from sfumato.io.models import (
+    fitted_state,
+    read_archive,
+    restored_state,
+    versions,
+    write_archive,
+)
+from sfumato.io.tables import TableFile, matrix, read_table
+from sfumato.regression import MDNRegressor
+
+FEWEST_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table mean what.
+
+    Parameters
+    ----------
+    features : in the order the estimator takes them.
+    target : the column to predict.
+    weight : the column of row weights, if any.
+    errors : those of `features` that are measurement errors and may not be negative.
+    """
+
+    features: tuple[str, ...]
+    target: str
+    weight: str | None = None
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Arrays for `MDNRegressor.fit`, checked, and where they came from."""
+
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+    n_dropped: int
+    sources: list[str] = field(default_factory=list)
+
+
+def load_training(
+    tables: Sequence[TableFile], columns: Columns, *, drop_missing_targets: bool = False
+) -> TrainingData:
+    """Read and check the training rows of several tables.
+
+    Parameters
+    ----------
+    drop_missing_targets : leave out rows whose target is missing, with a warning, instead of
+        refusing them.
+
+    Raises
+    ------
+    DataError
+        A column is missing, not numeric, all missing or (errors) negative; the target is missing
+        somewhere or constant; there are fewer than 20 rows.
+    """
+    extra = [columns.weight] if columns.weight else []
+    wanted = [*columns.features, columns.target, *extra]
+    blocks = []
+    for table in tables:
+        values = matrix(read_table(table, wanted), wanted, path=table.path)
+        _check_errors(values, columns, path=table.path)
+        blocks.append(values)
+    values = np.concatenate(blocks)
+    values, n_dropped = _without_missing_targets(
+        values, columns, where=str(tables[0].path), drop=drop_missing_targets
+    )
+    n_features = len(columns.features)
+    X, y = values[:, :n_features], values[:, n_features]
+    _check_rows(X, y, columns, where=str(tables[0].path))
+    weight = values[:, -1] if columns.weight else None
+    if weight is not None and not np.all(np.isfinite(weight) & (weight >= 0)):
+        row = int(np.argmax(~(np.isfinite(weight) & (weight >= 0)))) + 1
+        message = f"{tables[0].path}: weight {columns.weight!r} is negative or missing in row {row}"
+        raise DataError(f"{message}. Weights must be at least 0.")
+    return TrainingData(X, y, weight, n_dropped, [str(table.path) for table in tables])
+
+
+def _check_errors(values: np.ndarray, columns: Columns, *, path: Path) -> None:
+    for name in columns.errors:
+        column = values[:, columns.features.index(name)]
+        # -99 and the like say "not observed", beside a magnitude that says the same
+        negative = (column < 0) & (column > -90)
+        if negative.any():
+            row = int(np.argmax(negative))
+            where = f"{path}: error {name!r} is negative ({column[row]:g}) in row {row + 1}"
+            raise DataError(f"{where}. Errors must be at least 0, or missing.")
+
+
+def _without_missing_targets(
+    values: np.ndarray, columns: Columns, *, where: str, drop: bool
+) -> tuple[np.ndarray, int]:
+    target = values[:, len(columns.features)]
+    missing = ~np.isfinite(target)
+    n_missing = int(missing.sum())
+    if n_missing == target.size:
+        raise DataError(f"{where}: the target {columns.target!r} is missing in every row.")
+    if n_missing and not drop:
+        row = int(np.argmax(missing)) + 1
+        message = f"{where}: the target {columns.target!r} is missing in {n_missing} rows"
+        raise DataError(f"{message}, first in row {row}. Fill them, or pass --drop-missing.")
+    if n_missing:
+        warnings.warn(
+            f"Left out {n_missing} rows whose target {columns.target!r} is missing.", stacklevel=3
+        )
+    return values[~missing], n_missing
+
+
+def _check_rows(X: np.ndarray, y: np.ndarray, columns: Columns, *, where: str) -> None:
+    if len(y) < FEWEST_ROWS:
+        raise DataError(f"{where}: {len(y)} rows; at least {FEWEST_ROWS} are needed to train.")
+    if np.ptp(y) == 0:
+        message = f"{where}: the target {columns.target!r} is constant ({y[0]:g})"
+        raise DataError(f"{message}; there is nothing to learn. Check --target.")
+    empty = ~np.isfinite(X).any(axis=0)
+    if empty.any():
+        name = columns.features[int(np.argmax(empty))]
+        raise DataError(f"{where}: column {name!r} has no value in any row. Leave it out.")
+
+
+def check_finite(X: np.ndarray, columns: Columns, *, where: str) -> None:
+    """Refuse missing values where no feature transform gives them a meaning.
+
+    Raises
+    ------
+    DataError
+        A value is missing; the message names its column and row.
+    """
+    bad = ~np.isfinite(X)
+    if bad.any():
+        row, column = (int(index[0]) for index in np.nonzero(bad))
+        name = columns.features[column]
+        message = f"{where}: column {name!r} is missing in row {row + 1}"
+        raise DataError(f"{message}. Fill it, or use --preset photoz for magnitudes.")
+
+
+# -- kept in a folder ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TabularModel:
+    """A fitted estimator and the columns it reads."""
+
+    regressor: MDNRegressor
+    columns: Columns
+    about: dict[str, Any]
+
+    def write(self, path: str | Path) -> None:
+        """Write the model folder, whole or not at all."""
+        write_model(self.regressor, path, columns=self.columns, about=self.about)
+
+    @classmethod
+    def read(cls, path: str | Path) -> "TabularModel":
+        """Read a model folder.
+
+        Raises
+        ------
+        DataError
+            The folder is missing, damaged, of a newer format, or was not fitted to a table.
+        """
+        header, arrays = read_archive(path)
+        if header["columns"] is None:
+            raise DataError(f"{path} was fitted to arrays: it names no columns. Use read_model.")
+        columns = Columns(
+            **{k: tuple(v) if isinstance(v, list) else v for k, v in header["columns"].items()}
+        )
+        return cls(_restore(header, arrays), columns, header["about"])
+
+
+def write_model(
+    regressor: MDNRegressor,
+    path: str | Path,
+    *,
+    columns: Columns | None = None,
+    about: dict[str, Any] | None = None,
+) -> None:
+    """Write a fitted estimator to a folder of ``model.json`` and ``arrays.npz``; no pickle.
+
+    Raises
+    ------
+    DataError
+        The folder cannot be written.
+    """
+    parameters = regressor.get_params(deep=False)
+    parameters.pop("on_epoch")
+    parameters.pop("features")
+    header, arrays = fitted_state(
+        family=regressor.family_,
+        network=regressor.network_,
+        sharpening=regressor.sharpening_,
+        history=regressor.history_,
+        parameters=parameters,
+    )
+    header["columns"] = None if columns is None else dict(vars(columns))
+    header["n_features_in"] = regressor.n_features_in_
+    header["n_clipped"] = regressor.n_clipped_
+    names = getattr(regressor, "feature_names_in_", None)
+    header["feature_names_in"] = None if names is None else list(names)
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    header["about"] = {"made": made, "versions": versions(), **(about or {})}
+    write_archive(path, header, arrays)
+
+
+def read_model(path: str | Path) -> MDNRegressor:
+    """A fitted estimator from the folder that `write_model` or ``sfumato fit`` wrote.
+
+    Raises
+    ------
+    DataError
+        The folder is missing, damaged, not a model, or of a newer format.
+    """
+    return _restore(*read_archive(path))
+
+
+def _restore(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> MDNRegressor:
+    family, network, sharpening, history = restored_state(header, arrays)
+    parameters = dict(header["parameters"])
+    for name in ("hidden_sizes", "bounds"):
+        parameters[name] = tuple(parameters[name])
+    regressor = MDNRegressor(**parameters, features=network.inputs.features)
+    regressor.family_, regressor.network_ = family, network
+    regressor.sharpening_, regressor.history_ = sharpening, history
+    regressor.n_features_in_ = header["n_features_in"]
+    regressor.n_clipped_ = header["n_clipped"]
+    if header["feature_names_in"] is not None:
+        regressor.feature_names_in_ = np.array(header["feature_names_in"], dtype=object)
+    return regressor

@@ -1,0 +1,77 @@
+"""An ensemble: members that differ in their start, their shuffling and the rows they hold out."""
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from sfumato.backbones import MLP
+from sfumato.families import MixtureFamily
+from sfumato.heads import Head
+from sfumato.models import ConditionalDensity
+
+FEW_ROWS = 20
+"""Below this many rows there is nothing to hold out: members validate on what they train on."""
+
+
+def make_members(
+    family: MixtureFamily,
+    *,
+    n_features: int,
+    n_members: int,
+    hidden_sizes: tuple[int, ...],
+    activation: str,
+    dropout_rate: float,
+    initial_bias: np.ndarray,
+    seed: int,
+) -> ConditionalDensity:
+    """`n_members` freshly initialised networks with their arrays stacked on a leading axis."""
+
+    def make(key: jax.Array) -> ConditionalDensity:
+        first, second = jax.random.split(key)
+        backbone = MLP(
+            n_features,
+            tuple(hidden_sizes),
+            activation=activation,
+            dropout_rate=dropout_rate,
+            key=first,
+        )
+        head = Head(hidden_sizes[-1], family, bias=initial_bias, key=second)
+        return ConditionalDensity(backbone, head)
+
+    return eqx.filter_vmap(make)(jax.random.split(jax.random.key(seed), n_members))
+
+
+def make_folds(n_rows: int, *, fraction: float, rng: np.random.Generator) -> np.ndarray:
+    """Fold of each row (n,), of equal sizes up to one; about 1 / `fraction` folds."""
+    n_folds = 1 if n_rows < FEW_ROWS else max(2, round(1 / fraction))
+    return rng.permutation(np.arange(n_rows) % n_folds)
+
+
+def member_rows(folds: np.ndarray, *, n_members: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows each member trains on (m, a) and holds out (m, b).
+
+    Member j holds out fold j modulo the number of folds. Every member gets as many rows as the
+    one with the fewest, a matter of single rows.
+    """
+    n_folds, rows = folds.max() + 1, np.arange(folds.size)
+    if n_folds == 1:
+        return np.tile(rows, (n_members, 1)), np.tile(rows, (n_members, 1))
+    held = [member % n_folds for member in range(n_members)]
+    train = [rows[folds != fold] for fold in held]
+    valid = [rows[folds == fold] for fold in held]
+    return _rectangle(train), _rectangle(valid)
+
+
+def held_out_members(folds: np.ndarray, *, n_members: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows held out by someone (n,), and the r members that held each of them out (n, r)."""
+    n_folds = folds.max() + 1
+    if n_folds == 1:
+        return np.arange(folds.size), np.zeros((folds.size, 1), int)
+    n_holders = max(1, n_members // n_folds)
+    rows = np.flatnonzero(folds < n_members)
+    return rows, folds[rows, None] + n_folds * np.arange(n_holders)
+
+
+def _rectangle(rows: list[np.ndarray]) -> np.ndarray:
+    shortest = min(part.size for part in rows)
+    return np.stack([part[:shortest] for part in rows])

@@ -25,7 +25,7 @@ _HOMES = {
     "write_pdfs": "sfumato.io.pdfs",
 }
 
-__all__ = [  # noqa: PLE0604 - the names are those of the table
+__all__ = [
     "GridPDFs",
     "MDNRegressor",
     "ParametricPDFs",

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -18,7 +19,8 @@ def use_compilation_cache() -> None:
     A directory that the user has given to JAX already is left as it is.
     """
     wish = os.environ.get("SFUMATO_CACHE", "")
-    if wish.lower() in OFF or jax.config.jax_compilation_cache_dir is not None:
+    config: Any = jax.config  # whose options exist only at run time
+    if wish.lower() in OFF or config.jax_compilation_cache_dir is not None:
         return
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     jax.config.update("jax_compilation_cache_dir", wish or str(Path(base) / "sfumato"))

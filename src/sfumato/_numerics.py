@@ -8,7 +8,7 @@ Points = np.ndarray
 
 
 def row_chunks(n_rows: int, *, width: int, budget: int = 1 << 19) -> Iterator[slice]:
-    """Slices over `n_rows` such that rows times `width` stays near `budget` numbers (cache-sized)."""
+    """Slices over `n_rows` such that rows times `width` stays near `budget` numbers."""
     step = max(1, budget // max(width, 1))
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))

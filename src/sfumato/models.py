@@ -1,7 +1,7 @@
 """A conditional density: backbone plus head, and many of them evaluated as one program."""
 
 from collections.abc import Callable
-from functools import partial
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -82,13 +82,16 @@ SUB_ROWS = 1024
 """Rows evaluated at once inside the program, so that activations stay in the cache."""
 
 
-@partial(eqx.filter_jit, compiler_options=CPU_OPTIONS)
-def map_rows(function: Callable, x: Float[Array, "n c"], *operands: object) -> object:
+def _map_rows(function: Callable, x: Float[Array, "n c"], *operands: object) -> Any:
     """``function(rows, *operands)`` over cache-sized sets of rows, joined; n a multiple of them."""
     size = min(SUB_ROWS, x.shape[0])
     parts = x.reshape(-1, size, x.shape[1])
     out = jax.lax.map(lambda rows: function(rows, *operands), parts)
     return jax.tree.map(lambda value: value.reshape(-1, *value.shape[2:]), out)
+
+
+_JIT: Any = eqx.filter_jit  # its stubs do not know the options it hands to jax.jit
+map_rows = _JIT(_map_rows, compiler_options=CPU_OPTIONS)
 
 
 def padded_size(n_rows: int, *, most: int) -> int:

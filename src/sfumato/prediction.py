@@ -57,7 +57,8 @@ class Job:
     def fingerprint(self, tables: Sequence[TableFile]) -> str:
         """Digest of the job and of the inputs' names, sizes and times."""
         inputs = [
-            (str(t.path.resolve()), t.path.stat().st_size, t.path.stat().st_mtime_ns) for t in tables
+            (str(t.path.resolve()), t.path.stat().st_size, t.path.stat().st_mtime_ns)
+            for t in tables
         ]
         values = [self.columns, self.keep, self.statistics, self.precision, self.about, inputs]
         return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()
@@ -94,9 +95,9 @@ def predict_tables(
     report = on_rows or (lambda _rows: None)
     report(done)
     _run(model, tables, parts, job=job, done=done, report=report)
-    header = family_header(
-        model.family_, n_members=model.n_members, precision=job.precision
-    ) | {"about": job.about or {}}
+    header = family_header(model.family_, n_members=model.n_members, precision=job.precision) | {
+        "about": job.about or {}
+    }
     _join(parts, output, header)
     shutil.rmtree(parts)
     return done
@@ -150,7 +151,9 @@ def _run(
             report(future.result())
 
 
-def _chunks(tables: Sequence[TableFile], columns: Sequence[str], *, start: int) -> Iterator[pa.Table]:
+def _chunks(
+    tables: Sequence[TableFile], columns: Sequence[str], *, start: int
+) -> Iterator[pa.Table]:
     """Batches of exactly `CHUNK_ROWS` rows (the last may have fewer), across files."""
     kept: list[pa.Table] = []
     n_kept = 0
@@ -183,8 +186,11 @@ def _join(parts: Path, output: Path, header: dict[str, Any]) -> None:
     """All chunks as the row groups of one file."""
     finished = _finished(parts)
     schema = with_header(pq.read_schema(finished[0]).empty_table(), header).schema
-    with whole(output) as temporary, pq.ParquetWriter(
-        temporary, schema, compression="zstd", compression_level=1, use_dictionary=False
-    ) as writer:
+    with (
+        whole(output) as temporary,
+        pq.ParquetWriter(
+            temporary, schema, compression="zstd", compression_level=1, use_dictionary=False
+        ) as writer,
+    ):
         for path in finished:
             writer.write_table(pq.read_table(path).cast(schema))

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 import jax
 import jax.numpy as jnp
@@ -103,7 +103,7 @@ class MDNRegressor(RegressorMixin, BaseEstimator):
         recalibrate: bool = False,
         random_state: int | None = None,
         on_epoch: Callable[[int, float, float], None] | None = None,
-    ):
+    ) -> None:
         self.hidden_sizes = hidden_sizes
         self.activation = activation
         self.dropout_rate = dropout_rate
@@ -141,27 +141,29 @@ class MDNRegressor(RegressorMixin, BaseEstimator):
         """
         use_compilation_cache()
         _check_parameters(self)
-        X, y = validate_data(
+        checked: Any = validate_data(
             self,
-            X,
-            y,
+            cast(Any, X),
+            cast(Any, y),
             dtype=np.float32,
             y_numeric=True,
             ensure_min_samples=2,
             ensure_all_finite=self.features is None,
         )
-        y = np.asarray(y, float)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        y = np.asarray(checked[1], float)
+        weight = _check_sample_weight(
+            sample_weight, checked[0], dtype=np.float64, ensure_non_negative=True
+        )
         kept = weight > 0
         if not kept.any():
             raise ValueError("`sample_weight` must be positive for at least one row; all are 0.")
-        X, y, weight = X[kept], y[kept], weight[kept]
+        rows, y, weight = checked[0][kept], y[kept], weight[kept]
         if np.ptp(y) == 0:
             raise ValueError(f"The target is constant ({y[0]:g}); there is nothing to learn.")
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         self.family_ = _make_family(self, y)
         u, self.n_clipped_ = _scaled_targets(self.family_, y)
-        self._train(X, u, weight, rng=rng)
+        self._train(rows, u, weight, rng=rng)
         return self
 
     def _train(
@@ -225,11 +227,15 @@ class MDNRegressor(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         use_compilation_cache()
-        X = validate_data(
-            self, X, dtype=np.float32, reset=False, ensure_all_finite=self.features is None
+        rows: Any = validate_data(
+            self,
+            cast(Any, X),
+            dtype=np.float32,
+            reset=False,
+            ensure_all_finite=self.features is None,
         )
         return in_chunks(
-            lambda rows: map_rows(final_parameters, rows, self.network_, self.sharpening_), X
+            lambda part: map_rows(final_parameters, part, self.network_, self.sharpening_), rows
         )
 
     def predict_pdfs(self, X: ArrayLike) -> ParametricPDFs:

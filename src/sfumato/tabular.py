@@ -175,8 +175,9 @@ class TabularModel:
         header, arrays = read_archive(path)
         if header["columns"] is None:
             raise DataError(f"{path} was fitted to arrays: it names no columns. Use read_model.")
+        stored = header["columns"]
         columns = Columns(
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in header["columns"].items()}
+            tuple(stored["features"]), stored["target"], stored["weight"], tuple(stored["errors"])
         )
         return cls(_restore(header, arrays), columns, header["about"])
 
@@ -206,7 +207,7 @@ def write_model(
         parameters=parameters,
     )
     header["columns"] = None if columns is None else dict(vars(columns))
-    header["n_features_in"] = regressor.n_features_in_
+    header["n_features_in"] = vars(regressor)["n_features_in_"]
     header["n_clipped"] = regressor.n_clipped_
     names = getattr(regressor, "feature_names_in_", None)
     header["feature_names_in"] = None if names is None else list(names)
@@ -234,8 +235,8 @@ def _restore(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> MDNRegres
     regressor = MDNRegressor(**parameters, features=network.inputs.features)
     regressor.family_, regressor.network_ = family, network
     regressor.sharpening_, regressor.history_ = sharpening, history
-    regressor.n_features_in_ = header["n_features_in"]
+    vars(regressor)["n_features_in_"] = header["n_features_in"]
     regressor.n_clipped_ = header["n_clipped"]
     if header["feature_names_in"] is not None:
-        regressor.feature_names_in_ = np.array(header["feature_names_in"], dtype=object)
+        vars(regressor)["feature_names_in_"] = np.array(header["feature_names_in"], object)
     return regressor

@@ -17,7 +17,9 @@ class Linear(eqx.Module):
     weight: Float[Array, "out f"]
     bias: Float[Array, " out"]
 
-    def __init__(self, in_size: int, out_size: int, *, gain: float = 1.0, key: PRNGKeyArray):
+    def __init__(
+        self, in_size: int, out_size: int, *, gain: float = 1.0, key: PRNGKeyArray
+    ) -> None:
         """Normal weights of variance gain^2 / in_size (LeCun 1998; He 2015 at gain sqrt 2)."""
         scale = gain / np.sqrt(in_size)
         self.weight = scale * jax.random.normal(key, (out_size, in_size))

@@ -40,7 +40,7 @@ class MLP(eqx.Module):
         activation: str,
         dropout_rate: float = 0.0,
         key: PRNGKeyArray,
-    ):
+    ) -> None:
         sizes = (in_size, *hidden_sizes)
         keys = jax.random.split(key, len(hidden_sizes))
         gain = 1.0 if activation == "tanh" else float(np.sqrt(2.0))

@@ -1,5 +1,6 @@
 """Options that several verbs share, and how their texts become values."""
 
+import itertools
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,7 +48,7 @@ def numbers(text: str, *, option: str) -> tuple[float, ...]:
 def edges(text: str) -> tuple[float, ...]:
     """Bin edges: at least two, increasing."""
     values = numbers(text, option="--edges")
-    if len(values) < 2 or any(b <= a for a, b in zip(values[:-1], values[1:], strict=True)):
+    if len(values) < 2 or any(b <= a for a, b in itertools.pairwise(values)):
         raise ValueError(f"--edges must be at least two increasing numbers; got {text!r}.")
     return values
 

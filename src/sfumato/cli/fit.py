@@ -27,11 +27,15 @@ def fit(
     tables: Tables,
     target: Annotated[str, typer.Option(help="Column to predict.", show_default=False)],
     output: Annotated[Path, typer.Option(help="Folder of the model.", show_default=False)],
-    preset: Annotated[str | None, typer.Option(help="`photoz`, for magnitudes with errors.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="`photoz`, for magnitudes with errors.")
+    ] = None,
     bands: Annotated[
         str | None, typer.Option(help="Bands by wavelength, as in `u,g,r,i,z,y`.")
     ] = None,
-    magnitude: Annotated[str, typer.Option(help="Template of the magnitude columns.")] = "mag_{band}",
+    magnitude: Annotated[
+        str, typer.Option(help="Template of the magnitude columns.")
+    ] = "mag_{band}",
     error: Annotated[
         str | None, typer.Option(help="Template of the error columns; `none` without errors.")
     ] = "mag_err_{band}",
@@ -70,8 +74,8 @@ def fit(
 ) -> None:
     """Train a model: a mixture density network ensemble.
 
-    Examples:
-
+    Examples
+    --------
         sfumato fit survey/train.parquet --preset photoz --bands u,g,r,i,z,y
         --magnitude 'mag_{band}_lsst' --error 'mag_err_{band}_lsst' --target redshift --output model
 

@@ -12,7 +12,9 @@ from sfumato.io.pdfs import open_pdfs
 
 
 def info(
-    path: Annotated[Path, typer.Argument(help="A model folder or a file of PDFs.", show_default=False)],
+    path: Annotated[
+        Path, typer.Argument(help="A model folder or a file of PDFs.", show_default=False)
+    ],
 ) -> None:
     """Say what a model or a file of PDFs holds, and what made it.
 

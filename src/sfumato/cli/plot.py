@@ -7,16 +7,18 @@ import typer
 
 from sfumato.cli._console import console
 from sfumato.cli._options import Overwrite, PDFs, split
+from sfumato.errors import choose
 from sfumato.io._files import check_output
 from sfumato.io.pdfs import open_pdfs
 from sfumato.photoz.report import PLOTS, draw
-from sfumato.errors import choose
 
 
 def plot(
     pdfs: PDFs,
     kind: Annotated[str, typer.Option(help="pdfs, pit, points or coverage.")] = "pdfs",
-    rows: Annotated[str, typer.Option(help="Rows, from 0, of the objects of `--kind pdfs`.")] = "0,1,2,3,4,5",
+    rows: Annotated[
+        str, typer.Option(help="Rows, from 0, of the objects of `--kind pdfs`.")
+    ] = "0,1,2,3,4,5",
     truth: Annotated[str | None, typer.Option(help="Column of true values.")] = None,
     output: Annotated[
         Path | None, typer.Option(help="PNG, PDF or SVG file [PDFS-KIND.png].")

@@ -9,6 +9,7 @@ from sfumato.cli._console import console, progress
 from sfumato.cli._options import Group, Overwrite, Tables, band_columns, open_tables, split
 from sfumato.errors import IncompatibleError
 from sfumato.io._files import check_output
+from sfumato.photoz.features import PhotometryFeatures
 from sfumato.prediction import Job, predict_tables
 from sfumato.tabular import TabularModel
 
@@ -19,7 +20,9 @@ def predict(
     model: Annotated[Path, typer.Argument(help=MODEL_HELP, show_default=False)],
     tables: Tables,
     output: Annotated[Path, typer.Option(help="Parquet file of PDFs.", show_default=False)],
-    keep: Annotated[str | None, typer.Option(help="Columns to carry over, as in `id,redshift`.")] = None,
+    keep: Annotated[
+        str | None, typer.Option(help="Columns to carry over, as in `id,redshift`.")
+    ] = None,
     statistics: Annotated[
         str | None, typer.Option(help="To add: mean, std, mode, median, q16, q97.5, ...")
     ] = None,
@@ -35,7 +38,7 @@ def predict(
 ) -> None:
     """Predict a PDF for every row, in order, streaming.
 
-    Killed at any moment, the same command goes on where it was. The output appears when it is whole.
+    Killed at any moment, the same command goes on where it was. The output appears when whole.
 
     Example:
 
@@ -53,7 +56,11 @@ def predict(
         keep=split(keep),
         statistics=split(statistics),
         precision=precision,
-        about={"model": str(model), "model_about": fitted.about, "tables": [str(t) for t in tables]},
+        about={
+            "model": str(model),
+            "model_about": fitted.about,
+            "tables": [str(t) for t in tables],
+        },
     )
     with progress() as bar:
         task = bar.add_task("Predicting", total=sum(file.n_rows for file in files))
@@ -71,7 +78,7 @@ def _columns(fitted: TabularModel, magnitude: str | None, error: str | None) -> 
     if magnitude is None and error is None:
         return columns.features
     features = fitted.regressor.features
-    if features is None:
+    if not isinstance(features, PhotometryFeatures):
         raise IncompatibleError("--magnitude and --error need a model of photometry.")
     values = columns.features[: len(features.bands)]
     if magnitude is not None:

@@ -20,7 +20,9 @@ def _simulate() -> None:
 @app.command("photoz")
 def photoz(
     output: Annotated[Path, typer.Option(help="Folder for the tables.", show_default=False)],
-    galaxies: Annotated[int, typer.Option(help="Training galaxies; half as many for testing.")] = 150_000,
+    galaxies: Annotated[
+        int, typer.Option(help="Training galaxies; half as many for testing.")
+    ] = 150_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same survey.")] = 0,
     posteriors: Annotated[
         int, typer.Option(help="First test galaxies to give the exact p(z) of, by quadrature.")
@@ -41,7 +43,5 @@ def photoz(
     plan = SurveyPlan(galaxies, seed, posteriors, posterior_depth)
     with progress() as bar:
         task = bar.add_task("Simulating", total=plan.n_steps)
-        simulate_survey(
-            plan, output, overwrite=overwrite, on_steps=lambda n: bar.advance(task, n)
-        )
+        simulate_survey(plan, output, overwrite=overwrite, on_steps=lambda n: bar.advance(task, n))
     console.print(f"Survey written to {output}")

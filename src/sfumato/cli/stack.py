@@ -17,7 +17,9 @@ from sfumato.photoz.tomography import stack_in_bins, write_stacks
 def stack(
     pdfs: PDFs,
     edges: Annotated[str, typer.Option(help="Bin edges, as in `0,0.4,0.7,1.0,1.4,3.0`.")],
-    by: Annotated[str, typer.Option(help="Statistic that assigns a bin: mode, mean, median, q..")] = "mode",
+    by: Annotated[
+        str, typer.Option(help="Statistic that assigns a bin: mode, mean, median, q..")
+    ] = "mode",
     truth: Annotated[str | None, typer.Option(help="Column of true values, to compare.")] = None,
     output: Annotated[
         Path | None, typer.Option(help="Parquet file of the stacks [PDFS-stack.parquet].")

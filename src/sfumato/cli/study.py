@@ -13,9 +13,12 @@ from sfumato.tabular import TabularModel
 
 
 def study(
-    model: Annotated[Path, typer.Argument(help="Folder written by `sfumato fit`.", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(help="Folder written by `sfumato fit`.", show_default=False)
+    ],
     survey: Annotated[
-        Path, typer.Argument(help="Folder written by `sfumato simulate photoz`.", show_default=False)
+        Path,
+        typer.Argument(help="Folder written by `sfumato simulate photoz`.", show_default=False),
     ],
     output: Annotated[Path, typer.Option(help="HTML file.", show_default=False)],
     overwrite: Overwrite = False,

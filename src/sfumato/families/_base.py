@@ -37,7 +37,7 @@ class Component(Protocol):
         """Log-density for training, finite with finite gradients at every valid input."""
         ...
 
-    def clip(self, y: Array) -> Array:
+    def clip(self, y: Any) -> Any:
         """Targets moved inside the open support by a stated margin."""
         ...
 
@@ -57,8 +57,6 @@ class Component(Protocol):
         """Place of the highest density."""
         ...
 
-    def sample(
-        self, rng: np.random.Generator, first: np.ndarray, second: np.ndarray
-    ) -> np.ndarray:
+    def sample(self, rng: np.random.Generator, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """One draw for each pair of parameters."""
         ...

@@ -58,7 +58,7 @@ class Beta:
         """Log-density for training; see `beta_log_prob`."""
         return beta_log_prob(y, first, second)
 
-    def clip(self, y: Array) -> Array:
+    def clip(self, y: Any) -> Any:
         """Targets moved inside (margin, 1 - margin); the density has no finite value at 0 or 1."""
         return jnp.clip(y, self.margin, 1 - self.margin)
 
@@ -89,11 +89,10 @@ class Beta:
         interior = (first > 1) & (second > 1)
         return np.where(interior, (first - 1) / np.where(interior, total - 2, 1.0), edge)
 
-    def sample(
-        self, rng: np.random.Generator, first: np.ndarray, second: np.ndarray
-    ) -> np.ndarray:
+    def sample(self, rng: np.random.Generator, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """One draw for each pair of parameters."""
         return rng.beta(first, second)
+
 
 # -- the density in single precision --------------------------------------------------------------
 

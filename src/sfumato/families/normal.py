@@ -42,7 +42,7 @@ class Normal:
         standardised = (y - first) / second
         return -0.5 * standardised**2 - jnp.log(second) - _HALF_LOG_2PI
 
-    def clip(self, y: Array) -> Array:
+    def clip(self, y: Any) -> Any:
         """Nothing to do on the real line."""
         return y
 
@@ -62,8 +62,6 @@ class Normal:
         """The mean is the mode."""
         return np.broadcast_to(first, np.broadcast_shapes(first.shape, second.shape))
 
-    def sample(
-        self, rng: np.random.Generator, first: np.ndarray, second: np.ndarray
-    ) -> np.ndarray:
+    def sample(self, rng: np.random.Generator, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """One draw for each pair of parameters."""
         return rng.normal(first, second)

@@ -49,7 +49,7 @@ def whole(path: Path) -> Iterator[Path]:
         yield temporary
         if path.is_dir():
             shutil.rmtree(path)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         if isinstance(error, DataError):
             raise

@@ -83,7 +83,7 @@ def encode(family: MixtureFamily, params: HostParams, *, precision: int) -> np.n
 def decode(
     family: MixtureFamily, rows: np.ndarray, *, n_members: int, precision: int
 ) -> HostParams:
-    """The inverse of `encode`: rows of bytes to float32 parameters (n, m, K), weights normalised."""
+    """Invert `encode`: rows of bytes to float32 parameters (n, m, K), weights normalised."""
     _, decoder, kinds = choose(family.component.name, CODECS, what="The component")
     kinds = ("<u2", *kinds) if precision == 16 else ("<f4", "<f4", "<f4")
     count = n_members * family.n_components

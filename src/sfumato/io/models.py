@@ -70,9 +70,7 @@ def fitted_state(
     return header, arrays
 
 
-def write_archive(
-    path: str | Path, header: dict[str, Any], arrays: dict[str, np.ndarray]
-) -> None:
+def write_archive(path: str | Path, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Write a model folder, whole or not at all.
 
     Raises
@@ -84,7 +82,10 @@ def write_archive(
     with whole(path) as temporary:
         temporary.mkdir()
         (temporary / HEADER).write_text(json.dumps(header, indent=2) + "\n", encoding="utf-8")
-        np.savez(temporary / ARRAYS, **arrays)
+        with zipfile.ZipFile(temporary / ARRAYS, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, values in arrays.items():
+                with archive.open(f"{name}.npy", "w") as stream:
+                    np.lib.format.write_array(stream, values, allow_pickle=False)
 
 
 def read_archive(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -109,7 +110,9 @@ def read_archive(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray
         with np.load(path / ARRAYS, allow_pickle=False) as file:
             return header, {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path / ARRAYS} cannot be read ({error}). Fit the model again.") from error
+        raise DataError(
+            f"{path / ARRAYS} cannot be read ({error}). Fit the model again."
+        ) from error
 
 
 def restored_state(
@@ -150,4 +153,9 @@ def restored_state(
         np.asarray(header["best_epoch"]),
         arrays["n_skipped_steps"],
     )
-    return family, Network(Inputs(features, scaler), members), Sharpening(header["sharpening"]), history
+    return (
+        family,
+        Network(Inputs(features, scaler), members),
+        Sharpening(header["sharpening"]),
+        history,
+    )

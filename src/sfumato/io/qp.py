@@ -62,7 +62,7 @@ def write_qp(
     ensemble = qp.Ensemble(getattr(qp, kind), data=data, ancil=ancillary or None)
     with whole(path) as temporary:
         # qp tells the format from the suffix
-        named = temporary.with_suffix(path.suffix)
+        named = temporary.with_name(temporary.name + path.suffix)
         try:
             ensemble.write_to(str(named))
             named.replace(temporary)

@@ -7,10 +7,10 @@ of which file is not a number.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
@@ -133,9 +133,7 @@ def matrix(
 _MISSING_TEXT = ("", "nan", "na", "null", "none", "--")
 
 
-def _numbers(
-    column: pa.ChunkedArray, *, name: str, path: Path | str, first_row: int
-) -> np.ndarray:
+def _numbers(column: pa.ChunkedArray, *, name: str, path: Path | str, first_row: int) -> np.ndarray:
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return column.cast(pa.float64()).to_numpy()
@@ -143,12 +141,13 @@ def _numbers(
         return np.full(len(column), np.nan)
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise DataError(f"{path}: column {name!r} holds {kind}, not numbers. Leave it out.")
-    text = pc.utf8_lower(pc.utf8_trim_whitespace(column))
-    text = pc.if_else(pc.is_in(text, value_set=pa.array(_MISSING_TEXT)), None, text)
+    cells = [None if cell is None else cell.strip() for cell in column.to_pylist()]
+    cells = [None if cell is None or cell.lower() in _MISSING_TEXT else cell for cell in cells]
+    text = pa.array(cells, pa.string())
     try:
         return text.cast(pa.float64()).to_numpy()
     except pa.ArrowInvalid:
-        for row, cell in enumerate(text.to_pylist()):
+        for row, cell in enumerate(cells):
             try:
                 float(cell or 0)
             except ValueError as error:
@@ -193,9 +192,11 @@ def _open_csv(path: Path, _group: str | None) -> TableFile:
         n_rows = sum(1 for line in stream if line.strip())
     if not header:
         raise DataError(f"{path}: the table is empty; there is no header line.")
-    names = tuple(pa_csv.read_csv(path, pa_csv.ReadOptions(block_size=1 << 20)).schema.names) if (
-        path.stat().st_size < 1 << 16
-    ) else tuple(name.strip().strip('"') for name in header.split(","))
+    names = (
+        tuple(pa_csv.read_csv(path, pa_csv.ReadOptions(block_size=1 << 20)).schema.names)
+        if (path.stat().st_size < 1 << 16)
+        else tuple(name.strip().strip('"') for name in header.split(","))
+    )
 
     def read(columns: Sequence[str], start: int, batch_rows: int) -> Batches:
         # as text, so that one bad cell gives its own message and not the whole block's
@@ -227,7 +228,9 @@ def _open_hdf5(path: Path, group: str | None) -> TableFile:
         n_rows = node[columns[0]].shape[0] if columns else 0
         for key in columns:
             if node[key].shape[0] != n_rows:
-                raise DataError(f"{path}: column {key!r} has {node[key].shape[0]} rows, not {n_rows}.")
+                raise DataError(
+                    f"{path}: column {key!r} has {node[key].shape[0]} rows, not {n_rows}."
+                )
 
     def read(names: Sequence[str], start: int, batch_rows: int) -> Batches:
         with h5py.File(path) as file:
@@ -242,7 +245,7 @@ def _hdf5_group(file, group: str | None, *, path: Path):  # noqa: ANN001, ANN202
     """The group that holds the columns, and its name."""
     h5py = optional_module("h5py", extra="io")
 
-    def is_table(node: object) -> bool:
+    def is_table(node: Any) -> bool:
         return isinstance(node, h5py.Group) and any(
             isinstance(child, h5py.Dataset) for child in node.values()
         )

@@ -1,5 +1,6 @@
 """Everything of a set of PDFs against the truth: per object, over any rows, with errors."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
@@ -105,7 +106,9 @@ def evaluate(
     By metric, ``{"value": ..., "error": ...}``; plus ``n`` and ``n_outside``.
     """
     rng = np.random.default_rng(random_state)
-    resamplings = [objects[rng.integers(len(objects), size=len(objects))] for _ in range(n_bootstrap)]
+    resamplings = [
+        objects[rng.integers(len(objects), size=len(objects))] for _ in range(n_bootstrap)
+    ]
     out: dict[str, dict[str, float]] = {}
     for name, metric in METRICS.items():
         draws = [metric(sample) for sample in resamplings]
@@ -123,7 +126,7 @@ def in_bins(
     """`evaluate` within bins of a quantity (n,); bins with fewer than 10 objects are left out."""
     values, bounds = np.asarray(by, float), np.asarray(edges, float)
     rows = []
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+    for low, high in itertools.pairwise(bounds):
         inside = (values >= low) & (values < high)
         if inside.sum() >= 10:
             result = evaluate(objects[inside], n_bootstrap=n_bootstrap)

@@ -31,7 +31,7 @@ def scaled_errors(point: ArrayLike, truth: ArrayLike, *, offset: float = 1.0) ->
 
 def bias(delta: ArrayLike) -> float:
     """Median of the scaled errors."""
-    return float(np.median(delta))
+    return float(np.median(np.asarray(delta, float)))
 
 
 def sigma_mad(delta: ArrayLike) -> float:

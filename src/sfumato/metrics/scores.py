@@ -56,8 +56,9 @@ def _by_quadrature(pdfs: AbstractPDFs, truth: ArrayLike) -> tuple[np.ndarray, np
         cdf /= cdf[:, -1:]
         steps = np.diff(nodes, axis=1)
         below = nodes[:, 1:] <= inside
-        left, right = np.where(below, cdf[:, :-1], 1 - cdf[:, :-1]), np.where(
-            below, cdf[:, 1:], 1 - cdf[:, 1:]
+        left, right = (
+            np.where(below, cdf[:, :-1], 1 - cdf[:, :-1]),
+            np.where(below, cdf[:, 1:], 1 - cdf[:, 1:]),
         )
         # the square of a linear function, integrated exactly over each cell
         scores[rows] = np.sum(steps * (left**2 + left * right + right**2) / 3, axis=1)

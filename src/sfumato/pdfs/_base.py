@@ -9,13 +9,16 @@ approximate statistics for very many objects are in `sfumato.pdfs.statistics`.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sfumato._numerics import cumulative_trapezoid, invert_increasing, maximise, row_chunks
 from sfumato.errors import ShapeError
+
+if TYPE_CHECKING:
+    from sfumato.pdfs.grid import GridPDFs
 
 Rows = slice | np.ndarray | list[int]
 
@@ -81,14 +84,14 @@ class AbstractPDFs(ABC):
         """One object: the (weighted) average density of all, exact or, faster, on a grid."""
 
     @abstractmethod
-    def to_grid(self, grid: ArrayLike | None = None) -> "AbstractPDFs":
+    def to_grid(self, grid: ArrayLike | None = None) -> "GridPDFs":
         """The same densities as `GridPDFs`; by default on 1,001 points over the support."""
 
     # -- given ---------------------------------------------------------------------------------
 
     def reweight(
         self, weight: Callable[[np.ndarray], ArrayLike], *, grid: ArrayLike | None = None
-    ) -> "AbstractPDFs":
+    ) -> "GridPDFs":
         r"""Replace the prior that the training set implied: :math:`p'(y|x) \propto p(y|x) w(y)`.
 
         Parameters
@@ -106,7 +109,7 @@ class AbstractPDFs(ABC):
         ValueError
             A weight is negative or not finite, or a reweighted density vanishes everywhere.
         """
-        gridded: Any = self.to_grid(grid)
+        gridded = self.to_grid(grid)
         weights = np.asarray(weight(gridded.grid), float)
         if weights.shape != gridded.grid.shape or not np.all(np.isfinite(weights) & (weights >= 0)):
             raise ValueError("`weight` must return one finite value >= 0 for each grid point.")
@@ -165,9 +168,7 @@ class AbstractPDFs(ABC):
     def cdf(self, grid: ArrayLike) -> np.ndarray:
         """Cumulative distributions (n, g) on one grid shared by all."""
         points = self._curve_grid(grid)
-        return self._by_rows(
-            lambda rows: rows._cdf(_repeat(points, len(rows))), points=points.size
-        )
+        return self._by_rows(lambda rows: rows._cdf(_repeat(points, len(rows))), points=points.size)
 
     def std(self) -> np.ndarray:
         """Standard deviation of each object, (n,)."""

@@ -31,7 +31,7 @@ OBJECTS = 128
 
 
 def _constant(alpha: Array, beta: Array) -> Array:
-    """c of ``ln p(y) = (alpha - 1) ln y + (beta - 1) ln(1 - y) + c``, from p at the mean."""
+    """C of ``ln p(y) = (alpha - 1) ln y + (beta - 1) ln(1 - y) + c``, from p at the mean."""
     total = alpha + beta
     mean, rest = alpha / total, beta / total
     return (
@@ -193,7 +193,8 @@ def beta_statistics(
     size = min(OBJECTS, alpha.shape[0])
 
     def some(rows: tuple) -> tuple[Array, Array]:
-        mode, quantiles = _statistics_of(*(values.T for values in rows), levels)
+        w, a, b = (values.T for values in rows)
+        mode, quantiles = _statistics_of(w, a, b, levels)
         return mode, quantiles.T
 
     parts = [values.reshape(-1, size, values.shape[1]) for values in (log_weights, alpha, beta)]
@@ -244,8 +245,8 @@ def summarise_beta(
     size = min(_CHUNK, -(-n // OBJECTS) * OBJECTS)
     for start in range(0, n, size):
         rows = slice(start, min(start + size, n))
-        parts = (_padded(values[rows], size) for values in (log_weights, alpha, beta))
-        mode, quantile = beta_statistics(*parts, levels.astype(np.float32))
+        w, a, b = (_padded(values[rows], size) for values in (log_weights, alpha, beta))
+        mode, quantile = beta_statistics(w, a, b, levels.astype(np.float32))
         modes[rows] = np.asarray(mode)[: rows.stop - start]
         quantiles[rows] = np.asarray(quantile)[: rows.stop - start]
     return modes, quantiles
@@ -262,8 +263,8 @@ def stack_beta(
         rows = slice(start, min(start + size, n))
         weights = _padded(log_weights[rows], size)
         weights[rows.stop - start :] = -np.inf
-        parts = (_padded(values[rows], size) for values in (alpha, beta))
+        a, b = (_padded(values[rows], size) for values in (alpha, beta))
         at_once = OBJECTS * alpha.shape[1]
-        summed = beta_stack(weights, *parts, grid.astype(np.float32), rows_at_once=at_once)
+        summed = beta_stack(weights, a, b, grid.astype(np.float32), rows_at_once=at_once)
         total += np.asarray(summed, float)
     return total

@@ -9,9 +9,7 @@ from sfumato.pdfs.grid import GridPDFs
 from sfumato.pdfs.parametric import ParametricPDFs
 
 
-def concatenate(
-    parts: Sequence[ParametricPDFs] | Sequence[GridPDFs],
-) -> ParametricPDFs | GridPDFs:
+def concatenate(parts: Sequence[ParametricPDFs | GridPDFs]) -> ParametricPDFs | GridPDFs:
     """One set holding the objects of all `parts` in order.
 
     Raises
@@ -23,18 +21,27 @@ def concatenate(
     """
     if not parts:
         raise ValueError("`parts` must hold at least one set of PDFs; got none.")
+    gridded = [part for part in parts if isinstance(part, GridPDFs)]
+    mixtures = [part for part in parts if isinstance(part, ParametricPDFs)]
+    if gridded and mixtures:
+        raise IncompatibleError("All parts must be of one kind. Use to_grid(grid) on mixtures.")
+    return _join_gridded(gridded) if gridded else _join_mixtures(mixtures)
+
+
+def _join_gridded(parts: list[GridPDFs]) -> GridPDFs:
+    grid = parts[0].grid
+    if any(not np.array_equal(part.grid, grid) for part in parts):
+        raise IncompatibleError("All parts must share one grid. Use to_grid(grid) first.")
+    return GridPDFs(grid, np.concatenate([part.density for part in parts]))
+
+
+def _join_mixtures(parts: list[ParametricPDFs]) -> ParametricPDFs:
     first = parts[0]
-    if isinstance(first, GridPDFs):
-        for part in parts:
-            if not isinstance(part, GridPDFs) or not np.array_equal(part.grid, first.grid):
-                raise IncompatibleError("All parts must share one grid. Use to_grid(grid) first.")
-        return GridPDFs(first.grid, np.concatenate([part.density for part in parts]))
     for part in parts:
-        if not isinstance(part, ParametricPDFs) or _kind(part) != _kind(first):
+        if _kind(part) != _kind(first):
             message = "All parts must share family, members and components"
             raise IncompatibleError(f"{message}; got {first!r} and {part!r}.")
-    names = first.params
-    params = {name: np.concatenate([part.params[name] for part in parts]) for name in names}
+    params = {name: np.concatenate([part.params[name] for part in parts]) for name in first.params}
     members = None
     if any(part.member_log_weights is not None for part in parts):
         members = np.concatenate([_member_log_weights(part) for part in parts])

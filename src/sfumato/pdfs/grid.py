@@ -105,9 +105,7 @@ class GridPDFs(AbstractPDFs):
         middle = 0.5 * (self.grid[1:] + self.grid[:-1])
         total = np.zeros(len(self))
         for x, weight in zip(abscissae, gauss, strict=True):
-            density = (
-                0.5 * (1 - x) * self.density[:, :-1] + 0.5 * (1 + x) * self.density[:, 1:]
-            )
+            density = 0.5 * (1 - x) * self.density[:, :-1] + 0.5 * (1 + x) * self.density[:, 1:]
             points = (middle + half * x)[None] - centre[:, None]
             total += np.sum(weight * half * points**power * density, axis=1)
         return total

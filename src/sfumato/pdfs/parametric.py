@@ -192,7 +192,10 @@ class ParametricPDFs(AbstractPDFs):
             first, second = (self.params[n].reshape(len(self), -1) for n in ("alpha", "beta"))
             return stack_beta(log_weights, first, second, unit) / self.family.scale
         chunks = row_chunks(len(self), width=self._width * points.size)
-        return sum(share[rows] @ self._take(rows).pdf(points) for rows in chunks)
+        total = np.zeros(points.size)
+        for rows in chunks:
+            total += share[rows] @ self._take(rows).pdf(points)
+        return total
 
     def to_grid(self, grid: ArrayLike | None = None) -> GridPDFs:
         """Densities on `grid`, renormalised there; by default 1,001 points over the support."""

@@ -72,9 +72,9 @@ def summarise(pdfs: AbstractPDFs, names: Sequence[str]) -> dict[str, np.ndarray]
 def _mode_and_quantiles(pdfs: AbstractPDFs, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mode (n,) and quantiles (n, q)."""
     if isinstance(pdfs, ParametricPDFs) and pdfs.family.component.name == "beta" and len(pdfs):
-        flat = (pdfs.params[name].reshape(len(pdfs), -1) for name in ("alpha", "beta"))
+        alpha, beta = (pdfs.params[name].reshape(len(pdfs), -1) for name in ("alpha", "beta"))
         asked = levels if levels.size else np.array([0.5])
-        mode, quantiles = summarise_beta(pdfs.flat_log_weights(np.float32), *flat, asked)
+        mode, quantiles = summarise_beta(pdfs.flat_log_weights(np.float32), alpha, beta, asked)
         shift, scale = np.float32(pdfs.family.shift), np.float32(pdfs.family.scale)
         return shift + scale * mode, shift + scale * quantiles[:, : levels.size]
     quantiles = pdfs.quantiles(levels) if levels.size else np.zeros((len(pdfs), 0))

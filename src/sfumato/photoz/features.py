@@ -8,6 +8,7 @@ flags. With fluxes, every finite value is observed, negative ones included, and 
 ones are not observed.
 """
 
+import itertools
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -71,7 +72,7 @@ class PhotometryFeatures(eqx.Module):
     def names(self) -> tuple[str, ...]:
         """Names of the features, in order."""
         bands = self.bands
-        colours = [f"colour_{a}-{b}" for a, b in zip(bands[:-1], bands[1:], strict=True)]
+        colours = [f"colour_{a}-{b}" for a, b in itertools.pairwise(bands)]
         errors = [f"log_err_{band}" for band in bands] if self._uses_errors else []
         flags = [f"not_detected_{band}" for band in bands]
         flags += [f"not_observed_{band}" for band in bands]
@@ -138,8 +139,9 @@ class PhotometryFeatures(eqx.Module):
     ) -> Float[Array, "c n"]:
         """Columns as another night might have measured them, for one pass of training.
 
-        Fluxes get Gaussian noise of `noise` times `jitter` times their errors (the softening, where there is no
-        detection), and in a share `drop_fraction` of the rows random bands become not observed.
+        Fluxes get Gaussian noise of `noise` times `jitter` times their errors (the softening,
+        where there is no detection), and in a share `drop_fraction` of the rows random bands
+        become not observed.
         """
         n, rows = len(self.bands), x.shape[1]
         noise_key, row_key, band_key = jax.random.split(key, 3)

@@ -51,7 +51,7 @@ _ALPHA, _Z0, _KM = (2.465, 1.806, 0.906), (0.431, 0.390, 0.0626), (0.0913, 0.063
 
 def _fainter_than_20(mag_i: np.ndarray) -> np.ndarray:
     """Magnitudes beyond 20; brighter galaxies, which the prior does not know, count as 20."""
-    return np.maximum(np.asarray(mag_i, float) - 20.0, 0.0)
+    return np.clip(mag_i, 20.0, None) - 20.0
 
 
 def class_shares(mag_i: np.ndarray) -> np.ndarray:
@@ -70,8 +70,8 @@ def redshift_density(redshift: np.ndarray, mag_i: np.ndarray, galaxy_class: int)
     scale = _Z0[galaxy_class] + _KM[galaxy_class] * _fainter_than_20(mag_i)[:, None]
     density = redshift**a * np.exp(-((redshift / scale) ** a))
     whole = flux_table().redshift
-    norm = whole**a * np.exp(-((whole / scale) ** a))
-    return density / np.trapezoid(norm, whole, axis=1)[:, None]
+    norm = np.trapezoid(whole**a * np.exp(-((whole / scale) ** a)), whole, axis=1)
+    return density / np.reshape(norm, (-1, 1))
 
 
 # -- noise -----------------------------------------------------------------------------------------
@@ -175,9 +175,9 @@ def train_table(n: int, *, seed: int) -> pa.Table:
         rows = depth == number
         mag[rows], err[rows] = observe(galaxies.mag[rows], Depth(years), rng=rng)
     columns = {"id": np.arange(n), "redshift": galaxies.redshift, "depth": depth.astype(np.int8)}
-    return pa.table(columns | _band_columns("mag_{band}_lsst", mag) | _band_columns(
-        "mag_err_{band}_lsst", err
-    ))
+    return pa.table(
+        columns | _band_columns("mag_{band}_lsst", mag) | _band_columns("mag_err_{band}_lsst", err)
+    )
 
 
 def test_table(n: int, *, seed: int) -> pa.Table:

@@ -70,7 +70,7 @@ def write_evaluation(
     by_name: str | None = None,
     n_bootstrap: int = 100,
 ) -> dict[str, Any]:
-    """Write metrics.json, metrics.csv, figures and report.html into a folder, whole; the metrics."""
+    """Write metrics.json, metrics.csv, figures and report.html into a folder; the metrics."""
     result: dict[str, Any] = {
         "overall": evaluate(objects, n_bootstrap=n_bootstrap),
         "by_truth": in_bins(objects, objects.truth, TOMOGRAPHIC_EDGES, n_bootstrap=n_bootstrap),
@@ -128,9 +128,7 @@ def _write_csv(path: Path, result: dict[str, Any]) -> None:
                     writer.writerow((bins, *cells))
 
 
-def draw(
-    file: PDFsFile, kind: str, path: Path, *, rows: Sequence[int], truth: str | None
-) -> None:
+def draw(file: PDFsFile, kind: str, path: Path, *, rows: Sequence[int], truth: str | None) -> None:
     """Draw one of `PLOTS` from a file of PDFs.
 
     Raises

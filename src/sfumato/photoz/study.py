@@ -1,5 +1,6 @@
 """The report on a mock survey: one model, five depths, the artificial set, the exact answer."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,16 @@ from sfumato.regression import MDNRegressor
 from sfumato.tabular import TabularModel
 from sfumato.uncertainty.recalibration import Sharpening
 
-STEPS = ("Data", "Training", "Depths", "Artificial set", "Points", "Calibration", "Stacks", "Exact p(z)")
+STEPS = (
+    "Data",
+    "Training",
+    "Depths",
+    "Artificial set",
+    "Points",
+    "Calibration",
+    "Stacks",
+    "Exact p(z)",
+)
 STACK_EDGES = (0.2, 0.6, 1.1, 2.5)
 SHOWN = ("log_score", "crps", "pit_ks", "coverage_68", "bias", "sigma_mad", "outlier_fraction")
 MOST_SCORED = 20_000
@@ -79,7 +89,7 @@ class _Study:
         bands: list[str],
         depth_years: list[float],
         survey: Path,
-    ):
+    ) -> None:
         self.regressor, self.table, self.bands, self.survey = regressor, table, bands, survey
         self.years = depth_years
         self.truth = matrix(table, ["redshift"])[:, 0]
@@ -165,7 +175,9 @@ class _Study:
         )
         deepest = self.results[-1].pdfs[chosen[:3]]
         page.figure(
-            figure_pdfs(deepest, truth=self.truth[chosen[:3]], labels=[f"galaxy {i}" for i in chosen]),
+            figure_pdfs(
+                deepest, truth=self.truth[chosen[:3]], labels=[f"galaxy {i}" for i in chosen]
+            ),
             "The deepest PDFs of the first three with their strongest components and statistics.",
         )
         self.parameters(page, chosen)
@@ -188,7 +200,14 @@ class _Study:
             ]
             moments = (pdfs.mean()[i], pdfs.variance()[i], pdfs.std()[i], self.truth[galaxy])
             rows.append((galaxy, *parts, *(f"{value:.4f}" for value in moments)))
-        header = ("galaxy", *(f"component {k}" for k in range(1, 6)), "mean", "variance", "std", "truth")
+        header = (
+            "galaxy",
+            *(f"component {k}" for k in range(1, 6)),
+            "mean",
+            "variance",
+            "std",
+            "truth",
+        )
         page.table(header, rows)
 
     def chosen(self) -> np.ndarray:
@@ -275,7 +294,7 @@ class _Study:
             point = result.pdfs.mean()
             stacks, rows = bin_stacks(result.pdfs, point, STACK_EDGES, grid=grid)
             panels.append((result.label, stacks, [self.truth[chosen] for chosen in rows]))
-        labels = [f"mean in {a:g} to {b:g}" for a, b in zip(STACK_EDGES[:-1], STACK_EDGES[1:], strict=True)]
+        labels = [f"mean in {a:g} to {b:g}" for a, b in itertools.pairwise(STACK_EDGES)]
         page.figure(
             figure_stacks(panels, grid, labels=labels),
             f"All {len(self.truth):,} test galaxies in three bins of the PDF's mean. Filled: their "
@@ -291,7 +310,7 @@ class _Study:
         file = open_pdfs(path)
         depth = int(file.header["about"]["posterior_depth"])
         parts = [(pdfs, matrix(table, ["id"])[:, 0]) for pdfs, table in file.chunks(["id"])]
-        exact, rows = parts[0][0], parts[0][1].astype(int)
+        exact, rows = parts[0][0].to_grid(), parts[0][1].astype(int)
         ours = self.results[depth - 1].pdfs[rows]
         truth = self.truth[rows]
         shown = rows[:6]
@@ -308,8 +327,18 @@ class _Study:
         page.table(
             (f"{len(rows)} galaxies", "log score", "PIT KS", "mean L1 distance"),
             [
-                ("exact posterior", f"{exact.log_prob(truth).mean():.3f}", f"{pit_ks(exact.pit(truth)):.3f}", "0"),
-                ("network", f"{ours.log_prob(truth).mean():.3f}", f"{pit_ks(ours.pit(truth)):.3f}", f"{_l1(ours, exact):.3f}"),
+                (
+                    "exact posterior",
+                    f"{exact.log_prob(truth).mean():.3f}",
+                    f"{pit_ks(exact.pit(truth)):.3f}",
+                    "0",
+                ),
+                (
+                    "network",
+                    f"{ours.log_prob(truth).mean():.3f}",
+                    f"{pit_ks(ours.pit(truth)):.3f}",
+                    f"{_l1(ours, exact):.3f}",
+                ),
             ],
         )
 

@@ -39,7 +39,9 @@ class SurveyPlan:
 
     def __post_init__(self) -> None:
         if self.n_galaxies < FEWEST_GALAXIES:
-            raise ValueError(f"--galaxies must be at least {FEWEST_GALAXIES}; got {self.n_galaxies}.")
+            raise ValueError(
+                f"--galaxies must be at least {FEWEST_GALAXIES}; got {self.n_galaxies}."
+            )
         if not 0 <= self.n_posteriors <= self.n_test:
             message = f"--posteriors must be 0 to {self.n_test}, the number of test galaxies"
             raise ValueError(f"{message}; got {self.n_posteriors}.")

@@ -102,7 +102,7 @@ def stack_in_bins(
             if inside.any():
                 part = pdfs[inside]
                 n = len(part)
-                totals[b] += n * part.stack(grid=grid).density[0]
+                totals[b] += n * part.stack(grid=grid).pdf(grid)[0]
                 counts[b] += n
                 means[b] += part.mean().sum()
                 variances[b] += part.variance().sum()
@@ -146,7 +146,7 @@ def bin_stacks(
     which = np.digitize(point, np.asarray(edges, float)) - 1
     rows = [np.flatnonzero(which == b) for b in range(len(edges) - 1)]
     stacks = [
-        pdfs[chosen].stack(grid=grid).density[0] if chosen.size else np.zeros(grid.size)
+        pdfs[chosen].stack(grid=grid).pdf(grid)[0] if chosen.size else np.zeros(grid.size)
         for chosen in rows
     ]
     return np.stack(stacks), rows

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
+import numpy as np
+from cycler import cycler
 from matplotlib.figure import Figure
 
 INK, TRUTH, BAND = "#1f2933", "#c1121f", "#d9dee3"
@@ -14,7 +16,7 @@ CYCLE = ("#33658a", "#e07a1f", "#4f9d69", "#8e5ea2", "#b23a48", "#2a9d8f", "#7a7
 DEPTHS = ("#b9d6f2", "#7fb2e0", "#4187c6", "#1c5a99", "#0b2f5b")
 """Light to dark for an ordered quantity such as depth."""
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "figure.dpi": 110,
     "savefig.dpi": 150,
     "font.size": 10,
@@ -24,7 +26,7 @@ _SETTINGS = {
     "axes.labelcolor": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": mpl.cycler(color=CYCLE),
+    "axes.prop_cycle": cycler(color=CYCLE),
     "xtick.color": INK,
     "ytick.color": INK,
     "text.color": INK,
@@ -42,12 +44,9 @@ def style() -> Iterator[None]:
         yield
 
 
-def new_figure(n_rows: int = 1, n_columns: int = 1, *, width: float, height: float, **options):  # noqa: ANN201, ANN003 - matplotlib's own options and array of axes
+def new_figure(
+    n_rows: int = 1, n_columns: int = 1, *, width: float, height: float, **options: Any
+) -> tuple[Figure, np.ndarray]:
     """A figure outside matplotlib's global state, and its axes as an array (rows, columns)."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(n_rows, n_columns, squeeze=False, **options)
-
-
-def label_bins(axes: Axes, text: str) -> None:
-    """Short text in the upper right corner."""
-    axes.text(0.97, 0.95, text, transform=axes.transAxes, ha="right", va="top", fontsize=8.5)

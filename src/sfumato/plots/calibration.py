@@ -39,7 +39,9 @@ def figure_coverage(pits: Mapping[str, np.ndarray]) -> Figure:
         grid[0, 1].axhline(0, color=INK, lw=0.8)
         n = min(values.size for values in pits.values())
         spread = 1.96 * np.sqrt(levels * (1 - levels) / n)
-        grid[0, 1].fill_between(levels, -spread, spread, color=BAND, lw=0, label="95 % if calibrated")
+        grid[0, 1].fill_between(
+            levels, -spread, spread, color=BAND, lw=0, label="95 % if calibrated"
+        )
         for (name, values), colour in zip(pits.items(), CYCLE, strict=False):
             share = np.array([coverage(values, level) for level in levels])
             grid[0, 0].plot(levels, share, color=colour, label=name)

@@ -59,7 +59,9 @@ class Page:
         head = f'<meta charset="utf-8"><title>{title}</title><style>{_CSS}</style>'
         body = f"<h1>{title}</h1>" + "\n".join(self.parts)
         meta = '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        return f'<!doctype html><html lang="en"><head>{head}{meta}</head><body>{body}</body></html>\n'
+        return (
+            f'<!doctype html><html lang="en"><head>{head}{meta}</head><body>{body}</body></html>\n'
+        )
 
 
 def png(figure: Figure) -> bytes:

@@ -83,7 +83,9 @@ def figure_depths(
     n_columns = min(3, n)
     n_rows = -(-n // n_columns)
     with style():
-        figure, axes_grid = new_figure(n_rows, n_columns, width=3.5 * n_columns, height=2.6 * n_rows)
+        figure, axes_grid = new_figure(
+            n_rows, n_columns, width=3.5 * n_columns, height=2.6 * n_rows
+        )
         for index, axes in enumerate(axes_grid.flat):
             if index >= n:
                 axes.set_visible(False)

@@ -7,7 +7,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from sfumato.metrics import point
-from sfumato.plots._style import DEPTHS, INK, TRUTH, label_bins, new_figure, style
+from sfumato.plots._style import DEPTHS, INK, TRUTH, new_figure, style
 
 
 def figure_points(
@@ -19,7 +19,12 @@ def figure_points(
     size = 4.2 if len(panels) == 1 else 3.2
     with style():
         figure, grid = new_figure(
-            n_rows, n_columns, width=size * n_columns, height=size * n_rows, sharex=True, sharey=True
+            n_rows,
+            n_columns,
+            width=size * n_columns,
+            height=size * n_rows,
+            sharex=True,
+            sharey=True,
         )
         top = max(float(np.quantile(truth, 0.999)) for _, _, truth in panels)
         line = np.array([0, top])
@@ -60,7 +65,9 @@ def figure_data(
         left.hist(redshift, bins=80, density=True, histtype="stepfilled", alpha=0.6)
         left.set(xlabel="redshift z", ylabel="density")
         for band, values in magnitudes.items():
-            middle.hist(values[np.abs(values) < 90], bins=80, density=True, histtype="step", label=band)
+            middle.hist(
+                values[np.abs(values) < 90], bins=80, density=True, histtype="step", label=band
+            )
         middle.set(xlabel="magnitude (AB)", xlim=(17, 30))
         middle.legend(ncols=2)
         for (label, values), colour in zip(errors_by_depth.items(), DEPTHS, strict=False):
@@ -69,6 +76,13 @@ def figure_data(
         right.set(xlabel="ln of the g-band error [ln mag]")
         right.legend()
     return figure
+
+
+_SPOKEN = {
+    "bias": "bias, median of $\\Delta z / (1 + z)$",
+    "sigma_mad": "$\\sigma_{MAD}$ of $\\Delta z / (1 + z)$",
+    "pit_ks": "KS distance of the PIT",
+}
 
 
 def figure_bins(
@@ -83,8 +97,7 @@ def figure_bins(
             values = [row["metrics"][name]["value"] for row in rows]
             errors = [row["metrics"][name]["error"] for row in rows]
             axes.errorbar(centres, values, xerr=half, yerr=errors, fmt="o", ms=4, capsize=2)
-            axes.set(xlabel=xlabel, ylabel=name)
+            axes.set(xlabel=xlabel, ylabel=_SPOKEN.get(name, name))
             if name == "bias":
                 axes.axhline(0, color=INK, lw=0.8)
-        label_bins(grid[0, 0], "median of $\\Delta z/(1+z)$" if names[0] == "bias" else "")
     return figure

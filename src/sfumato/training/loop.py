@@ -46,9 +46,9 @@ class _State(NamedTuple):
 
 
 class _EpochReport(NamedTuple):
-    train_loss: Array
-    valid_loss: Array
-    n_skipped: Array
+    train_loss: Any
+    valid_loss: Any
+    n_skipped: Any
 
 
 def fit(
@@ -135,9 +135,7 @@ def _batches(
     return padded.reshape(shape), np.broadcast_to(mask.reshape(1, n_batches, size), shape)
 
 
-def _make_epoch(
-    static: Any, *, loss: Loss, optimiser: optax.GradientTransformation
-) -> Callable:
+def _make_epoch(static: Any, *, loss: Loss, optimiser: optax.GradientTransformation) -> Callable:
     """The compiled program of one epoch of all members."""
 
     def mean_loss(
@@ -148,7 +146,9 @@ def _make_epoch(
         values = loss(member, data.inputs, data.x[rows].T, data.y[rows], key, noise)
         return jnp.sum(weight * values) / jnp.maximum(jnp.sum(weight), 1e-12)
 
-    def step(data: Data, noise: Array, carry: tuple, batch: tuple) -> tuple[tuple, tuple[Array, Array]]:
+    def step(
+        data: Data, noise: Array, carry: tuple, batch: tuple
+    ) -> tuple[tuple, tuple[Array, Array]]:
         arrays, opt_state = carry
         value, gradient = jax.value_and_grad(mean_loss)(arrays, data, *batch, noise)
         updates, new_state = optimiser.update(gradient, opt_state, arrays)
@@ -159,7 +159,13 @@ def _make_epoch(
         return carry, (jnp.where(fine, value, 0.0), ~fine)
 
     def one_member(
-        data: Data, state: _State, rows: Array, mask: Array, valid: Array, key: PRNGKeyArray, noise: Array
+        data: Data,
+        state: _State,
+        rows: Array,
+        mask: Array,
+        valid: Array,
+        key: PRNGKeyArray,
+        noise: Array,
     ) -> tuple[_State, _EpochReport]:
         keys = jax.random.split(key, rows.shape[0])
         start = (state.arrays, state.optimiser)

@@ -57,7 +57,9 @@ def fit_sharpening(
         return Sharpening(single)
     several = _best_log_factor(family, params, y)
     per_weight = (several - single) / (1 - 1 / n_held)
-    return Sharpening(float(np.clip(single + per_weight * (1 - 1 / n_members), *_LOG_FACTOR_BOUNDS)))
+    return Sharpening(
+        float(np.clip(single + per_weight * (1 - 1 / n_members), *_LOG_FACTOR_BOUNDS))
+    )
 
 
 def _best_log_factor(family: MixtureFamily, params: HostParams, y: np.ndarray) -> float:

@@ -1,0 +1,46 @@
+# make demo | make test | make lint | make docs; everything lives in .venv and demo/
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+BIN := .venv/bin
+GALAXIES ?= 20000
+MAG := --magnitude 'mag_{band}_lsst' --error 'mag_err_{band}_lsst'
+DEEP := --magnitude 'mag_{band}_depth5' --error 'mag_err_{band}_depth5'
+
+.PHONY: demo test lint docs clean
+.DELETE_ON_ERROR:
+
+.venv/.base: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable '.[io,photoz]'
+	@touch $@
+
+.venv/.dev: .venv/.base
+	$(BIN)/python -m pip install --quiet --group test --group lint --group docs
+	@touch $@
+
+demo: .venv/.base
+	rm -rf demo && mkdir demo
+	$(BIN)/sfumato simulate photoz --galaxies $(GALAXIES) --seed 1 --output demo/survey --posteriors 60
+	$(BIN)/sfumato fit demo/survey/train.parquet --preset photoz --bands u,g,r,i,z,y $(MAG) --target redshift --epochs 60 --seed 1 --output demo/model
+	$(BIN)/sfumato predict demo/model demo/survey/test.parquet $(DEEP) --output demo/pdfs.parquet --keep id,redshift,mag_i_depth5 --statistics mean,std,mode,median,q16,q84
+	$(BIN)/sfumato evaluate demo/pdfs.parquet --truth redshift --magnitude mag_i_depth5 --output demo/evaluation
+	$(BIN)/sfumato stack demo/pdfs.parquet --by mode --edges 0,0.4,0.7,1.0,1.4,3.0 --truth redshift --output demo/stack.parquet
+	$(BIN)/sfumato study demo/model demo/survey --output demo/report.html
+	@echo "$(CURDIR)/demo/report.html"
+
+test: .venv/.dev
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/codespell src tests docs README.md CONTRIBUTING.md
+
+docs: .venv/.dev
+	$(BIN)/mkdocs build --strict --quiet
+
+clean:
+	rm -rf .venv demo site

@@ -29,7 +29,11 @@ class Component(Protocol):
         """Raw values whose component has about this mean and standard deviation."""
         ...
 
-    def narrow(self, first: Any, second: Any, log_factor: float) -> tuple[Any, Any]:
+    def log_precision(self, first: Any, second: Any) -> Any:
+        """Log of what `narrow` multiplies; any kind of array."""
+        ...
+
+    def narrow(self, first: Any, second: Any, log_factor: Any) -> tuple[Any, Any]:
         """The same mean with the precision times ``exp(log_factor)``; any kind of array."""
         ...
 

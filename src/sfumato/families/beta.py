@@ -48,7 +48,11 @@ class Beta:
         mode = np.clip((mean * precision - 1) / concentration, 1e-3, 1 - 1e-3)
         return special.logit(mode), np.log(concentration)
 
-    def narrow(self, first: Any, second: Any, log_factor: float) -> tuple[Any, Any]:
+    def log_precision(self, first: Any, second: Any) -> Any:
+        """Log of alpha + beta."""
+        return jnp.log(first + second)
+
+    def narrow(self, first: Any, second: Any, log_factor: Any) -> tuple[Any, Any]:
         """Precision is alpha + beta; no parameter above 1 is brought below it."""
         floor = jnp.minimum(1.0, 1.0 / jnp.minimum(first, second))
         factor = jnp.maximum(jnp.exp(log_factor), floor)

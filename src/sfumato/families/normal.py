@@ -33,7 +33,11 @@ class Normal:
         """Raw values whose component has this mean and standard deviation."""
         return mean, np.log(np.expm1(np.maximum(std - self.scale_floor, 1e-3)))
 
-    def narrow(self, first: Any, second: Any, log_factor: float) -> tuple[Any, Any]:
+    def log_precision(self, first: Any, second: Any) -> Any:
+        """Log of 1 / variance."""
+        return -2.0 * jnp.log(second)
+
+    def narrow(self, first: Any, second: Any, log_factor: Any) -> tuple[Any, Any]:
         """Precision is 1 / variance."""
         return first, second * jnp.exp(-0.5 * log_factor)
 

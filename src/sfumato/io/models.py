@@ -54,7 +54,7 @@ def fitted_state(
             "scale": family.scale,
         },
         "features": None if features is None else {"kind": features.kind} | features.to_dict(),
-        "sharpening": float(sharpening.log_factor),
+        "sharpening": {k: float(v) for k, v in vars(sharpening).items()},
         "parameters": parameters,
         "best_epoch": history.best_epoch.tolist(),
     }
@@ -156,6 +156,6 @@ def restored_state(
     return (
         family,
         Network(Inputs(features, scaler), members),
-        Sharpening(header["sharpening"]),
+        Sharpening(**header["sharpening"]),
         history,
     )

@@ -227,18 +227,22 @@ class AbstractPDFs(ABC):
     def _mode(self) -> np.ndarray:
         nodes, density = self._table()
         best = np.argmax(density, axis=1)[:, None]
-        low = np.take_along_axis(nodes, np.maximum(best - 1, 0), axis=1)
-        high = np.take_along_axis(nodes, np.minimum(best + 1, nodes.shape[1] - 1), axis=1)
+        # two nodes on either side: the next may be the same place again
+        low = np.take_along_axis(nodes, np.maximum(best - 2, 0), axis=1)
+        high = np.take_along_axis(nodes, np.minimum(best + 2, nodes.shape[1] - 1), axis=1)
         return maximise(self._log_density, lower=low, upper=high)[:, 0]
 
     def n_modes(self, *, threshold: float = 0.01) -> np.ndarray:
         """Number of local maxima at least `threshold` times as high as the highest, (n,)."""
 
         def count(rows: Self) -> np.ndarray:
-            density = np.pad(rows._table()[1], ((0, 0), (1, 1)))
+            density = rows._table()[1]
+            # rounding noise between equal components is no peak
+            density = np.round(density / density.max(axis=1, keepdims=True), 9)
+            density = np.pad(density, ((0, 0), (1, 1)))
             # plateaus of equal values count once: strictly above the left, not below the right
             peak = (density[:, 1:-1] > density[:, :-2]) & (density[:, 1:-1] >= density[:, 2:])
-            high = density[:, 1:-1] >= threshold * density.max(axis=1, keepdims=True)
+            high = density[:, 1:-1] >= threshold
             return np.sum(peak & high, axis=1)
 
         return self._by_rows(count, points=self._n_nodes())

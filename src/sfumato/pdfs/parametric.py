@@ -15,8 +15,9 @@ from sfumato.pdfs._base import AbstractPDFs, Rows, shares
 from sfumato.pdfs._kernels import stack_beta
 from sfumato.pdfs.grid import GridPDFs
 
-_NODE_OFFSETS = np.concatenate([-np.geomspace(9, 0.2, 16), [0.0], np.geomspace(0.2, 9, 16)])
-"""Nodes of one component, in its standard deviations; denser near the centre."""
+_FAR = np.array([4.75, 5.75, 7.25, 9.5])
+_NODE_OFFSETS = np.concatenate([-_FAR[::-1], np.linspace(-4, 4, 33), _FAR])
+"""Nodes of one component, in its standard deviations."""
 
 _MAX_NODES = 1025
 """Most nodes of one object."""
@@ -128,7 +129,11 @@ class ParametricPDFs(AbstractPDFs):
         return self.family.shift + self.family.scale * mean, self.family.scale**2 * variance
 
     def nodes(self) -> np.ndarray:
-        """Sorted union of points placed at each component's centre, peak and tails, (n, g)."""
+        """Sorted union of points placed at each component's centre, peak and tails, (n, g).
+
+        They resolve bounded densities. Where a Beta component is infinite at a bound (alpha or
+        beta below 1, which no network here predicts) quadrature on them is not to be trusted.
+        """
         mean, variance = self.component_moments()
         peak = self.family.shift + self.family.scale * self.family.component.peak(*self._components)
         spread = np.sqrt(variance)[:, :, None] * _NODE_OFFSETS

@@ -255,7 +255,7 @@ class _Study:
             "Share of truths inside central intervals, by depth.",
         )
         after = np.concatenate([r.scores.pit for r in self.results])
-        if self.regressor.sharpening_.log_factor == 0.0:
+        if self.regressor.sharpening_.is_identity:
             page.figure(figure_pit({"predicted": after}), "PIT of all depths.")
             return
         before, offset = self.unrecalibrated()
@@ -263,14 +263,15 @@ class _Study:
             figure_pit({"before": before, "after": after}),
             "PIT of all depths, before and after recalibration.",
         )
-        factor = float(np.exp(self.regressor.sharpening_.log_factor))
+        sharpening = self.regressor.sharpening_
         ks = [pit_ks(values) for values in (before, after)]
         page.table(
             ("recalibration", "before", "after"),
             [
                 ("PIT KS", f"{ks[0]:.4f}", f"{ks[1]:.4f}"),
                 ("stacked mean, shift", "0", f"{offset:.1e}"),
-                ("precision factor", "1", f"{factor:.3f}"),
+                ("precision factor", "1", f"{np.exp(sharpening.level):.3f}"),
+                ("its log, by log precision", "0", f"{sharpening.slope:.3f}"),
             ],
         )
 

@@ -32,7 +32,7 @@ def figure_coverage(pits: Mapping[str, np.ndarray]) -> Figure:
     """Share of truths inside central intervals against the intervals' probability."""
     levels = np.linspace(0.02, 0.98, 49)
     with style():
-        figure, grid = new_figure(1, 2, width=7.6, height=3.2)
+        figure, grid = new_figure(1, 2, width=9.2, height=3.2)
         for axes in grid[0]:
             axes.set_xlabel("probability of the interval")
         grid[0, 0].plot([0, 1], [0, 1], color=INK, lw=0.8)
@@ -48,5 +48,5 @@ def figure_coverage(pits: Mapping[str, np.ndarray]) -> Figure:
             grid[0, 1].plot(levels, share - levels, color=colour, label=name)
         grid[0, 0].set(ylabel="share of truths inside", xlim=(0, 1), ylim=(0, 1))
         grid[0, 1].set(ylabel="share minus probability", xlim=(0, 1))
-        grid[0, 1].legend()
+        figure.legend(*grid[0, 1].get_legend_handles_labels(), loc="outside right center")
     return figure

@@ -93,7 +93,8 @@ def figure_depths(
             here = [pdfs[index] for pdfs in by_depth]
             ranges = [density_range(pdf) for pdf in here]
             grid = np.linspace(min(r[0] for r in ranges), max(r[-1] for r in ranges), 800)
-            for pdf, label, colour in zip(here, labels, DEPTHS, strict=False):
+            colours = DEPTHS if len(here) > 1 else DEPTHS[-1:]
+            for pdf, label, colour in zip(here, labels, colours, strict=False):
                 axes.plot(grid, pdf.pdf(grid)[0], color=colour, label=label)
             for pdfs, colour in zip(dashed, DEPTHS, strict=False):
                 axes.plot(grid, pdfs[index].pdf(grid)[0], color=colour, ls="--", lw=1.1)

@@ -69,12 +69,12 @@ def figure_data(
                 values[np.abs(values) < 90], bins=80, density=True, histtype="step", label=band
             )
         middle.set(xlabel="magnitude (AB)", xlim=(17, 30))
-        middle.legend(ncols=2)
+        middle.legend(ncols=6, loc="lower center", bbox_to_anchor=(0.5, 1.0), handlelength=0.8)
         for (label, values), colour in zip(errors_by_depth.items(), DEPTHS, strict=False):
             logs = np.log(values[values < 90])
             right.hist(logs, bins=80, density=True, histtype="step", color=colour, label=label)
         right.set(xlabel="ln of the g-band error [ln mag]")
-        right.legend()
+        right.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0), handlelength=0.8)
     return figure
 
 

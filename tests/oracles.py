@@ -1,0 +1,65 @@
+"""Slow and obvious answers: plain loops over SciPy, one object at a time."""
+
+import numpy as np
+from scipy import optimize, stats
+
+TWINS = {"beta": stats.beta, "normal": stats.norm}
+
+
+class Mixture:
+    """One object of a `ParametricPDFs`, as SciPy distributions mixed by hand."""
+
+    def __init__(self, pdfs, row):
+        family = pdfs.family
+        self.shift, self.scale = family.shift, family.scale
+        self.support = family.support
+        weights = np.exp(pdfs.params["log_weights"][row]) / pdfs.n_members
+        names = family.component.parameters
+        first, second = (pdfs.params[name][row] for name in names)
+        self.parts = [
+            (w, TWINS[family.component.name](a, b))
+            for w, a, b in zip(weights.ravel(), first.ravel(), second.ravel(), strict=True)
+        ]
+
+    def unit(self, y):
+        return (np.asarray(y) - self.shift) / self.scale
+
+    def pdf(self, y):
+        return sum(w * d.pdf(self.unit(y)) for w, d in self.parts) / self.scale
+
+    def cdf(self, y):
+        return sum(w * d.cdf(self.unit(y)) for w, d in self.parts)
+
+    def mean(self):
+        return self.shift + self.scale * sum(w * d.mean() for w, d in self.parts)
+
+    def variance(self):
+        centre = self.unit(self.mean())
+        parts = (w * (d.var() + (d.mean() - centre) ** 2) for w, d in self.parts)
+        return self.scale**2 * sum(parts)
+
+    def bracket(self):
+        ends = [d.ppf(p) for _, d in self.parts for p in (1e-12, 1 - 1e-12)]
+        return self.shift + self.scale * min(ends), self.shift + self.scale * max(ends)
+
+    def quantile(self, level):
+        low, high = self.bracket()
+        return optimize.brentq(lambda y: self.cdf(y) - level, low, high, xtol=1e-12)
+
+    def mode(self):
+        places = [
+            self.shift + self.scale * p
+            for _, d in self.parts
+            for p in d.ppf(np.linspace(0.01, 0.99, 400))
+        ]
+        best = places[int(np.argmax(self.pdf(np.array(places))))]
+        gap = 0.02 * self.scale * min(d.std() for _, d in self.parts) * 50
+        found = optimize.minimize_scalar(
+            lambda y: -self.pdf(y), bounds=(best - gap, best + gap), method="bounded",
+            options={"xatol": 1e-10},
+        )
+        return found.x if self.pdf(found.x) >= self.pdf(best) else best
+
+    def fine_grid(self, n=40_001):
+        low, high = self.bracket()
+        return np.linspace(low, high, n)

@@ -239,11 +239,12 @@ class AbstractPDFs(ABC):
             density = rows._table()[1]
             # rounding noise between equal components is no peak
             density = np.round(density / density.max(axis=1, keepdims=True), 9)
-            density = np.pad(density, ((0, 0), (1, 1)))
-            # plateaus of equal values count once: strictly above the left, not below the right
-            peak = (density[:, 1:-1] > density[:, :-2]) & (density[:, 1:-1] >= density[:, 2:])
-            high = density[:, 1:-1] >= threshold
-            return np.sum(peak & high, axis=1)
+            steps = np.sign(np.diff(np.pad(density, ((0, 0), (1, 1))), axis=1))
+            # a plateau, or the same node twice, takes the direction it was reached from
+            places = np.where(steps != 0, np.arange(steps.shape[1]), 0)
+            came = np.take_along_axis(steps, np.maximum.accumulate(places, axis=1), axis=1)
+            peak = (came[:, :-1] > 0) & (steps[:, 1:] < 0)
+            return np.sum(peak & (density >= threshold), axis=1)
 
         return self._by_rows(count, points=self._n_nodes())
 

@@ -33,8 +33,9 @@ def make_pdfs(name="beta", *, n=12, members=2, k=3, seed=0, shift=0.5, scale=3.0
     rng = np.random.default_rng(seed)
     log_weights = np.log(rng.dirichlet(np.ones(k), size=(n, members)))
     if name == "beta":
-        mean, precision = rng.uniform(0.03, 0.97, (n, members, k)), np.exp(
-            rng.uniform(np.log(5), np.log(2e4), (n, members, k))
+        mean, precision = (
+            rng.uniform(0.03, 0.97, (n, members, k)),
+            np.exp(rng.uniform(np.log(5), np.log(2e4), (n, members, k))),
         )
         first, second = 1 + mean * precision, 1 + (1 - mean) * precision
     else:

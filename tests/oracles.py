@@ -55,7 +55,9 @@ class Mixture:
         best = places[int(np.argmax(self.pdf(np.array(places))))]
         gap = 0.02 * self.scale * min(d.std() for _, d in self.parts) * 50
         found = optimize.minimize_scalar(
-            lambda y: -self.pdf(y), bounds=(best - gap, best + gap), method="bounded",
+            lambda y: -self.pdf(y),
+            bounds=(best - gap, best + gap),
+            method="bounded",
             options={"xatol": 1e-10},
         )
         return found.x if self.pdf(found.x) >= self.pdf(best) else best

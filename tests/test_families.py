@@ -46,9 +46,11 @@ def test_beta_variance_is_not_the_squared_product():
 def test_training_density_equals_scipy_in_single_precision(name):
     first, second = (v.astype(np.float32) for v in draws(name))
     twin = TWINS[name](first.astype(float), second.astype(float))
-    y = np.clip(twin.rvs(random_state=2), 1e-5, 1 - 1e-5).astype(np.float32) if (
-        name == "beta"
-    ) else twin.rvs(random_state=2).astype(np.float32)
+    y = (
+        np.clip(twin.rvs(random_state=2), 1e-5, 1 - 1e-5).astype(np.float32)
+        if (name == "beta")
+        else twin.rvs(random_state=2).astype(np.float32)
+    )
     ours = COMPONENTS[name].log_prob(jnp.asarray(y), jnp.asarray(first), jnp.asarray(second))
     # 5e-3: the rounding of y and the parameters to 24 bits at a precision of 1e5
     np.testing.assert_allclose(ours, twin.logpdf(y.astype(float)), atol=5e-3, rtol=1e-4)
@@ -115,7 +117,9 @@ def test_narrow_keeps_the_mean_and_scales_the_precision(component):
     first, second = first + 1, second + 1
     narrow = component.narrow(first, second, 0.4)
     np.testing.assert_allclose(
-        component.moments(*map(np.asarray, narrow))[0], component.moments(first, second)[0], rtol=1e-5
+        component.moments(*map(np.asarray, narrow))[0],
+        component.moments(first, second)[0],
+        rtol=1e-5,
     )
     gained = component.log_precision(*narrow) - component.log_precision(first, second)
     np.testing.assert_allclose(gained, 0.4, atol=1e-4)

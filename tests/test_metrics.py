@@ -65,7 +65,9 @@ def test_the_truth_scores_best():
 def test_pit_distances_equal_scipy():
     u = RNG.random(500) ** 1.1
     assert calibration.pit_ks(u) == pytest.approx(stats.kstest(u, "uniform").statistic)
-    assert calibration.pit_cvm(u) == pytest.approx(stats.cramervonmises(u, "uniform").statistic / 500)
+    assert calibration.pit_cvm(u) == pytest.approx(
+        stats.cramervonmises(u, "uniform").statistic / 500
+    )
     # Anderson-Darling by its defining integral: n * int (F_n - u)^2 / (u (1 - u)) du
     grid = (np.arange(400_000) + 0.5) / 400_000
     empirical = np.searchsorted(np.sort(u), grid) / 500

@@ -23,6 +23,7 @@ from sfumato.io._files import read_json, whole, write_json
 from sfumato.io.pdfs import COLUMN, family_header, pdf_column, with_header
 from sfumato.io.tables import TableFile, batches, matrix
 from sfumato.pdfs import ParametricPDFs, summarise
+from sfumato.pdfs.statistics import parse_statistic
 from sfumato.regression import MDNRegressor
 
 CHUNK_ROWS = 131_072
@@ -49,6 +50,8 @@ class Job:
     about: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
+        for name in self.statistics:
+            parse_statistic(name)
         clash = sorted({COLUMN, *self.statistics} & set(self.keep))
         if clash:
             message = f"Column {clash[0]!r} cannot be kept: the output writes one of that name"
@@ -94,7 +97,13 @@ def predict_tables(
     done = _resume(parts, job.fingerprint(tables))
     report = on_rows or (lambda _rows: None)
     report(done)
-    _run(model, tables, parts, job=job, done=done, report=report)
+    try:
+        _run(model, tables, parts, job=job, done=done, report=report)
+    except ValueError as error:
+        # bad data will be no better next time; a full disk may be, and finished chunks are kept
+        if not isinstance(error.__cause__, OSError):
+            shutil.rmtree(parts)
+        raise
     header = family_header(model.family_, n_members=model.n_members, precision=job.precision) | {
         "about": job.about or {}
     }

@@ -155,8 +155,6 @@ class MDNRegressor(RegressorMixin, BaseEstimator):
             sample_weight, checked[0], dtype=np.float64, ensure_non_negative=True
         )
         kept = weight > 0
-        if not kept.any():
-            raise ValueError("`sample_weight` must be positive for at least one row; all are 0.")
         rows, y, weight = checked[0][kept], y[kept], weight[kept]
         if np.ptp(y) == 0:
             raise ValueError(f"The target is constant ({y[0]:g}); there is nothing to learn.")

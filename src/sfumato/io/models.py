@@ -107,7 +107,8 @@ def read_archive(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray
         message = f"{path} has model format {header['format']}; this version reads up to {FORMAT}"
         raise DataError(f"{message}. Upgrade: pip install -U sfumato.")
     try:
-        with np.load(path / ARRAYS, allow_pickle=False) as file:
+        with (path / ARRAYS).open("rb") as stream:
+            file = np.load(stream, allow_pickle=False)
             return header, {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(

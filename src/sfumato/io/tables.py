@@ -4,6 +4,7 @@ A batch is a `pyarrow.Table`. `matrix` turns named columns of one into numbers, 
 of which file is not a number.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ import pyarrow.parquet as pq
 from sfumato.errors import DataError, optional_module, suggest
 
 Batches = Iterator[pa.Table]
+
+_DAMAGE = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, pa.ArrowException)
+"""What the readers of the formats raise at damaged files."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def open_table(path: str | Path, *, group: str | None = None) -> TableFile:
         table = opener(path, group)
     except DataError:
         raise
-    except (OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
+    except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         message = f"{path}: cannot be read ({reason}). Is it truncated, or not {path.suffix}?"
         raise DataError(message) from error
@@ -107,10 +111,10 @@ def batches(
             continue
         try:
             yield from table.read(columns, begin, batch_rows)
-        except (OSError, ValueError, TypeError, pa.ArrowException) as error:
+        except _DAMAGE as error:
             if isinstance(error, DataError):
                 raise
-            reason = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise DataError(f"{table.path}: damaged ({reason}).") from error
 
 
@@ -145,7 +149,7 @@ def _numbers(column: pa.ChunkedArray, *, name: str, path: Path | str, first_row:
     cells = [None if cell is None or cell.lower() in _MISSING_TEXT else cell for cell in cells]
     text = pa.array(cells, pa.string())
     try:
-        return text.cast(pa.float64()).to_numpy()
+        return text.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
         for row, cell in enumerate(cells):
             try:
@@ -273,11 +277,14 @@ def _open_fits(path: Path, group: str | None) -> TableFile:
             raise DataError(f"{path}: holds no table extension{f' {group!r}' if group else ''}.")
         return tables[0]
 
-    with fits.open(path, memmap=True) as hdus:
-        table = table_of(hdus)
-        needed = table._data_offset + table.header["NAXIS1"] * table.header["NAXIS2"]
-        columns = tuple(table.columns.names)
-        n_rows = table.header["NAXIS2"]
+    with warnings.catch_warnings():
+        # astropy warns of truncation; the error below says it with the file's name
+        warnings.simplefilter("ignore")
+        with fits.open(path, memmap=True) as hdus:
+            table = table_of(hdus)
+            needed = table._data_offset + table.header["NAXIS1"] * table.header["NAXIS2"]
+            columns = tuple(table.columns.names)
+            n_rows = table.header["NAXIS2"]
     if path.stat().st_size < needed:
         size = path.stat().st_size
         raise DataError(f"{path}: truncated: {size} bytes, but its table needs {needed}.")

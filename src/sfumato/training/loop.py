@@ -85,7 +85,9 @@ def fit(
     arrays, static = eqx.partition(members, eqx.is_array)
     n_members = train_rows.shape[0]
     opt_state = jax.vmap(optimiser.init)(arrays)
-    state = _State(arrays, opt_state, jax.tree.map(jnp.copy, arrays), jnp.full(n_members, jnp.inf, jnp.float32))
+    state = _State(
+        arrays, opt_state, jax.tree.map(jnp.copy, arrays), jnp.full(n_members, jnp.inf, jnp.float32)
+    )
     epoch_program = _make_epoch(static, loss=loss, optimiser=optimiser)
     valid = jnp.asarray(valid_rows)
     reports: list[_EpochReport] = []

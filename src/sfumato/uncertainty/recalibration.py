@@ -35,10 +35,10 @@ _MOST_ROWS = 10_000
 """Rows used for the fit: more would not change the second digit."""
 
 _GROUPS = 4
-_PRIOR_LEVEL, _PRIOR_SLOPE = 0.3, 0.1
+_PRIOR_LEVEL, _PRIOR_SLOPE = 1.0, 0.15
 """Spreads expected before looking; they keep a fit to a few rows from chasing its noise."""
 
-_LIMITS = (1.0, 0.3)
+_LIMITS = (1.5, 0.3)
 
 
 class Sharpening(eqx.Module):

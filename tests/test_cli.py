@@ -187,9 +187,7 @@ def test_a_killed_prediction_goes_on(home, tmp_path):
 
 
 def _job_of(arguments, model):
-    from sfumato.photoz.templates import BANDS as bands
-
-    columns = [f"mag_{b}_depth5" for b in bands] + [f"mag_err_{b}_depth5" for b in bands]
+    columns = [f"mag_{b}_depth5" for b in "ugrizy"] + [f"mag_err_{b}_depth5" for b in "ugrizy"]
     about = {
         "model": str(arguments[1]),
         "model_about": model.about,

@@ -9,10 +9,10 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
-from conftest import make_pdfs
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import make_pdfs
 from sfumato import read_pdfs, write_pdfs
 from sfumato.errors import DataError
 from sfumato.io._files import whole
@@ -194,7 +194,7 @@ def test_foreign_and_newer_files_are_refused(tmp_path, pdfs):
     table = pq.read_table(path)
     header = json.loads(table.schema.metadata[b"sfumato"]) | {"format": 99}
     pq.write_table(table.replace_schema_metadata({b"sfumato": json.dumps(header)}), path)
-    with pytest.raises(DataError, match="format 99; this version reads up to 1. Upgrade"):
+    with pytest.raises(DataError, match=r"format 99; this version reads up to 1. Upgrade"):
         read_pdfs(path)
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from conftest import make_pdfs
-from oracles import Mixture
 from scipy import stats
 
+from conftest import make_pdfs
+from oracles import Mixture
 from sfumato.errors import ShapeError
 from sfumato.families import MixtureFamily, Normal
 from sfumato.metrics import calibration, evaluation, point, scores

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from conftest import make_pdfs
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import Mixture
 from scipy import stats
 
+from conftest import make_pdfs
+from oracles import Mixture
 from sfumato import GridPDFs, ParametricPDFs, concatenate
 from sfumato.errors import IncompatibleError, ShapeError
 from sfumato.pdfs import summarise

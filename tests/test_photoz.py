@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import DATA
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from conftest import DATA
 from sfumato.photoz import mock, presets
 from sfumato.photoz.features import POGSON, PhotometryFeatures
 from sfumato.photoz.survey import SurveyPlan

@@ -5,13 +5,13 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SMALL
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from conftest import SMALL
 from sfumato import MDNRegressor, read_model, write_model
 from sfumato.metrics.calibration import pit_ks
 from sfumato.photoz import presets

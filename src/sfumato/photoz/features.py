@@ -37,7 +37,7 @@ class PhotometryFeatures(eqx.Module):
     the softening b, per band, the typical flux error of the fainter training galaxies. It equals
     the magnitude for bright sources, stays finite at f <= 0, and its error is bounded.
 
-    Parameters
+    Attributes
     ----------
     bands : names, in order of wavelength; columns are all values in this order, then all errors.
     has_errors : whether error columns are given.

@@ -1,5 +1,6 @@
 # make demo | make test | make lint | make docs; everything lives in .venv and demo/
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 GALAXIES ?= 20000
 MAG := --magnitude 'mag_{band}_lsst' --error 'mag_err_{band}_lsst'
@@ -9,7 +10,7 @@ DEEP := --magnitude 'mag_{band}_depth5' --error 'mag_err_{band}_depth5'
 .DELETE_ON_ERROR:
 
 .venv/.base: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --editable '.[io,photoz]'

@@ -15,8 +15,9 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from sfumato import prediction, read_pdfs
+from sfumato import prediction, read_pdfs, write_pdfs
 from sfumato.cli.main import run
+from sfumato.errors import DataError
 from sfumato.io.tables import open_table
 from sfumato.prediction import Job, predict_tables
 from sfumato.tabular import TabularModel
@@ -154,7 +155,7 @@ def _big(home, path, copies):
     return path
 
 
-def test_a_killed_prediction_goes_on(home, tmp_path):
+def test_a_killed_prediction_goes_on(home, tmp_path, capfd):
     table = _big(home, tmp_path / "big.parquet", 900)  # 540,000 rows, five chunks
     output = tmp_path / "pdfs.parquet"
     arguments = ["predict", home / "model", table, *DEEP, "--keep", "id", "--output", output]
@@ -170,19 +171,14 @@ def test_a_killed_prediction_goes_on(home, tmp_path):
     assert not output.exists()
     finished = list(parts.glob("0*.parquet"))
     assert finished
-    stamps = {path: path.stat().st_mtime_ns for path in finished}
-    model = TabularModel.read(home / "model")
-    job = _job_of(arguments, model)
-    report = []
-    tables = [open_table(table)]
-    done = predict_tables(model.regressor, tables, output, job=job, on_rows=report.append)
-    assert done == len(stamps) * prediction.CHUNK_ROWS
-    assert sum(report) == 540_000
+    code, out, _ = sfumato(*arguments, capfd=capfd)
+    assert code == 0
+    assert f"{len(finished) * prediction.CHUNK_ROWS:,} rows were finished by an earlier run" in out
     assert not parts.exists()
     result = pq.read_table(output)
     np.testing.assert_array_equal(result["id"], pq.read_table(table)["id"])
     again = tmp_path / "again.parquet"
-    predict_tables(model.regressor, tables, again, job=job)
+    assert sfumato(*arguments[:-1], again) == 0
     assert pq.read_table(again)["pdf"].equals(result["pdf"])
 
 
@@ -292,6 +288,13 @@ BAD_FITS = {
         [*GRI, "--magnitude", "mag"],
         "--magnitude must contain {band}",
     ),
+    "target among features": (
+        _rows(),
+        ["--features", "mag_g,z", "--target", "z"],
+        "Column 'z' is asked for twice",
+    ),
+    "fractional hidden": (_rows(), [*GRI, "--hidden", "12.5"], "--hidden must be whole numbers"),
+    "infinite bounds": (_rows(), [*GRI, "--bounds", "0,inf"], "--bounds must be numbers"),
     "bad hidden": (
         _rows(),
         [*GRI, "--hidden", "a,b"],
@@ -440,6 +443,70 @@ def test_a_full_disk_leaves_nothing(home, tmp_path, capfd, monkeypatch):
         capfd, "No space left on device", "simulate", "photoz", "--galaxies", 60, "--output", out
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_folders_of_others_are_never_replaced(home, tmp_path, capfd):
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("mine")
+    pdfs, survey = home / "pdfs.parquet", home / "survey"
+    fit = ["fit", survey / "train.parquet", *PHOTOMETRY, *TRAIN, "--target", "redshift"]
+    force = ["--output", precious, "--overwrite"]
+    _fails(capfd, "is a folder without model.json, so it is not replaced", *fit, *force)
+    _fails(capfd, "without metrics.json", "evaluate", pdfs, "--truth", "redshift", *force)
+    _fails(capfd, "without survey.json", "simulate", "photoz", "--galaxies", 60, *force)
+    _fails(capfd, "is a folder. Give the name of a file", "study", home / "model", survey, *force)
+    with pytest.raises(DataError, match="is a folder"):
+        write_pdfs(read_pdfs(pdfs), precious)
+    assert [path.name for path in precious.iterdir()] == ["thesis.txt"]
+
+
+def test_an_input_is_never_the_output(home, tmp_path, capfd):
+    table = tmp_path / "t.parquet"
+    shutil.copy(home / "survey" / "test.parquet", table)
+    before = table.read_bytes()
+    arguments = ["predict", home / "model", table, *DEEP, "--output", table, "--overwrite"]
+    _fails(capfd, "is one of the input tables", *arguments)
+    assert table.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda h: h.pop("family"),
+        lambda h: h.pop("about"),
+        lambda h: h["parameters"].pop("activation"),
+        lambda h: h["parameters"].update(n_members=3),
+        lambda h: h["parameters"].update(hidden_sizes=[4]),
+        lambda h: h["parameters"].update(spin=1),
+        lambda h: h["family"].update(n_components=5),
+        lambda h: h["family"].update(scale="x"),
+        lambda h: h.update(sharpening=None),
+        lambda h: h["columns"].pop("target"),
+    ],
+)
+def test_edited_models_are_refused(home, tmp_path, capfd, change):
+    shutil.copytree(home / "model", tmp_path / "m")
+    header = json.loads((tmp_path / "m" / "model.json").read_text())
+    change(header)
+    (tmp_path / "m" / "model.json").write_text(json.dumps(header))
+    test = home / "survey" / "test.parquet"
+    arguments = ["predict", tmp_path / "m", test, *DEEP, "--output", tmp_path / "p.parquet"]
+    _fails(capfd, "is damaged: model.json and arrays.npz do not fit", *arguments)
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "--foo"], "No such option"),
+        (["fit"], "Missing argument"),
+        (["fitt"], "No such command 'fitt'"),
+        (["fit", "t.csv", "--target", "z", "--output", "m", "--members", "x"], "--members"),
+    ],
+)
+def test_wrong_command_lines_are_one_line(capfd, arguments, message):
+    _fails(capfd, message, *arguments)
 
 
 def test_public_names_and_floors_are_decisions():

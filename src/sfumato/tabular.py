@@ -1,15 +1,17 @@
 """An estimator with the columns it was made for: trained from tables, kept in a folder."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
-from sfumato.errors import DataError
+from sfumato.errors import DataError, IncompatibleError
 from sfumato.io.models import (
     fitted_state,
     read_archive,
@@ -70,6 +72,10 @@ def load_training(
     """
     extra = [columns.weight] if columns.weight else []
     wanted = [*columns.features, columns.target, *extra]
+    repeated = [name for name in wanted if wanted.count(name) > 1]
+    if repeated:
+        message = f"Column {repeated[0]!r} is asked for twice, as feature, error, target or weight"
+        raise IncompatibleError(f"{message}. Each column can have one meaning.")
     blocks = []
     for table in tables:
         values = matrix(read_table(table, wanted), wanted, path=table.path)
@@ -173,13 +179,14 @@ class TabularModel:
             The folder is missing, damaged, of a newer format, or was not fitted to a table.
         """
         header, arrays = read_archive(path)
-        if header["columns"] is None:
+        if header.get("columns", 0) is None:
             raise DataError(f"{path} was fitted to arrays: it names no columns. Use read_model.")
-        stored = header["columns"]
-        columns = Columns(
-            tuple(stored["features"]), stored["target"], stored["weight"], tuple(stored["errors"])
-        )
-        return cls(_restore(header, arrays), columns, header["about"])
+        regressor = _restored(path, header, arrays)
+        with _damage(path):
+            stored = header["columns"]
+            names = tuple(stored["features"]), stored["target"], stored["weight"]
+            columns = Columns(*names, errors=tuple(stored["errors"]))
+            return cls(regressor, columns, header["about"])
 
 
 def write_model(
@@ -196,9 +203,12 @@ def write_model(
     DataError
         The folder cannot be written.
     """
+    check_is_fitted(regressor, "network_")
     parameters = regressor.get_params(deep=False)
     parameters.pop("on_epoch")
     parameters.pop("features")
+    parameters["n_members"] = regressor.network_.n_members
+    parameters = {name: _plain(value) for name, value in parameters.items()}
     header, arrays = fitted_state(
         family=regressor.family_,
         network=regressor.network_,
@@ -216,6 +226,15 @@ def write_model(
     write_archive(path, header, arrays)
 
 
+def _plain(value: Any) -> Any:
+    """A constructor argument in JSON's types; a random generator has none and becomes null."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value if isinstance(value, str | int | float | bool | None) else None
+
+
 def read_model(path: str | Path) -> MDNRegressor:
     """A fitted estimator from the folder that `write_model` or ``sfumato fit`` wrote.
 
@@ -224,7 +243,25 @@ def read_model(path: str | Path) -> MDNRegressor:
     DataError
         The folder is missing, damaged, not a model, or of a newer format.
     """
-    return _restore(*read_archive(path))
+    return _restored(path, *read_archive(path))
+
+
+@contextmanager
+def _damage(path: str | Path) -> Iterator[None]:
+    """Turn what an edited or damaged header raises into one clear error."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        message = f"{path} is damaged: model.json and arrays.npz do not fit ({reason})"
+        raise DataError(f"{message}. Fit the model again.") from error
+
+
+def _restored(
+    path: str | Path, header: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> MDNRegressor:
+    with _damage(path):
+        return _restore(header, arrays)
 
 
 def _restore(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> MDNRegressor:

@@ -23,4 +23,5 @@ def progress() -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=errors,
+        transient=True,
     )

@@ -2,10 +2,10 @@
 
 import itertools
 import tomllib
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from sfumato.errors import DataError, suggest
@@ -40,9 +40,12 @@ def numbers(text: str, *, option: str) -> tuple[float, ...]:
         One is not a number.
     """
     try:
-        return tuple(float(part) for part in split(text))
-    except ValueError as error:
-        raise ValueError(f"{option} must be numbers separated by commas; got {text!r}.") from error
+        values = tuple(float(part) for part in split(text))
+    except ValueError:
+        values = (float("nan"),)
+    if not all(isfinite(value) for value in values):
+        raise ValueError(f"{option} must be numbers separated by commas; got {text!r}.")
+    return values
 
 
 def edges(text: str) -> tuple[float, ...]:
@@ -66,7 +69,7 @@ def band_columns(template: str, bands: tuple[str, ...], *, option: str) -> tuple
     return tuple(template.replace("{band}", band) for band in bands)
 
 
-def from_config(context: click.Context, _parameter: Any, path: Path | None) -> Path | None:
+def from_config(context: typer.Context, _parameter: Any, path: Path | None) -> Path | None:
     """Callback of ``--config``: a TOML file's values become the options' defaults."""
     if path is None:
         return None
@@ -74,7 +77,7 @@ def from_config(context: click.Context, _parameter: Any, path: Path | None) -> P
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist. Check --config.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise DataError(f"{path} is not valid TOML ({error}).") from error
     # an option may be called --drop-missing and its parameter drop_missing
     names = {

@@ -10,7 +10,7 @@ from sfumato.cli._console import console, progress
 from sfumato.cli._options import Overwrite, PDFs
 from sfumato.io._files import check_output
 from sfumato.io.pdfs import open_pdfs
-from sfumato.photoz.report import read_scores, write_evaluation
+from sfumato.photoz.report import METRICS_FILE, read_scores, write_evaluation
 
 
 def evaluate(
@@ -29,10 +29,10 @@ def evaluate(
 
     Example:
 
-        sfumato evaluate pdfs.parquet --truth redshift --magnitude mag_i_lsst --output evaluation
+        sfumato evaluate pdfs.parquet --truth redshift --magnitude mag_i_depth5 --output evaluation
     """
     folder = output or pdfs.with_name(pdfs.stem + "-evaluation")
-    check_output(folder, overwrite=overwrite)
+    check_output(folder, overwrite=overwrite, mark=METRICS_FILE)
     file = open_pdfs(pdfs)
     with progress() as bar:
         task = bar.add_task("Scoring", total=file.n_rows)

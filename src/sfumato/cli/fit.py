@@ -18,6 +18,7 @@ from sfumato.cli._options import (
 )
 from sfumato.errors import IncompatibleError
 from sfumato.io._files import check_output
+from sfumato.io.models import HEADER
 from sfumato.photoz import presets
 from sfumato.regression import MDNRegressor
 from sfumato.tabular import Columns, TabularModel, check_finite, load_training
@@ -76,12 +77,12 @@ def fit(
 
     Examples
     --------
-        sfumato fit survey/train.parquet --preset photoz --bands u,g,r,i,z,y
+        sfumato fit survey/train.parquet --preset photoz --bands u,g,r,i,z,y \\
         --magnitude 'mag_{band}_lsst' --error 'mag_err_{band}_lsst' --target redshift --output model
 
-        sfumato fit wells.csv --features gr,rhob,nphi --target dtc --output model
+        sfumato fit table.csv --features a,b,c --target y --family normal --output model
     """
-    check_output(output, overwrite=overwrite)
+    check_output(output, overwrite=overwrite, mark=HEADER)
     settings = _settings(
         family=family,
         n_components=components,
@@ -131,7 +132,12 @@ def _settings(**values: Any) -> dict[str, Any]:
 
 
 def _hidden(text: str | None) -> tuple[int, ...] | None:
-    return None if text is None else tuple(int(n) for n in numbers(str(text), option="--hidden"))
+    if text is None:
+        return None
+    values = numbers(str(text), option="--hidden")
+    if any(not value.is_integer() for value in values):
+        raise ValueError(f"--hidden must be whole numbers; got {text!r}.")
+    return tuple(int(value) for value in values)
 
 
 def _bounds(text: str | None) -> tuple[float, ...] | None:

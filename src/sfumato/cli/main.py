@@ -3,38 +3,47 @@
 import os
 import sys
 import warnings
+from importlib import import_module
+from typing import Any
 
-import click
 import typer
 from rich.markup import escape
 
 from sfumato import __version__
 from sfumato._compilation import use_compilation_cache
-from sfumato.cli import evaluate, export, fit, info, plot, predict, simulate, stack, study
 from sfumato.cli._console import console, errors
 
-app = typer.Typer(
-    name="sfumato",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    help="Noisy measurements in, full calibrated probability distributions out.\n\n"
-    "A first run: `sfumato simulate photoz --galaxies 20000 --output survey`, then "
-    "`sfumato fit`, `predict`, `evaluate` and `stack`; each `--help` has an example.",
+VERBS = ("simulate", "fit", "predict", "evaluate", "stack", "plot", "export", "study", "info")
+
+# typer carries its own copy of click in some versions and not in others
+_CLICK_ERRORS: Any = tuple(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
-app.add_typer(simulate.app, name="simulate")
-app.command("fit")(fit.fit)
-app.command("predict")(predict.predict)
-app.command("evaluate")(evaluate.evaluate)
-app.command("stack")(stack.stack)
-app.command("plot")(plot.plot)
-app.command("export")(export.export)
-app.command("study")(study.study)
-app.command("info")(info.info)
+_INTERRUPTED = 130
 
 
-@app.callback(invoke_without_command=True)
+def make_app(verbs: tuple[str, ...] = VERBS) -> typer.Typer:
+    """The program with these verbs; each verb's module is imported only if it is among them."""
+    app = typer.Typer(
+        name="sfumato",
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        help="Noisy measurements in, full calibrated probability distributions out.\n\n"
+        "A first run: `sfumato simulate photoz --galaxies 20000 --output survey`, then "
+        "`sfumato fit`, `predict`, `evaluate` and `stack`; each `--help` has an example.",
+    )
+    app.callback(invoke_without_command=True)(_main)
+    for verb in verbs:
+        module = import_module(f"sfumato.cli.{verb}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=verb)
+        else:
+            app.command(verb)(getattr(module, verb))
+    return app
+
+
 def _main(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
     if version:
         console.print(f"sfumato {__version__}")
@@ -46,21 +55,32 @@ def run(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     use_compilation_cache()
     warnings.showwarning = _show_warning
+    given = sys.argv[1:] if arguments is None else arguments
+    code: object = 0
     try:
-        code = app(arguments, standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        console.print(error.format_message())
-        code = 2
-    except click.ClickException as error:
-        _fail(error.format_message())
-        code = 2
-    except (click.Abort, KeyboardInterrupt):
-        _fail("Interrupted.")
-        code = 130
+        code = make_app((given[0],) if given and given[0] in VERBS else VERBS)(
+            given, standalone_mode=False
+        )
+    except _CLICK_ERRORS as error:
+        code = _usage(error)
+    except (typer.Abort, KeyboardInterrupt):
+        code = _INTERRUPTED
     except (ValueError, ImportError) as error:
         _fail(str(error))
         code = 2
+    if code == _INTERRUPTED:
+        _fail("Interrupted. A prediction goes on where it was with the same command.")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(error: Any) -> int:
+    """Report a wrong command line; without any arguments, the help is the message."""
+    message = error.format_message()
+    if type(error).__name__ == "NoArgsIsHelpError":
+        console.print(message)
+    else:
+        _fail(f"{message} See sfumato --help.")
+    return 2
 
 
 def _fail(message: str) -> None:

@@ -9,6 +9,7 @@ from sfumato.cli._console import console, progress
 from sfumato.cli._options import Group, Overwrite, Tables, band_columns, open_tables, split
 from sfumato.errors import IncompatibleError
 from sfumato.io._files import check_output
+from sfumato.io.models import archive_digest
 from sfumato.photoz.features import PhotometryFeatures
 from sfumato.prediction import Job, predict_tables
 from sfumato.tabular import TabularModel
@@ -42,8 +43,8 @@ def predict(
 
     Example:
 
-        sfumato predict model survey/test.parquet --magnitude 'mag_{band}_depth5'
-        --error 'mag_err_{band}_depth5' --output pdfs.parquet --keep id,redshift
+        sfumato predict model survey/test.parquet --magnitude 'mag_{band}_depth5' \\
+        --error 'mag_err_{band}_depth5' --output pdfs.parquet --keep id,redshift,mag_i_depth5 \\
         --statistics mean,std,mode,median,q16,q84
     """
     check_output(output, overwrite=overwrite)
@@ -53,11 +54,12 @@ def predict(
     files = open_tables(tables, group)
     job = Job(
         columns=_columns(fitted, magnitude, error),
-        keep=split(keep),
-        statistics=split(statistics),
+        keep=tuple(dict.fromkeys(split(keep))),
+        statistics=tuple(dict.fromkeys(split(statistics))),
         precision=precision,
         about={
             "model": str(model),
+            "model_sha256": archive_digest(model),
             "model_about": fitted.about,
             "tables": [str(t) for t in tables],
         },
@@ -84,6 +86,8 @@ def _columns(fitted: TabularModel, magnitude: str | None, error: str | None) -> 
     if magnitude is not None:
         values = band_columns(magnitude, features.bands, option="--magnitude")
     errors = columns.errors
-    if error is not None and errors:
+    if error is not None and not errors:
+        raise IncompatibleError("--error: the model was fitted without errors. Leave it out.")
+    if error is not None:
         errors = band_columns(error, features.bands, option="--error")
     return values + errors

@@ -35,7 +35,12 @@ def stack(
     """
     bounds = parse_edges(edges)
     path = output or pdfs.with_name(pdfs.stem + "-stack.parquet")
+    if path.suffix != ".parquet":
+        raise ValueError(f"--output must end in .parquet; got {path}.")
+    if points < 2:
+        raise ValueError(f"--points must be at least 2; got {points}.")
     check_output(path, overwrite=overwrite)
+    check_output(path.with_suffix(".png"), overwrite=overwrite)
     file = open_pdfs(pdfs)
     with progress() as bar:
         task = bar.add_task("Stacking", total=file.n_rows)

@@ -11,14 +11,21 @@ from typing import Any
 from sfumato.errors import DataError
 
 
-def check_output(path: Path, *, overwrite: bool) -> None:
+def check_output(path: Path, *, overwrite: bool, mark: str | None = None) -> None:
     """Refuse, before any work is done, an output that exists or cannot be written.
+
+    Parameters
+    ----------
+    mark : None if a file is to be written; for a folder, the file every such folder holds, without
+        which an existing one is somebody else's and is not replaced.
 
     Raises
     ------
     DataError
-        The path exists and `overwrite` is not set, or its folder is missing or read-only.
+        The path exists and `overwrite` is not set, it is a folder that is not ours, or its own
+        folder is missing or read-only.
     """
+    check_replaceable(path, mark=mark)
     if path.exists() and not overwrite:
         raise DataError(f"{path} exists already. Pass --overwrite to replace it.")
     folder = path.parent
@@ -33,26 +40,50 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         raise DataError(message) from error
 
 
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its name when the block ends well.
-
-    Works for a file or a folder. If the block fails, nothing is left behind.
+def check_replaceable(path: Path, *, mark: str | None) -> None:
+    """Refuse to replace a folder by a file, or a folder that does not hold `mark`.
 
     Raises
     ------
     DataError
-        The disk is full or the folder cannot be written.
+        The folder stays as it is.
     """
+    if not path.is_dir():
+        return
+    if mark is None:
+        raise DataError(f"{path} is a folder. Give the name of a file.")
+    if any(path.iterdir()) and not (path / mark).exists():
+        raise DataError(
+            f"{path} is a folder without {mark}, so it is not replaced. Choose another."
+        )
+
+
+@contextmanager
+def whole(path: Path, *, mark: str | None = None) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its name when the block ends well.
+
+    If the block fails, nothing is left behind, and what was there before is still there.
+
+    Parameters
+    ----------
+    mark : as in `check_output`.
+
+    Raises
+    ------
+    DataError
+        The disk is full, the folder cannot be written, or `path` may not be replaced.
+    """
+    check_replaceable(path, mark=mark)
+    # threads of one process may write at once, to different names
     temporary = path.with_name(f".{path.name}.writing-{os.getpid()}")
+    old = path.with_name(f".{path.name}.old-{os.getpid()}")
     try:
         yield temporary
         if path.is_dir():
-            shutil.rmtree(path)
+            path.replace(old)
         temporary.replace(path)
+        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        if isinstance(error, DataError):
-            raise
         reason = error.strerror or str(error)
         raise DataError(f"{path} could not be written ({reason}). Nothing was left.") from error
     finally:
@@ -63,7 +94,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Readable JSON, whole or not at all; infinities and NaN become null."""
+    """Readable JSON, whole or not at all."""
     with whole(path) as temporary:
         temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 

@@ -76,7 +76,10 @@ def encode(family: MixtureFamily, params: HostParams, *, precision: int) -> np.n
         arrays = [_to_code(arrays[0], *_LOG_WEIGHT), *encoder(arrays[1], arrays[2])]
     else:
         arrays = [array.astype("<f4") for array in arrays]
-    flat = [np.ascontiguousarray(a.reshape(len(a), -1)).view(np.uint8) for a in arrays]
+    flat = [
+        np.ascontiguousarray(a.reshape(len(a), int(np.prod(a.shape[1:])))).view(np.uint8)
+        for a in arrays
+    ]
     return np.concatenate(flat, axis=1)
 
 

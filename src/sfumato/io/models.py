@@ -1,5 +1,6 @@
 """A fitted estimator to and from a folder: ``model.json``, readable, and ``arrays.npz``."""
 
+import hashlib
 import json
 import zipfile
 from importlib.metadata import version
@@ -79,7 +80,7 @@ def write_archive(path: str | Path, header: dict[str, Any], arrays: dict[str, np
         The folder cannot be written.
     """
     path = Path(path)
-    with whole(path) as temporary:
+    with whole(path, mark=HEADER) as temporary:
         temporary.mkdir()
         (temporary / HEADER).write_text(json.dumps(header, indent=2) + "\n", encoding="utf-8")
         with zipfile.ZipFile(temporary / ARRAYS, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -116,6 +117,14 @@ def read_archive(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray
         ) from error
 
 
+def archive_digest(path: str | Path) -> str:
+    """SHA-256 of a model's contents."""
+    digest = hashlib.sha256()
+    for name in (HEADER, ARRAYS):
+        digest.update((Path(path) / name).read_bytes())
+    return digest.hexdigest()
+
+
 def restored_state(
     header: dict[str, Any], arrays: dict[str, np.ndarray]
 ) -> tuple[MixtureFamily, Network, Sharpening, History]:
@@ -147,6 +156,11 @@ def restored_state(
     dynamic, static = eqx.partition(skeleton, eqx.is_array)
     leaves, structure = jax.tree.flatten(dynamic)
     stored = [jnp.asarray(arrays[f"member_{index:02d}"]) for index in range(len(leaves))]
+    for expected, leaf in zip(leaves, stored, strict=True):
+        if expected.shape != leaf.shape or not np.all(np.isfinite(leaf)):
+            raise ValueError(f"an array is {leaf.shape}, not {expected.shape}, or not finite")
+    if not (np.isfinite(family.shift) and family.scale > 0):
+        raise ValueError("the family's shift and scale are not numbers")
     members = eqx.combine(jax.tree.unflatten(structure, stored), static)
     history = History(
         arrays["train_loss"],

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from sfumato.errors import DataError, choose
 from sfumato.families import COMPONENTS, MixtureFamily
 from sfumato.io._files import whole
-from sfumato.io.encoding import decode, encode
+from sfumato.io.encoding import decode, encode, row_bytes
 from sfumato.io.tables import TableFile, open_table
 from sfumato.pdfs import GridPDFs, ParametricPDFs, concatenate
 
@@ -124,10 +124,14 @@ class PDFsFile:
     ) -> Iterator[tuple[ParametricPDFs | GridPDFs, pa.Table]]:
         """PDFs and ordinary columns, `batch_rows` objects at a time."""
         self.table.require(columns)
+        if COLUMN in columns:
+            raise DataError(f"{self.table.path}: {COLUMN!r} holds PDFs, not numbers. Name another.")
         for batch in self.table.read([*columns, COLUMN], 0, batch_rows):
             yield self._pdfs(batch[COLUMN]), batch.select(list(columns))
 
     def _pdfs(self, column: pa.ChunkedArray) -> ParametricPDFs | GridPDFs:
+        if column.null_count:
+            raise DataError(f"{self.table.path}: the column {COLUMN!r} has missing values.")
         parts = [_bytes_of(chunk) for chunk in column.chunks]
         rows = np.concatenate(parts) if parts else np.zeros((0, column.type.byte_width), np.uint8)
         if self.header["object"] == "grid":
@@ -161,12 +165,31 @@ def open_pdfs(path: str | Path) -> PDFsFile:
     if KEY not in metadata or COLUMN not in table.columns:
         message = f"{path} holds no PDFs of sfumato"
         raise DataError(f"{message}. Give a file written by `sfumato predict`.")
-    header = json.loads(metadata[KEY])
-    if header["format"] > FORMAT:
-        theirs = header["format"]
+    header = _header(metadata[KEY], path)
+    theirs = header["format"]
+    if theirs > FORMAT:
         message = f"{path} has format {theirs}; this version reads up to {FORMAT}"
         raise DataError(f"{message}. Upgrade: pip install -U sfumato.")
     return PDFsFile(table, header)
+
+
+def _header(text: bytes, path: Path) -> dict[str, Any]:
+    """The header, checked against the width of the column it describes where it is known."""
+    try:
+        header = json.loads(text)
+        if header["format"] > FORMAT:
+            return header
+        if header["object"] == "grid":
+            width = 4 * len(header["grid"])
+        else:
+            count, precision = header["n_members"], header["precision"]
+            width = row_bytes(family_of(header), n_members=count, precision=precision)
+        stored = pq.read_schema(path).field(COLUMN).type
+        if stored != pa.binary(width):
+            raise ValueError(f"the column {COLUMN!r} is {stored}, not {width} bytes")
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: its header is damaged ({error}). Predict again.") from error
+    return header
 
 
 def read_pdfs(path: str | Path) -> ParametricPDFs | GridPDFs:

@@ -33,12 +33,14 @@ class TableFile:
     columns : names in order.
     n_rows : number of rows.
     read : ``read(columns, start, batch_rows)`` yields tables of those columns from row `start`.
+    group : the group or extension that was asked for.
     """
 
     path: Path
     columns: tuple[str, ...]
     n_rows: int
     read: Callable[[Sequence[str], int, int], Batches]
+    group: str | None = None
 
     def require(self, names: Sequence[str]) -> None:
         """Check that all `names` are columns.
@@ -89,8 +91,11 @@ def open_table(path: str | Path, *, group: str | None = None) -> TableFile:
 
 def read_table(table: TableFile, columns: Sequence[str]) -> pa.Table:
     """All rows of some columns."""
-    table.require(columns)
-    return pa.concat_tables(list(batches([table], columns, batch_rows=1 << 20)))
+    names = list(dict.fromkeys(columns))
+    table.require(names)
+    return pa.concat_tables(
+        list(batches([table], names, batch_rows=1 << 20)), promote_options="permissive"
+    )
 
 
 def batches(
@@ -210,10 +215,10 @@ def _open_csv(path: Path, _group: str | None) -> TableFile:
         skip, kept = start, []
         with pa_csv.open_csv(path, convert_options=convert) as stream:
             for block in stream:
-                rows = pa.Table.from_batches([block])
+                rows = _typed(pa.Table.from_batches([block]))
                 rows, skip = rows.slice(skip), max(skip - rows.num_rows, 0)
                 kept.append(rows)
-                joined = pa.concat_tables(kept)
+                joined = pa.concat_tables(kept, promote_options="permissive")
                 while joined.num_rows >= batch_rows:
                     yield joined.slice(0, batch_rows)
                     joined = joined.slice(batch_rows)
@@ -222,6 +227,20 @@ def _open_csv(path: Path, _group: str | None) -> TableFile:
             yield kept[0]
 
     return TableFile(path, names, n_rows, read)
+
+
+def _typed(table: pa.Table) -> pa.Table:
+    """Columns of text as whole numbers or numbers where every cell is one, else as they are."""
+    columns = {}
+    for name in table.column_names:
+        columns[name] = table[name]
+        for kind in (pa.int64(), pa.float64()):
+            try:
+                columns[name] = table[name].cast(kind)
+                break
+            except pa.ArrowInvalid:
+                continue
+    return pa.table(columns)
 
 
 def _open_hdf5(path: Path, group: str | None) -> TableFile:
@@ -242,7 +261,7 @@ def _open_hdf5(path: Path, group: str | None) -> TableFile:
                 rows = slice(begin, begin + batch_rows)
                 yield pa.table({key: _native(file[name][key][rows]) for key in names})
 
-    return TableFile(path, columns, n_rows, read)
+    return TableFile(path, columns, n_rows, read, group)
 
 
 def _hdf5_group(file, group: str | None, *, path: Path):  # noqa: ANN001, ANN202 - h5py's own types
@@ -296,7 +315,7 @@ def _open_fits(path: Path, group: str | None) -> TableFile:
                 rows = data[begin : begin + batch_rows]
                 yield pa.table({key: _native(rows[key]) for key in names})
 
-    return TableFile(path, columns, n_rows, read)
+    return TableFile(path, columns, n_rows, read, group)
 
 
 def _native(values: np.ndarray) -> np.ndarray | list:

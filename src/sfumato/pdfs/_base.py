@@ -185,6 +185,8 @@ class AbstractPDFs(ABC):
             A level is not strictly between 0 and 1.
         """
         probabilities = np.atleast_1d(np.asarray(levels, float))
+        if probabilities.ndim != 1:
+            raise ShapeError(f"`levels` must be one-dimensional; got shape {probabilities.shape}.")
         if np.any(~(probabilities > 0) | ~(probabilities < 1)):
             raise ValueError(f"`levels` must lie strictly between 0 and 1; got {levels}.")
         return self._by_rows(lambda rows: rows._invert(probabilities), points=self._n_nodes())
@@ -193,7 +195,9 @@ class AbstractPDFs(ABC):
         nodes, density = self._table()
         table = cumulative_trapezoid(density, nodes)
         table /= table[:, -1:]
-        start = np.stack([np.interp(levels, c, x) for c, x in zip(table, nodes, strict=True)])
+        start = np.empty((len(self), levels.size))
+        for row, (c, x) in enumerate(zip(table, nodes, strict=True)):
+            start[row] = np.interp(levels, c, x)
         low, high = (_repeat_columns(edge, levels.size) for edge in self._bracket())
         return invert_increasing(
             self._cdf,
@@ -325,6 +329,6 @@ def shares(weights: ArrayLike | None, n: int) -> np.ndarray:
     values = np.ones(n) if weights is None else np.asarray(weights, float)
     if values.shape != (n,):
         raise ShapeError(f"`weights` must have shape ({n},); got {values.shape}.")
-    if np.any(~(values >= 0)) or not np.any(values > 0):
+    if np.any(~(values >= 0)) or not 0 < values.sum() < np.inf:
         raise ValueError("`weights` must be finite, not negative and not all zero.")
     return values / values.sum()

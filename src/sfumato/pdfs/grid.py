@@ -11,7 +11,7 @@ from sfumato.errors import ShapeError
 from sfumato.pdfs._base import AbstractPDFs, Rows, shares
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GridPDFs(AbstractPDFs):
     """n piecewise linear densities on `grid`, normalised at construction.
 

@@ -23,7 +23,7 @@ _MAX_NODES = 1025
 """Most nodes of one object."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ParametricPDFs(AbstractPDFs):
     """n mixtures, each the average of m members of K components.
 
@@ -67,13 +67,18 @@ class ParametricPDFs(AbstractPDFs):
         return self.params["log_weights"].shape[1]
 
     @property
+    def n_components_total(self) -> int:
+        """Components of all members together."""
+        return int(np.prod(self.params["log_weights"].shape[1:]))
+
+    @property
     def support(self) -> tuple[float, float]:
         """Bounds of the target, the family's."""
         return self.family.support
 
     @property
     def _width(self) -> int:
-        return int(np.prod(self.params["log_weights"].shape[1:]))
+        return self.n_components_total
 
     def _take(self, rows: Rows) -> "ParametricPDFs":
         params = {name: values[rows] for name, values in self.params.items()}
@@ -89,7 +94,11 @@ class ParametricPDFs(AbstractPDFs):
             log_weights = log_weights - dtype(np.log(self.n_members))
         else:
             log_weights = log_weights + self.member_log_weights[:, :, None].astype(dtype)
-        return log_weights.reshape(len(self), -1)
+        flat = log_weights.reshape(len(self), self._width)
+        # stored weights are single precision: their sum is off by 1e-7, which a mean of 1e6 shows
+        return (
+            flat - special.logsumexp(flat, axis=1, keepdims=True) if dtype is np.float64 else flat
+        )
 
     @cached_property
     def log_weights(self) -> np.ndarray:
@@ -100,7 +109,8 @@ class ParametricPDFs(AbstractPDFs):
     def _components(self) -> tuple[np.ndarray, np.ndarray]:
         """Both component parameters (n, m K) in double precision."""
         first, second = self.family.exact_parameters(self.params)
-        return first.reshape(len(self), -1), second.reshape(len(self), -1)
+        shape = (len(self), self._width)
+        return first.reshape(shape), second.reshape(shape)
 
     def _unit(self, y: np.ndarray) -> np.ndarray:
         return (y - self.family.shift) / self.family.scale
@@ -138,7 +148,7 @@ class ParametricPDFs(AbstractPDFs):
         peak = self.family.shift + self.family.scale * self.family.component.peak(*self._components)
         spread = np.sqrt(variance)[:, :, None] * _NODE_OFFSETS
         low, high = self._bracket()
-        points = np.concatenate([(mean[:, :, None] + spread).reshape(len(self), -1), peak], axis=1)
+        points = np.concatenate([(mean[:, :, None] + spread).reshape(len(self), self._width * _NODE_OFFSETS.size), peak], axis=1)
         span = np.linspace(0, 1, 65) * (high - low)[:, None] + low[:, None]
         points = np.clip(np.concatenate([points, span], axis=1), low[:, None], high[:, None])
         points.sort(axis=1)
@@ -158,15 +168,17 @@ class ParametricPDFs(AbstractPDFs):
 
     def mean(self) -> np.ndarray:
         """Expectation: the weighted mean of the components' means."""
-        mean, _ = self.component_moments()
-        return np.sum(np.exp(self.log_weights) * mean, axis=1)
+        mean, _ = self.family.component.moments(*self._components)
+        unit = np.sum(np.exp(self.log_weights) * mean, axis=1)
+        return self.family.shift + self.family.scale * unit
 
     def variance(self) -> np.ndarray:
         """Law of total variance: mean of the variances plus variance of the means."""
-        mean, variance = self.component_moments()
+        mean, variance = self.family.component.moments(*self._components)
         weights = np.exp(self.log_weights)
         centre = np.sum(weights * mean, axis=1, keepdims=True)
-        return np.sum(weights * (variance + (mean - centre) ** 2), axis=1)
+        unit = np.sum(weights * (variance + (mean - centre) ** 2), axis=1)
+        return self.family.scale**2 * unit
 
     def component_pdf(self, grid: ArrayLike) -> np.ndarray:
         """Weighted densities (n, m K, g) of the single components; they sum to `pdf`."""
@@ -194,7 +206,9 @@ class ParametricPDFs(AbstractPDFs):
         if self.family.component.name == "beta" and np.all(inside):
             with np.errstate(divide="ignore"):
                 log_weights = self.flat_log_weights(np.float32) + np.log(share)[:, None]
-            first, second = (self.params[n].reshape(len(self), -1) for n in ("alpha", "beta"))
+            first, second = (
+                self.params[n].reshape(len(self), self._width) for n in ("alpha", "beta")
+            )
             return stack_beta(log_weights, first, second, unit) / self.family.scale
         chunks = row_chunks(len(self), width=self._width * points.size)
         total = np.zeros(points.size)

@@ -72,7 +72,10 @@ def summarise(pdfs: AbstractPDFs, names: Sequence[str]) -> dict[str, np.ndarray]
 def _mode_and_quantiles(pdfs: AbstractPDFs, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mode (n,) and quantiles (n, q)."""
     if isinstance(pdfs, ParametricPDFs) and pdfs.family.component.name == "beta" and len(pdfs):
-        alpha, beta = (pdfs.params[name].reshape(len(pdfs), -1) for name in ("alpha", "beta"))
+        alpha, beta = (
+            pdfs.params[name].reshape(len(pdfs), pdfs.n_components_total)
+            for name in ("alpha", "beta")
+        )
         asked = levels if levels.size else np.array([0.5])
         mode, quantiles = summarise_beta(pdfs.flat_log_weights(np.float32), alpha, beta, asked)
         shift, scale = np.float32(pdfs.family.shift), np.float32(pdfs.family.scale)

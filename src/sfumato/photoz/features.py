@@ -102,6 +102,7 @@ class PhotometryFeatures(eqx.Module):
         n = len(self.bands)
         value = x[:n]
         error = x[n:] if self.has_errors else jnp.zeros_like(value)
+        error = jnp.where(error < 0, jnp.nan, error)  # -1, -99: no error is known
         if self.unit == "flux":
             not_observed = ~jnp.isfinite(value)
             not_detected = jnp.zeros_like(not_observed)

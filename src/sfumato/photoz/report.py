@@ -1,7 +1,6 @@
 """PDFs against the truth, as tables, figures and a page."""
 
 import csv
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,8 @@ from sfumato.plots.calibration import figure_coverage, figure_pit
 from sfumato.plots.page import Page, save
 from sfumato.plots.pdfs import figure_pdfs
 from sfumato.plots.points import figure_bins, figure_points
+
+METRICS_FILE = "metrics.json"
 
 PLOTS = {"pdfs": None, "pit": figure_pit, "points": figure_points, "coverage": figure_coverage}
 """Kinds of picture `draw` makes; those of chosen objects are drawn by themselves."""
@@ -96,13 +97,12 @@ def write_evaluation(
         )
     page = Page("Evaluation")
     page.table(("metric", "value", "error"), metric_rows(result["overall"]))
-    with whole(folder) as temporary:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with whole(folder, mark=METRICS_FILE) as temporary:
         temporary.mkdir()
         for name, (figure, caption) in figures.items():
             save(figure, temporary / f"{name}.png")
             page.figure(figure, caption)
-        write_json(temporary / "metrics.json", result)
+        write_json(temporary / METRICS_FILE, result)
         _write_csv(temporary / "metrics.csv", result)
         (temporary / "report.html").write_text(page.render(), encoding="utf-8")
     return result

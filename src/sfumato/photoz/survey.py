@@ -1,6 +1,5 @@
 """The mock survey as a folder of tables."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -74,9 +73,8 @@ def simulate_survey(
         The folder exists, or cannot be written.
     """
     report = on_steps or (lambda _n: None)
-    check_output(folder, overwrite=overwrite)
-    with whole(folder) as temporary:
-        shutil.rmtree(temporary, ignore_errors=True)
+    check_output(folder, overwrite=overwrite, mark="survey.json")
+    with whole(folder, mark="survey.json") as temporary:
         temporary.mkdir()
         train = mock.train_table(plan.n_galaxies, seed=plan.seed)
         pq.write_table(train, temporary / "train.parquet")

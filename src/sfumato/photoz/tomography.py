@@ -96,7 +96,9 @@ def stack_in_bins(
             matrix(table, [by])[:, 0] if by in columns else np.asarray(summarise(pdfs, [by])[by])
         )
         which = np.digitize(point, bounds) - 1
-        true = matrix(table, [truth])[:, 0] if truth else None
+        true = matrix(table, [truth], path=file.table.path)[:, 0] if truth else None
+        if true is not None and not np.all(np.isfinite(true)):
+            raise DataError(f"{file.table.path}: {truth!r} is missing in some rows. Remove them.")
         for b in range(n_bins):
             inside = which == b
             if inside.any():

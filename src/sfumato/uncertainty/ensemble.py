@@ -47,16 +47,26 @@ def make_folds(n_rows: int, *, fraction: float, rng: np.random.Generator) -> np.
     return rng.permutation(np.arange(n_rows) % n_folds)
 
 
+def folds_in_use(folds: np.ndarray, *, n_members: int) -> int:
+    """How many folds are held out by someone: few enough that two members at least share each.
+
+    How an average of networks does on rows that it was not trained on can only be seen where more
+    than one of them was not.
+    """
+    return int(min(folds.max() + 1, max(1, n_members // 2)))
+
+
 def member_rows(folds: np.ndarray, *, n_members: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows each member trains on (m, a) and holds out (m, b).
 
-    Member j holds out fold j modulo the number of folds. Every member gets as many rows as the
-    one with the fewest, a matter of single rows.
+    Member j holds out fold j modulo `folds_in_use`. Every member gets as many rows as the one
+    with the fewest, a matter of single rows.
     """
     n_folds, rows = folds.max() + 1, np.arange(folds.size)
     if n_folds == 1:
         return np.tile(rows, (n_members, 1)), np.tile(rows, (n_members, 1))
-    held = [member % n_folds for member in range(n_members)]
+    n_used = folds_in_use(folds, n_members=n_members)
+    held = [member % n_used for member in range(n_members)]
     train = [rows[folds != fold] for fold in held]
     valid = [rows[folds == fold] for fold in held]
     return _rectangle(train), _rectangle(valid)
@@ -67,9 +77,9 @@ def held_out_members(folds: np.ndarray, *, n_members: int) -> tuple[np.ndarray, 
     n_folds = folds.max() + 1
     if n_folds == 1:
         return np.arange(folds.size), np.zeros((folds.size, 1), int)
-    n_holders = max(1, n_members // n_folds)
-    rows = np.flatnonzero(folds < n_members)
-    return rows, folds[rows, None] + n_folds * np.arange(n_holders)
+    n_used = folds_in_use(folds, n_members=n_members)
+    rows = np.flatnonzero(folds < n_used)
+    return rows, folds[rows, None] + n_used * np.arange(n_members // n_used)
 
 
 def _rectangle(rows: list[np.ndarray]) -> np.ndarray:

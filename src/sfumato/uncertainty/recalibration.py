@@ -9,8 +9,8 @@ precision is multiplied by
 with s the precision and :math:`s_0` a typical one. Means and weights of the components stay, hence
 the mean of every PDF and of every stack stays exactly as it was.
 
-The two numbers make the PIT uniform within groups of PDFs of similar width, on rows that the
-members did not train on.
+The two numbers make central intervals hold what they say, within groups of PDFs of similar width,
+on rows that the members did not train on.
 
 Of M members only r hold out a given row, and r networks are calibrated at another width than M: of
 the variance between members, b, an average of r shows the share 1 - 1/r in its width and suffers
@@ -108,7 +108,7 @@ def fit_sharpening(
 
 
 def _best(family: MixtureFamily, params: HostParams, y: np.ndarray, *, pivot: float) -> np.ndarray:
-    """Level and slope that minimise the Cramér-von Mises statistics of groups by width."""
+    """Level and slope that make the folded PIT, 2 |u - 1/2|, uniform in groups by width."""
     width = ParametricPDFs(family, params).std()
     n_groups = _GROUPS if y.size >= 50 * _GROUPS else 1
     edges = np.quantile(width, np.linspace(0, 1, n_groups + 1)[1:-1])
@@ -118,7 +118,9 @@ def _best(family: MixtureFamily, params: HostParams, y: np.ndarray, *, pivot: fl
         bounded = np.clip(numbers, [-m for m in _LIMITS], _LIMITS)
         sharpened = Sharpening(bounded[0], bounded[1], pivot)(family, params)
         sharpened = {name: np.asarray(values) for name, values in sharpened.items()}
-        pit = ParametricPDFs(family, sharpened).pit(y)
+        # distance of the PIT from its middle: what a bias does to one side it undoes on the other,
+        # where the PIT itself would have PDFs widened for being in the wrong place
+        pit = np.abs(2 * ParametricPDFs(family, sharpened).pit(y) - 1)
         # n times the distance is 1/6 on average where calibrated, whatever n
         statistics = [pit[group == g].size * pit_cvm(pit[group == g]) for g in range(n_groups)]
         prior = 0.5 * ((numbers[0] / _PRIOR_LEVEL) ** 2 + (numbers[1] / _PRIOR_SLOPE) ** 2)

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from sfumato.regression import MDNRegressor
 
 CHUNK_ROWS = 131_072
 """Objects of one chunk: what an interruption can cost at most."""
+
+_N_THREADS = os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _resume(parts: Path, fingerprint: str) -> int:
 
 
 def _finished(parts: Path) -> list[Path]:
-    """Finished chunks from the first on, without a gap: chunks end out of order."""
+    """Finished chunks, from the first on."""
     found = []
     while (path := parts / f"{len(found):06d}.parquet").exists():
         found.append(path)
@@ -149,22 +151,28 @@ def _run(
     done: int,
     report: Callable[[int], None],
 ) -> None:
-    """Predict the chunks that are missing, one thread per core, few in flight at a time."""
-    first = len(_finished(parts))
+    """Predict the chunks that are missing, one after another, each on all cores.
+
+    The next chunk is read while one is predicted; only one at a time is unfinished.
+    """
     wanted = [*dict.fromkeys([*job.columns, *job.keep])]
     names = ", ".join(str(table.path) for table in tables)
-    n_threads = os.cpu_count() or 1
-    with ThreadPoolExecutor(n_threads) as pool:
-        running: list[Future[int]] = []
-        row = done
-        for index, batch in enumerate(_chunks(tables, wanted, start=done), start=first):
-            path = parts / f"{index:06d}.parquet"
-            running.append(pool.submit(_one_chunk, model, batch, path, job=job, where=(names, row)))
-            row += batch.num_rows
-            if len(running) > n_threads:
-                report(running.pop(0).result())
-        for future in running:
-            report(future.result())
+    chunks = _chunks(tables, wanted, start=done)
+    row, index = done, len(_finished(parts))
+    with ThreadPoolExecutor(_N_THREADS) as pool, ThreadPoolExecutor(1) as reader:
+        following = reader.submit(next, chunks, None)
+        while (batch := following.result()) is not None:
+            following = reader.submit(next, chunks, None)
+            size = -(-batch.num_rows // _N_THREADS)
+            pieces = [
+                pool.submit(_predict, model, batch.slice(start, size), job, (names, row + start))
+                for start in range(0, batch.num_rows, size)
+            ]
+            table = pa.concat_tables([piece.result() for piece in pieces])
+            with whole(parts / f"{index:06d}.parquet") as temporary:
+                pq.write_table(table, temporary, compression="none", use_dictionary=False)
+            report(batch.num_rows)
+            row, index = row + batch.num_rows, index + 1
 
 
 def _chunks(
@@ -185,17 +193,12 @@ def _chunks(
         yield pa.concat_tables(kept, promote_options="permissive")
 
 
-def _one_chunk(
-    model: MDNRegressor, batch: pa.Table, path: Path, *, job: Job, where: tuple[str, int]
-) -> int:
-    """Predict and write one chunk; its number of rows."""
-    values = matrix(batch, job.columns, path=where[0], first_row=where[1])
+def _predict(model: MDNRegressor, rows: pa.Table, job: Job, where: tuple[str, int]) -> pa.Table:
+    """The output's columns for some rows; `where` names files and first row for messages."""
+    values = matrix(rows, job.columns, path=where[0], first_row=where[1])
     pdfs = ParametricPDFs(model.family_, model.predict_parameters(values))
-    columns = {name: batch[name] for name in job.keep} | summarise(pdfs, job.statistics)
-    table = pa.table({**columns, COLUMN: pdf_column(pdfs, precision=job.precision)})
-    with whole(path) as temporary:
-        pq.write_table(table, temporary, compression="none", use_dictionary=False)
-    return batch.num_rows
+    columns = {name: rows[name] for name in job.keep} | summarise(pdfs, job.statistics)
+    return pa.table({**columns, COLUMN: pdf_column(pdfs, precision=job.precision)})
 
 
 def _join(parts: Path, output: Path, header: dict[str, Any]) -> None:

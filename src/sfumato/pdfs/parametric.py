@@ -148,7 +148,13 @@ class ParametricPDFs(AbstractPDFs):
         peak = self.family.shift + self.family.scale * self.family.component.peak(*self._components)
         spread = np.sqrt(variance)[:, :, None] * _NODE_OFFSETS
         low, high = self._bracket()
-        points = np.concatenate([(mean[:, :, None] + spread).reshape(len(self), self._width * _NODE_OFFSETS.size), peak], axis=1)
+        points = np.concatenate(
+            [
+                (mean[:, :, None] + spread).reshape(len(self), self._width * _NODE_OFFSETS.size),
+                peak,
+            ],
+            axis=1,
+        )
         span = np.linspace(0, 1, 65) * (high - low)[:, None] + low[:, None]
         points = np.clip(np.concatenate([points, span], axis=1), low[:, None], high[:, None])
         points.sort(axis=1)

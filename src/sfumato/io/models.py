@@ -143,17 +143,19 @@ def restored_state(
     scaler = AffineScaler(jnp.asarray(arrays["scaler_centre"]), jnp.asarray(arrays["scaler_scale"]))
     parameters = header["parameters"]
     # the shapes come from the constructor arguments, the values from the file
-    skeleton = make_members(
-        family,
-        n_features=arrays["scaler_centre"].size,
-        n_members=parameters["n_members"],
-        hidden_sizes=tuple(parameters["hidden_sizes"]),
-        activation=parameters["activation"],
-        dropout_rate=parameters["dropout_rate"],
-        initial_bias=np.zeros(family.n_raw),
-        seed=0,
+    skeleton = eqx.filter_eval_shape(
+        lambda: make_members(
+            family,
+            n_features=arrays["scaler_centre"].size,
+            n_members=parameters["n_members"],
+            hidden_sizes=tuple(parameters["hidden_sizes"]),
+            activation=parameters["activation"],
+            dropout_rate=parameters["dropout_rate"],
+            initial_bias=np.zeros(family.n_raw),
+            seed=0,
+        )
     )
-    dynamic, static = eqx.partition(skeleton, eqx.is_array)
+    dynamic, static = eqx.partition(skeleton, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct))
     leaves, structure = jax.tree.flatten(dynamic)
     stored = [jnp.asarray(arrays[f"member_{index:02d}"]) for index in range(len(leaves))]
     for expected, leaf in zip(leaves, stored, strict=True):

@@ -133,7 +133,7 @@ def matrix(
     DataError
         A cell is not a number; the message names its column and row (from 1, below the header).
     """
-    out = np.empty((batch.num_rows, len(columns)))
+    out = np.empty((batch.num_rows, len(columns)), order="F")
     for index, name in enumerate(columns):
         out[:, index] = _numbers(batch[name], name=name, path=path, first_row=first_row)
     return out

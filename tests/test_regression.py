@@ -14,6 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from conftest import SMALL
 from sfumato import MDNRegressor, read_model, write_model
+from sfumato.families import MixtureFamily, Normal
 from sfumato.metrics.calibration import pit_ks
 from sfumato.photoz import presets
 from sfumato.uncertainty.recalibration import Sharpening, fit_sharpening
@@ -166,7 +167,7 @@ def test_sharpening_repairs_widths_and_keeps_means(pdfs, factor):
     stated = type(true)(true.family, {k: np.asarray(v, float) for k, v in stated.items()})
     fit_on, test_on = slice(0, 1500), slice(1500, None)
     held = {k: v[fit_on] for k, v in stated.params.items()}
-    found = fit_sharpening(true.family, held, y[fit_on], n_members=1, ratio=0.0)
+    found = fit_sharpening(true.family, held, y[fit_on], n_members=1)
     mended = type(true)(
         true.family, {k: np.asarray(v, float) for k, v in found(true.family, stated.params).items()}
     )
@@ -175,6 +176,19 @@ def test_sharpening_repairs_widths_and_keeps_means(pdfs, factor):
     # Beta components near a bound keep alpha and beta of at least 1, and so part of their width
     assert found.level == pytest.approx(-np.log(factor), abs=0.3)
     assert np.abs(mended.mean().mean() - stated.mean().mean()) < 1e-6
+
+
+def test_an_ensemble_is_sharpened_by_more_than_its_held_out_pairs():
+    # members that differ by as much as each states: a pair of them is too narrow for its error,
+    # an average of very many about right
+    rng = np.random.default_rng(3)
+    n, truth = 4000, 0.0
+    family = MixtureFamily(Normal(), 1)
+    loc = rng.normal(size=(n, 2, 1))
+    held = {"log_weights": np.zeros((n, 2, 1)), "loc": loc, "scale": np.ones((n, 2, 1))}
+    y = truth + rng.normal(size=n)
+    levels = [fit_sharpening(family, held, y, n_members=m).level for m in (2, 6, 50)]
+    assert levels[0] < levels[1] < levels[2]
 
 
 def test_no_sharpening_is_the_identity(pdfs):

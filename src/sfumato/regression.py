@@ -29,7 +29,7 @@ from sfumato.training import History, fit, make_optimiser
 from sfumato.training.loop import Data
 from sfumato.training.losses import negative_log_likelihood
 from sfumato.uncertainty.ensemble import held_out_members, make_folds, make_members, member_rows
-from sfumato.uncertainty.recalibration import Sharpening, fit_sharpening, spread_ratio
+from sfumato.uncertainty.recalibration import Sharpening, fit_sharpening
 
 CHUNK_ROWS = 65_536
 """Rows handed to one call of the compiled prediction."""
@@ -218,13 +218,7 @@ class MDNRegressor(RegressorMixin, BaseEstimator):
         rows, holders = held_out_members(folds, n_members=self.n_members)
         held = {name: values[rows[:, None], holders] for name, values in params.items()}
         y = self.family_.shift + self.family_.scale * u[rows]
-        self.sharpening_ = fit_sharpening(
-            self.family_,
-            held,
-            y,
-            n_members=self.n_members,
-            ratio=spread_ratio(self.family_, params),
-        )
+        self.sharpening_ = fit_sharpening(self.family_, held, y, n_members=self.n_members)
 
     def predict_parameters(self, X: ArrayLike) -> HostParams:
         """Parameters (n, m, K) of the predicted mixtures, single precision, recalibrated.

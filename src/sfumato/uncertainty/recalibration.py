@@ -13,13 +13,9 @@ The two numbers make central intervals hold what they say, within groups of PDFs
 on rows that the members did not train on.
 
 Of M members only r hold out a given row, and r networks are calibrated at another width than M: of
-the variance between members, b, an average of r shows the share 1 - 1/r in its width and suffers
-the share 1/r in its error. If v is the factor on the variance within members, w, that calibrates an
-average of r, then
-
-.. math:: v_M = v_r - 2 \frac{b}{w} \left(\frac{1}{r} - \frac{1}{M}\right)
-
-calibrates that of M.
+the variance between members an average of r shows the share 1 - 1/r in its width and suffers the
+share 1/r in its error. Both are linear in 1/r, so the numbers are fitted for one and for r held-out
+members and extrapolated along 1/r to M.
 """
 
 import equinox as eqx
@@ -71,20 +67,8 @@ class Sharpening(eqx.Module):
         )
 
 
-def spread_ratio(family: MixtureFamily, params: HostParams) -> float:
-    """Typical ratio b / w of the variance between members to that within, from (n, m, K)."""
-    members = params["log_weights"].shape[1]
-    parts = [
-        ParametricPDFs(family, {name: values[:, [m]] for name, values in params.items()})
-        for m in range(members)
-    ]
-    within = np.mean([part.variance() for part in parts], axis=0)
-    between = np.var([part.mean() for part in parts], axis=0, ddof=min(1, members - 1))
-    return float(np.median(between / within))
-
-
 def fit_sharpening(
-    family: MixtureFamily, params: HostParams, y: np.ndarray, *, n_members: int, ratio: float
+    family: MixtureFamily, params: HostParams, y: np.ndarray, *, n_members: int
 ) -> Sharpening:
     """Sharpening for an ensemble of `n_members`, from what held-out members say.
 
@@ -93,17 +77,17 @@ def fit_sharpening(
     params : (n, r, K) parameters at n held-out rows from the r members that held each out.
     y : (n,) targets in user units.
     n_members : members M of the ensemble it is for.
-    ratio : b / w, see `spread_ratio`.
     """
     held = {name: np.asarray(values)[:_MOST_ROWS] for name, values in params.items()}
     y = y[:_MOST_ROWS]
     first, second = (held[name] for name in family.component.parameters)
     precision = np.asarray(family.component.log_precision(first, second))
     pivot = float(np.average(precision, weights=np.exp(held["log_weights"])))
-    level, slope = _best(family, held, y, pivot=pivot)
-    excess = 2 * ratio * (1 / first.shape[1] - 1 / n_members)
-    level = -np.log(max(np.exp(-level) - excess, np.exp(-_LIMITS[0])))
-    level, slope = (float(np.clip(v, -m, m)) for v, m in zip((level, slope), _LIMITS, strict=True))
+    numbers, n_held = _best(family, held, y, pivot=pivot), first.shape[1]
+    if 1 < n_held < n_members:
+        single = _best(family, {name: v[:, :1] for name, v in held.items()}, y, pivot=pivot)
+        numbers = numbers + (numbers - single) * (1 / n_held - 1 / n_members) / (1 - 1 / n_held)
+    level, slope = (float(np.clip(v, -m, m)) for v, m in zip(numbers, _LIMITS, strict=True))
     return Sharpening(level, slope, pivot)
 
 

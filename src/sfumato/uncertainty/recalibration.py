@@ -106,7 +106,7 @@ def _best(family: MixtureFamily, params: HostParams, y: np.ndarray, *, pivot: fl
         # where the PIT itself would have PDFs widened for being in the wrong place
         pit = np.abs(2 * ParametricPDFs(family, sharpened).pit(y) - 1)
         # n times the distance is 1/6 on average where calibrated, whatever n
-        statistics = [pit[group == g].size * pit_cvm(pit[group == g]) for g in range(n_groups)]
+        statistics = [pit[group == g].size * pit_cvm(pit[group == g]) for g in np.unique(group)]
         prior = 0.5 * ((numbers[0] / _PRIOR_LEVEL) ** 2 + (numbers[1] / _PRIOR_SLOPE) ** 2)
         return float(np.sum(statistics) + prior)
 

@@ -1,4 +1,4 @@
-"""Parquet to Parquet: 5 million rows, all cores, the seed's network, against a pyarrow copy.
+"""Parquet to Parquet: 5 million rows, all cores, a 10-20-20-10 network, against a pyarrow copy.
 
 `sfumato predict` as a whole process and the copy take turns; wall seconds and peak memory.
 

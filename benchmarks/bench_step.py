@@ -1,4 +1,4 @@
-"""The seed's network (10-20-20-10, tanh, 5 Betas) on 150,000 rows against PyTorch.
+"""A network of 10-20-20-10 (tanh, 5 Betas) on 150,000 rows against PyTorch.
 
 A full-batch step of both, and the time to the loss that 10,000 full-batch steps reach.
 

@@ -29,7 +29,8 @@ def evaluate(
 
     Example:
 
-        sfumato evaluate pdfs.parquet --truth redshift --magnitude mag_i_depth5 --output evaluation
+        sfumato evaluate pdfs.parquet --truth redshift \\
+        --magnitude mag_i_depth5 --output evaluation
     """
     folder = output or pdfs.with_name(pdfs.stem + "-evaluation")
     check_output(folder, overwrite=overwrite, mark=METRICS_FILE)

@@ -24,7 +24,8 @@ def export(
 
     Example:
 
-        sfumato export pdfs.parquet --kind mixmod --keep id,redshift --output pdfs_qp.hdf5
+        sfumato export pdfs.parquet --kind mixmod \\
+        --keep id,redshift --output pdfs_qp.hdf5
     """
     check_output(output, overwrite=overwrite)
     export_qp(open_pdfs(pdfs), output, kind=kind, columns=split(keep), n_points=points)

@@ -77,10 +77,12 @@ def fit(
 
     Examples
     --------
-        sfumato fit survey/train.parquet --preset photoz --bands u,g,r,i,z,y \\
-        --magnitude 'mag_{band}_lsst' --error 'mag_err_{band}_lsst' --target redshift --output model
+        sfumato fit survey/train.parquet \\
+        --preset photoz --bands u,g,r,i,z,y \\
+        --magnitude 'mag_{band}_lsst' --error 'mag_err_{band}_lsst' \\
+        --target redshift --output model
 
-        sfumato fit table.csv --features a,b,c --target y --family normal --output model
+        sfumato fit table.csv --features a,b,c --target y --output model
     """
     check_output(output, overwrite=overwrite, mark=HEADER)
     settings = _settings(

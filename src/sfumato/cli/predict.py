@@ -43,8 +43,9 @@ def predict(
 
     Example:
 
-        sfumato predict model survey/test.parquet --magnitude 'mag_{band}_depth5' \\
-        --error 'mag_err_{band}_depth5' --output pdfs.parquet --keep id,redshift,mag_i_depth5 \\
+        sfumato predict model survey/test.parquet --output pdfs.parquet \\
+        --magnitude 'mag_{band}_depth5' --error 'mag_err_{band}_depth5' \\
+        --keep id,redshift,mag_i_depth5 \\
         --statistics mean,std,mode,median,q16,q84
     """
     check_output(output, overwrite=overwrite)

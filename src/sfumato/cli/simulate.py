@@ -38,7 +38,8 @@ def photoz(
 
     Example:
 
-        sfumato simulate photoz --galaxies 20000 --seed 1 --output survey --posteriors 50
+        sfumato simulate photoz --galaxies 20000 --seed 1 \\
+        --posteriors 50 --output survey
     """
     plan = SurveyPlan(galaxies, seed, posteriors, posterior_depth)
     with progress() as bar:

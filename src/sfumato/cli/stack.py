@@ -31,7 +31,8 @@ def stack(
 
     Example:
 
-        sfumato stack pdfs.parquet --by mode --edges 0,0.4,0.7,1.0,1.4,3.0 --truth redshift
+        sfumato stack pdfs.parquet --by mode \\
+        --edges 0,0.4,0.7,1.0,1.4,3.0 --truth redshift
     """
     bounds = parse_edges(edges)
     path = output or pdfs.with_name(pdfs.stem + "-stack.parquet")

@@ -3,10 +3,7 @@
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
-Vector: TypeAlias = Float[np.ndarray, " n"]
-Grid: TypeAlias = Float[np.ndarray, " g"]
-Curves: TypeAlias = Float[np.ndarray, "n g"]
 Params: TypeAlias = dict[str, Array]
 HostParams: TypeAlias = dict[str, np.ndarray]

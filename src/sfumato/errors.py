@@ -28,10 +28,6 @@ class MissingDependencyError(ImportError):
     """An optional package is absent; the message holds the install command."""
 
 
-class ConvergenceWarning(UserWarning):
-    """A computation finished and did not converge."""
-
-
 def optional_module(name: str, *, extra: str) -> ModuleType:
     """Import the optional module `name`, or say which extra of sfumato brings it.
 

@@ -49,7 +49,7 @@ def write_qp(
         raise DataError(f"{path}: a qp file must end in one of {', '.join(SUFFIXES)}.")
     qp = optional_module("qp", extra="io")
     if kind == "interp":
-        points = _default_grid(pdfs) if grid is None else np.asarray(grid, float)
+        points = pdfs.default_grid(301) if grid is None else np.asarray(grid, float)
         data = {"xvals": points, "yvals": pdfs.to_grid(points).density}
     elif kind == "mixmod":
         if not isinstance(pdfs, ParametricPDFs):
@@ -70,15 +70,6 @@ def write_qp(
             named.unlink(missing_ok=True)
 
 
-def _default_grid(pdfs: ParametricPDFs | GridPDFs) -> np.ndarray:
-    low, high = pdfs.support
-    if np.isfinite(low) and np.isfinite(high):
-        grid = pdfs[:1].to_grid().grid
-    else:
-        grid = pdfs.to_grid().grid
-    return np.linspace(grid[0], grid[-1], 301)
-
-
 def export_qp(
     file: PDFsFile, path: Path, *, kind: str, columns: Sequence[str], n_points: int
 ) -> None:
@@ -86,7 +77,6 @@ def export_qp(
     parts = list(file.chunks(columns))
     pdfs = concatenate([part for part, _ in parts])
     table = pa.concat_tables([rows for _, rows in parts])
-    default = _default_grid(pdfs)
-    grid = np.linspace(default[0], default[-1], n_points)
+    grid = pdfs.default_grid(n_points)
     ancillary = {name: table[name].to_numpy() for name in columns}
     write_qp(pdfs, path, kind=kind, grid=grid, columns=ancillary)

@@ -21,7 +21,7 @@ def crps(pdfs: AbstractPDFs, truth: ArrayLike) -> np.ndarray:
     (Gneiting & Raftery 2007, equation 20), by Simpson's rule on each object's own nodes with the
     truth added, so that the step falls on a node.
     """
-    return _by_quadrature(pdfs, truth)[0]
+    return crps_and_cde(pdfs, truth)[0]
 
 
 def cde_losses(pdfs: AbstractPDFs, truth: ArrayLike) -> np.ndarray:
@@ -31,15 +31,11 @@ def cde_losses(pdfs: AbstractPDFs, truth: ArrayLike) -> np.ndarray:
 
     (Izbicki & Lee 2016, equation 7, without the constant that does not depend on p).
     """
-    return _by_quadrature(pdfs, truth)[1]
+    return crps_and_cde(pdfs, truth)[1]
 
 
 def crps_and_cde(pdfs: AbstractPDFs, truth: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Both quadrature scores from one pass over the densities."""
-    return _by_quadrature(pdfs, truth)
-
-
-def _by_quadrature(pdfs: AbstractPDFs, truth: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     true = np.asarray(truth, float)
     if true.shape != (len(pdfs),):
         raise ShapeError(f"`truth` must have shape ({len(pdfs)},); got {true.shape}.")

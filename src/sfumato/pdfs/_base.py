@@ -213,6 +213,16 @@ class AbstractPDFs(ABC):
         """Median of each object, (n,)."""
         return self.quantiles([0.5])[:, 0]
 
+    def default_grid(self, n_points: int = 1001) -> np.ndarray:
+        """Equally spaced points over the support, or eight deviations beyond the means."""
+        low, high = self.support
+        if not (np.isfinite(low) and np.isfinite(high)):
+            mean, std = self.mean(), self.std()
+            low = low if np.isfinite(low) else float(np.min(mean - 8 * std))
+            high = high if np.isfinite(high) else float(np.max(mean + 8 * std))
+        inset = 1e-6 * (high - low)  # a Beta density may be infinite at the very bounds
+        return np.linspace(low + inset, high - inset, n_points)
+
     def _table(self) -> tuple[np.ndarray, np.ndarray]:
         nodes = self.nodes()
         return nodes, self._density(nodes)

@@ -224,14 +224,7 @@ class ParametricPDFs(AbstractPDFs):
 
     def to_grid(self, grid: ArrayLike | None = None) -> GridPDFs:
         """Densities on `grid`, renormalised there; by default 1,001 points over the support."""
-        if grid is None:
-            mean, std = self.mean(), self.std()
-            low, high = self.support
-            low = low if np.isfinite(low) else float(np.min(mean - 8 * std))
-            high = high if np.isfinite(high) else float(np.max(mean + 8 * std))
-            inset = 1e-6 * (high - low)  # a Beta density may be infinite at the very bounds
-            grid = np.linspace(low + inset, high - inset, 1001)
-        points = self._curve_grid(grid)
+        points = self.default_grid() if grid is None else self._curve_grid(grid)
         return GridPDFs(points, self.pdf(points))
 
     def stack(

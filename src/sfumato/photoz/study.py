@@ -15,7 +15,7 @@ from sfumato.io.tables import matrix, open_table, read_table
 from sfumato.metrics.calibration import pit_ks
 from sfumato.metrics.evaluation import METRICS, ObjectScores, score_objects
 from sfumato.pdfs import AbstractPDFs, GridPDFs, ParametricPDFs
-from sfumato.photoz.tomography import bin_stacks, stack_grid
+from sfumato.photoz.tomography import bin_stacks
 from sfumato.plots.calibration import figure_coverage, figure_pit
 from sfumato.plots.page import Page
 from sfumato.plots.pdfs import figure_depths, figure_pdfs, figure_stacks
@@ -290,7 +290,7 @@ class _Study:
         """n(z) in three bins per depth, of all galaxies."""
         page.heading("Stacked PDFs against the truth")
         panels = []
-        grid = stack_grid(self.results[0].pdfs[:256], 301)
+        grid = self.results[0].pdfs.default_grid(301)
         for result in self.results:
             point = result.pdfs.mean()
             stacks, rows = bin_stacks(result.pdfs, point, STACK_EDGES, grid=grid)

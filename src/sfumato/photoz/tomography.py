@@ -10,7 +10,7 @@ from sfumato.errors import DataError
 from sfumato.io.pdfs import PDFsFile, write_pdfs
 from sfumato.io.tables import matrix
 from sfumato.metrics.calibration import stacked_distance
-from sfumato.pdfs import AbstractPDFs, GridPDFs, ParametricPDFs, summarise
+from sfumato.pdfs import GridPDFs, ParametricPDFs, summarise
 from sfumato.plots.page import save
 from sfumato.plots.pdfs import figure_stacks
 
@@ -53,12 +53,6 @@ class Stacks:
             yield label, f"{self.counts[b]:,}", f"{self.mean[b]:.4f}", f"{self.error[b]:.4f}", true
 
 
-def stack_grid(pdfs: AbstractPDFs, n_points: int) -> np.ndarray:
-    """Points over the support of a family, a hair inside its bounds."""
-    grid = pdfs.to_grid().grid
-    return np.linspace(grid[0], grid[-1], n_points)
-
-
 def stack_in_bins(
     file: PDFsFile,
     *,
@@ -90,7 +84,7 @@ def stack_in_bins(
     truths: list[list[np.ndarray]] = [[] for _ in range(n_bins)]
     for pdfs, table in file.chunks(columns):
         if grid is None:
-            grid = stack_grid(pdfs[:256], n_points)
+            grid = pdfs[:256].default_grid(n_points)
             totals = np.zeros((n_bins, n_points))
         point = (
             matrix(table, [by])[:, 0] if by in columns else np.asarray(summarise(pdfs, [by])[by])

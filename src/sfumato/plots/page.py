@@ -18,7 +18,7 @@ p{max-width:46rem}figure{margin:1rem 0}img{max-width:100%;height:auto}
 table{border-collapse:collapse;font-size:.88rem;margin:1rem 0;display:block;overflow-x:auto}
 th,td{padding:.3rem .7rem;text-align:right;border-bottom:1px solid #e6eaee;white-space:nowrap}
 th:first-child,td:first-child{text-align:left}thead th{border-bottom:2px solid #9aa5b1}
-figcaption,.note{color:#52606d;font-size:.88rem;max-width:46rem}
+figcaption{color:#52606d;font-size:.88rem;max-width:46rem}
 """
 
 

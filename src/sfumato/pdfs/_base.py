@@ -192,22 +192,30 @@ class AbstractPDFs(ABC):
         return self._by_rows(lambda rows: rows._invert(probabilities), points=self._n_nodes())
 
     def _invert(self, levels: np.ndarray) -> np.ndarray:
-        nodes, density = self._table()
-        table = cumulative_trapezoid(density, nodes)
-        table /= table[:, -1:]
+        nodes, table = self._cdf_table()
         start = np.empty((len(self), levels.size))
         for row, (c, x) in enumerate(zip(table, nodes, strict=True)):
             start[row] = np.interp(levels, c, x)
-        low, high = (_repeat_columns(edge, levels.size) for edge in self._bracket())
+        return self._solve(np.broadcast_to(levels, start.shape), start)
+
+    def _solve(self, targets: np.ndarray, start: np.ndarray) -> np.ndarray:
+        """Points (n, q) at which each object's exact cdf reaches its own targets (n, q)."""
+        low, high = (_repeat_columns(edge, targets.shape[1]) for edge in self._bracket())
         return invert_increasing(
             self._cdf,
             self._density,
-            np.broadcast_to(levels, start.shape),
+            targets,
             lower=low,
             upper=high,
             start=start,
             tolerance=1e-10,
         )
+
+    def _cdf_table(self) -> tuple[np.ndarray, np.ndarray]:
+        """Nodes (n, g) and the cdf there by the trapezoid rule, ending at 1."""
+        nodes, density = self._table()
+        table = cumulative_trapezoid(density, nodes)
+        return nodes, table / table[:, -1:]
 
     def median(self) -> np.ndarray:
         """Median of each object, (n,)."""
@@ -303,25 +311,14 @@ class AbstractPDFs(ABC):
 
     def _shortest(self, level: float) -> np.ndarray:
         """Shortest interval: the best lower tail among 400, its two quantiles exact."""
-        nodes, density = self._table()
-        table = cumulative_trapezoid(density, nodes)
-        table /= table[:, -1:]
+        nodes, table = self._cdf_table()
         tails = np.linspace(0, 1 - level, 402)[1:-1]
-        chosen = np.empty(len(self))
+        chosen, start = np.empty(len(self)), np.empty((len(self), 2))
         for row, (c, x) in enumerate(zip(table, nodes, strict=True)):
-            widths = np.interp(tails + level, c, x) - np.interp(tails, c, x)
-            chosen[row] = tails[np.argmin(widths)]
-        low, high = (_repeat_columns(edge, 2) for edge in self._bracket())
-        targets = np.stack([chosen, chosen + level], axis=1)
-        return invert_increasing(
-            self._cdf,
-            self._density,
-            targets,
-            lower=low,
-            upper=high,
-            start=0.5 * (low + high),
-            tolerance=1e-10,
-        )
+            low, high = np.interp(tails, c, x), np.interp(tails + level, c, x)
+            best = np.argmin(high - low)
+            chosen[row], start[row] = tails[best], (low[best], high[best])
+        return self._solve(np.stack([chosen, chosen + level], axis=1), start)
 
 
 def _repeat(points: np.ndarray, n: int) -> np.ndarray:

@@ -5,9 +5,12 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sfumato.classification import MDNClassifier as MDNClassifier
     from sfumato.io.pdfs import read_pdfs as read_pdfs
     from sfumato.io.pdfs import write_pdfs as write_pdfs
+    from sfumato.pdfs import CountPDFs as CountPDFs
     from sfumato.pdfs import GridPDFs as GridPDFs
+    from sfumato.pdfs import JointPDFs as JointPDFs
     from sfumato.pdfs import ParametricPDFs as ParametricPDFs
     from sfumato.pdfs import concatenate as concatenate
     from sfumato.regression import MDNRegressor as MDNRegressor
@@ -15,7 +18,10 @@ if TYPE_CHECKING:
     from sfumato.tabular import write_model as write_model
 
 _HOMES = {
+    "CountPDFs": "sfumato.pdfs",
     "GridPDFs": "sfumato.pdfs",
+    "JointPDFs": "sfumato.pdfs",
+    "MDNClassifier": "sfumato.classification",
     "MDNRegressor": "sfumato.regression",
     "ParametricPDFs": "sfumato.pdfs",
     "concatenate": "sfumato.pdfs",
@@ -26,7 +32,10 @@ _HOMES = {
 }
 
 __all__ = [
+    "CountPDFs",
     "GridPDFs",
+    "JointPDFs",
+    "MDNClassifier",
     "MDNRegressor",
     "ParametricPDFs",
     "concatenate",

@@ -30,6 +30,7 @@ def invert_increasing(
     lower: np.ndarray,
     upper: np.ndarray,
     start: np.ndarray,
+    width: np.ndarray | None = None,
     n_steps: int = 80,
     tolerance: float = 1e-12,
 ) -> np.ndarray:
@@ -42,11 +43,12 @@ def invert_increasing(
     ----------
     function, derivative : elementwise over arrays of the shape of `targets`.
     targets, lower, upper, start : arrays of one shape; the solutions lie in [lower, upper].
+    width : scale of each element that accuracy is relative to; by default its first bracket.
     n_steps : most iterations; 60 bisections alone exhaust double precision.
-    tolerance : stop when no element moves by more than this times its first bracket.
+    tolerance : stop when no element moves by more than this times its width.
     """
     low, high, y = lower.copy(), upper.copy(), np.clip(start, lower, upper)
-    scale = upper - lower
+    scale = upper - lower if width is None else width
     for _ in range(n_steps):
         residual = function(y) - targets
         below = residual < 0

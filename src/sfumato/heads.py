@@ -27,6 +27,6 @@ class Head(eqx.Module):
         self.linear = eqx.tree_at(lambda layer: layer.bias, linear, jnp.asarray(bias, jnp.float32))
         self.family = family
 
-    def __call__(self, h: Float[Array, "h *n"]) -> Params:
+    def __call__(self, h: Float[Array, "h *n"], *, key: PRNGKeyArray | None = None) -> Params:
         """Parameters (K, ...) from an embedding."""
-        return self.family.constrain(self.linear(h))
+        return self.family.constrain(self.linear(h, key=key))

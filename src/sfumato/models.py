@@ -1,6 +1,7 @@
 """A conditional density: backbone plus head, and many of them evaluated as one program."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
@@ -11,29 +12,111 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from sfumato._compilation import CPU_OPTIONS
 from sfumato._typing import Params
-from sfumato.backbones import MLP
+from sfumato.backbones import BACKBONES, MLP, Front, ResidualMLP
+from sfumato.backbones.embeddings import Categories, Periodic, PiecewiseLinear, embedding_size
+from sfumato.backbones.mlp import fold
+from sfumato.families import MixtureFamily
 from sfumato.heads import Head
 from sfumato.preprocessing import AffineScaler, FeatureTransform
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a network is made of, in JSON's types: enough to build it again.
+
+    Parameters
+    ----------
+    n_numeric, n_flags, category_sizes : features by kind, in this order (see `Front`).
+    backbone, hidden_sizes, activation, dropout_rate : of the dense layers.
+    embedding : a name in `EMBEDDINGS`, for the numeric features.
+    n_frequencies, frequency_spread, embedding_size : of that embedding.
+    edges : of the piecewise-linear embedding, one tuple for each numeric feature.
+    """
+
+    n_numeric: int
+    n_flags: int = 0
+    category_sizes: tuple[int, ...] = ()
+    backbone: str = "mlp"
+    hidden_sizes: tuple[int, ...] = (64, 64)
+    activation: str = "silu"
+    dropout_rate: float = 0.0
+    embedding: str = "none"
+    n_frequencies: int = 16
+    frequency_spread: float = 0.3
+    embedding_size: int = 8
+    edges: tuple[tuple[float, ...], ...] = ()
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Architecture":
+        """The inverse of `dataclasses.asdict`, with JSON's lists for tuples."""
+        tuples: dict[str, Any] = {
+            k: _tupled(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return cls(**tuples)
+
+    def build(
+        self, family: MixtureFamily, *, bias: np.ndarray, key: PRNGKeyArray
+    ) -> "ConditionalDensity":
+        """A freshly initialised network."""
+        keys = jax.random.split(key, 4)
+        numbers: Periodic | PiecewiseLinear | None = None
+        if self.embedding == "periodic" and self.n_numeric:
+            numbers = Periodic(
+                self.n_numeric,
+                n_frequencies=self.n_frequencies,
+                size=self.embedding_size,
+                spread=self.frequency_spread,
+                key=keys[2],
+            )
+        elif self.embedding == "piecewise-linear" and self.n_numeric:
+            numbers = PiecewiseLinear(self.edges, size=self.embedding_size, key=keys[2])
+        sizes = self.category_sizes
+        categories = Categories(sizes, key=keys[3]) if sizes else None
+        front = Front(numbers, categories, self.n_numeric, self.n_flags)
+        body = BACKBONES[self.backbone](
+            self._front_size(numbers is not None),
+            tuple(self.hidden_sizes),
+            activation=self.activation,
+            dropout_rate=self.dropout_rate,
+            key=keys[0],
+        )
+        width = self.hidden_sizes[0] if self.backbone == "residual" else self.hidden_sizes[-1]
+        return ConditionalDensity(front, body, Head(width, family, bias=bias, key=keys[1]))
+
+    def _front_size(self, embedded: bool) -> int:  # noqa: FBT001 - a plain condition
+        numeric = self.n_numeric * (1 + self.embedding_size) if embedded else self.n_numeric
+        return numeric + self.n_flags + sum(embedding_size(n) for n in self.category_sizes)
+
+
+def _tupled(values: list) -> tuple:
+    return tuple(_tupled(v) if isinstance(v, list) else v for v in values)
 
 
 class ConditionalDensity(eqx.Module):
     """p(y | x): features to the parameters of a distribution, one example or a batch behind."""
 
-    backbone: MLP
+    front: Front
+    backbone: MLP | ResidualMLP
     head: Head
 
+    def embed(
+        self, x: Float[Array, "f *n"], *, key: PRNGKeyArray | None = None
+    ) -> Float[Array, "h *n"]:
+        """What the head sees of the features x; a key switches what is random on."""
+        return self.backbone(self.front(x), key=fold(key, 0))
+
     def __call__(self, x: Float[Array, "f *n"], *, key: PRNGKeyArray | None = None) -> Params:
-        """Parameters (K, ...) at the features x; a key switches dropout on."""
-        return self.head(self.backbone(x, key=key))
+        """Parameters (K, ...) at the features x; a key switches what is random on."""
+        return self.head(self.embed(x, key=key), key=fold(key, 1))
 
     def log_prob(
         self,
         x: Float[Array, "f *n"],
-        u: Float[Array, " *n"],
+        u: Float[Array, "*n"],
         *,
         key: PRNGKeyArray | None = None,
     ) -> Float[Array, " *n"]:
-        """Log-density of scaled targets u at features x."""
+        """Log-density of scaled targets u, (n,) or (d, n), at features x."""
         return self.head.family.log_prob(self(x, key=key), u)
 
 
@@ -76,11 +159,11 @@ class Network(eqx.Module):
         return self.members.head.linear.bias.shape[0]
 
     def parameters(self, x: Float[Array, "n c"]) -> Params:
-        """Parameters (n, m, K) of every member at rows x of the user's columns."""
+        """Parameters (n, m, K, ...) of every member at rows x of the user's columns."""
         inputs = self.inputs(x.T)
         arrays, static = eqx.partition(self.members, eqx.is_array)
         members = jax.vmap(lambda member: eqx.combine(member, static)(inputs))(arrays)
-        return {name: jnp.transpose(value, (2, 0, 1)) for name, value in members.items()}
+        return {name: jnp.moveaxis(value, -1, 0) for name, value in members.items()}
 
 
 SUB_ROWS = 1024

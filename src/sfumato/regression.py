@@ -1,64 +1,69 @@
-"""`MDNRegressor`: the scikit-learn estimator over network, training and PDFs."""
+"""`MDNRegressor`: the scikit-learn estimator for targets of any kind."""
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self, cast
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    check_random_state,
-    validate_data,
-)
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
 from sfumato._compilation import use_compilation_cache
-from sfumato._typing import HostParams, Params
-from sfumato.backbones import ACTIVATIONS
-from sfumato.errors import choose
-from sfumato.families import COMPONENTS, MixtureFamily
-from sfumato.models import Inputs, Network, map_rows, padded_size
-from sfumato.pdfs import ParametricPDFs
-from sfumato.preprocessing import SCALERS, FeatureTransform
-from sfumato.training import History, fit, make_optimiser
-from sfumato.training.loop import Data
-from sfumato.training.losses import negative_log_likelihood
-from sfumato.uncertainty.ensemble import held_out_members, make_folds, make_members, member_rows
-from sfumato.uncertainty.recalibration import Sharpening, fit_sharpening
-
-CHUNK_ROWS = 65_536
-"""Rows handed to one call of the compiled prediction."""
+from sfumato.errors import DataError, choose
+from sfumato.estimator import DensityEstimator, check_options, check_weights
+from sfumato.families import MixtureFamily, bound_component
+from sfumato.families.table import REGRESSION, check_support, choose_family
+from sfumato.pdfs import GridPDFs, density_of
+from sfumato.preprocessing import FeatureTransform
+from sfumato.training.priors import Prior
+from sfumato.uncertainty._base import Strategy
 
 
-class MDNRegressor(RegressorMixin, BaseEstimator):
+class MDNRegressor(RegressorMixin, DensityEstimator):
     """Mixture density network: a full predictive distribution for every row.
 
-    An ensemble of networks, trained together, each giving a mixture of `n_components`; the
-    prediction is the average of the members' densities (Bishop 1994; Lakshminarayanan et al.
-    2017). Each member holds out its own share of the rows to choose its best epoch.
+    Networks give the parameters of a mixture of `n_components` of any family; what the weights
+    themselves are uncertain about becomes further members, and the prediction is the average of
+    the members' densities (Bishop 1994; Lakshminarayanan et al. 2017).
 
     Parameters
     ----------
-    hidden_sizes : widths of the hidden layers.
-    activation : ``"silu"``, ``"gelu"``, ``"relu"`` or ``"tanh"``.
-    dropout_rate : share of activations dropped while training.
-    family : ``"normal"`` for targets on the real line, ``"beta"`` for targets between bounds.
+    family : a name in `sfumato.families.COMPONENTS`: ``"normal"``, ``"student-t"``, ``"beta"``,
+        ``"gamma"``, ``"poisson"``, ``"multivariate-normal"`` and so on; ``"auto"`` picks one by the
+        support of the targets and says why in `family_reason_`.
     n_components : components of each member's mixture.
-    n_members : networks in the ensemble.
     bounds : (lower, upper) of the target for bounded families; None in either place means the
         training range widened by a twentieth. Targets beyond a bound are moved inside and counted
         in `n_clipped_`.
-    learning_rate, weight_decay, batch_size, max_epochs : of AdamW under a one-cycle schedule.
+    trials : number of trials of ``"binomial"`` and ``"multinomial"``.
+    n_bins : bins of ``"histogram"`` (of equal shares of the targets) and of ``"spline"``.
+    rank : rank of ``"multivariate-normal-low-rank"``.
+    centres : where components start: ``"quantiles"``, ``"kmeans"``, or the centres, (K,) or (K, d).
+    uncertainty : how weights are uncertain: ``"none"``, ``"ensemble"``, ``"dropout"``,
+        ``"variational"``, ``"laplace"``, ``"batch-ensemble"``, ``"nuts"``, ``"svi"``, or a strategy
+        of `sfumato.uncertainty` with other options.
+    n_members : members of a prediction: networks of an ensemble, draws of random weights. None
+        means the strategy's own default.
+    priors : from a layer (``"all"``, ``"hidden"``, ``"hidden.0"``, ``"head"``) to a prior, such as
+        ``("normal", 1.0)``, ``("horseshoe", 0.1)`` or a NumPyro distribution, or to a penalty,
+        ``("l1", 1e-3)`` or ``("l2", 1e-3)``.
+    backbone : ``"mlp"`` or ``"residual"``.
+    hidden_sizes : widths of the hidden layers.
+    activation : ``"silu"``, ``"gelu"``, ``"relu"`` or ``"tanh"``.
+    dropout_rate : share of activations dropped while training.
+    embedding : of numeric features: ``"periodic"``, ``"piecewise-linear"`` or ``"none"``.
+    n_frequencies, frequency_spread, embedding_size : frequencies (or bins) of each feature, the
+        deviation of the first frequencies in cycles per scaled unit, and numbers each becomes.
+    learning_rate, weight_decay : of AdamW under a one-cycle schedule.
+    batch_size, max_epochs : rows of a step, passes over the data; None suits them to the rows.
     patience : epochs without improvement of any member before training stops; None for never.
-    validation_fraction : share of the rows each member holds out. With fewer than 20 rows the
-        members validate on their training rows.
+    validation_fraction : share of the rows each network holds out. With fewer than 20 rows the
+        networks validate on their training rows.
     x_scaler : ``"robust"``, ``"standard"`` or ``"none"``.
     features : transform of the columns (see `sfumato.preprocessing.FeatureTransform`), or None.
+    categorical : names or indices of categorical columns; ``"auto"`` takes those of a data frame
+        that hold words.
+    missing : ``"error"`` refuses missing features, ``"flag"`` fills them and adds a flag.
     recalibrate : sharpen or widen the components by what the held-out rows ask for; see
         `sfumato.uncertainty.recalibration`. It leaves every predicted mean as it is.
     random_state : seed; the same seed gives the same model.
@@ -66,10 +71,14 @@ class MDNRegressor(RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
-    history_ : `History` of the losses.
+    history_ : `History` of the losses, with what went less well than it should.
     family_ : the mixture in units of the target.
-    network_ : the trained members and what stands before them.
+    family_reason_ : why this family was taken.
+    network_ : the members and what stands before them.
+    architecture_ : what each is made of.
     sharpening_ : the fitted recalibration, the identity without `recalibrate`.
+    training_prior_ : density of the training targets, for `reweight`; None for vectors.
+    noise_covariance_ : mean covariance of the training features' errors, or None.
     n_clipped_ : training targets that lay on or beyond a bound.
     n_features_in_, feature_names_in_ : as in scikit-learn.
 
@@ -85,32 +94,56 @@ class MDNRegressor(RegressorMixin, BaseEstimator):
     def __init__(
         self,
         *,
+        family: str = "normal",
+        n_components: int = 5,
+        bounds: tuple[float | None, float | None] = (None, None),
+        trials: int | None = None,
+        n_bins: int = 32,
+        rank: int = 1,
+        centres: Literal["quantiles", "kmeans"] | ArrayLike = "quantiles",
+        uncertainty: str | Strategy = "ensemble",
+        n_members: int | None = None,
+        priors: Mapping[str, Prior] | None = None,
+        backbone: str = "mlp",
         hidden_sizes: tuple[int, ...] = (64, 64),
         activation: str = "silu",
         dropout_rate: float = 0.0,
-        family: str = "normal",
-        n_components: int = 5,
-        n_members: int = 5,
-        bounds: tuple[float | None, float | None] = (None, None),
+        embedding: str = "none",
+        n_frequencies: int = 8,
+        frequency_spread: float = 0.15,
+        embedding_size: int = 8,
         learning_rate: float = 3e-3,
         weight_decay: float = 1e-4,
-        batch_size: int = 256,
-        max_epochs: int = 100,
+        batch_size: int | None = None,
+        max_epochs: int | None = None,
         patience: int | None = 30,
         validation_fraction: float = 0.1,
         x_scaler: Literal["robust", "standard", "none"] = "robust",
         features: FeatureTransform | None = None,
+        categorical: Literal["auto"] | Sequence[int | str] | None = "auto",
+        missing: Literal["error", "flag"] = "error",
         recalibrate: bool = False,
         random_state: int | None = None,
         on_epoch: Callable[[int, float, float], None] | None = None,
     ) -> None:
+        self.family = family
+        self.n_components = n_components
+        self.bounds = bounds
+        self.trials = trials
+        self.n_bins = n_bins
+        self.rank = rank
+        self.centres = centres
+        self.uncertainty = uncertainty
+        self.n_members = n_members
+        self.priors = priors
+        self.backbone = backbone
         self.hidden_sizes = hidden_sizes
         self.activation = activation
         self.dropout_rate = dropout_rate
-        self.family = family
-        self.n_components = n_components
-        self.n_members = n_members
-        self.bounds = bounds
+        self.embedding = embedding
+        self.n_frequencies = n_frequencies
+        self.frequency_spread = frequency_spread
+        self.embedding_size = embedding_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.batch_size = batch_size
@@ -119,132 +152,86 @@ class MDNRegressor(RegressorMixin, BaseEstimator):
         self.validation_fraction = validation_fraction
         self.x_scaler = x_scaler
         self.features = features
+        self.categorical = categorical
+        self.missing = missing
         self.recalibrate = recalibrate
         self.random_state = random_state
         self.on_epoch = on_epoch
 
     def __sklearn_tags__(self):  # noqa: ANN204 - scikit-learn's own type
-        """Missing values are allowed where the feature transform has a meaning for them."""
+        """Vector targets are welcome."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self.features is not None
-        tags.non_deterministic = False
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = True
         return tags
 
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train on rows X (n, c) with targets y (n,) and optional weights (n,).
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_err: ArrayLike | None = None,
+    ) -> Self:
+        """Train on rows X (n, c) with targets y, (n,) or (n, d).
+
+        Parameters
+        ----------
+        X : features.
+        y : targets.
+        sample_weight : (n,) weights, at least 0, such as those of `importance_weights`.
+        X_err : measurement errors of the features, standard deviations (n, c) or (c,), or
+            covariances (n, c, c). Every pass sees the rows with fresh noise of this size, so the
+            network answers for features measured with such errors.
 
         Raises
         ------
         ValueError
             A parameter is out of range, the target is constant, or the input is not finite where
             it must be.
+        DataError
+            A target lies outside the support of the family.
         """
         use_compilation_cache()
+        check_options(self)
         _check_parameters(self)
-        checked: Any = validate_data(
-            self,
-            cast(Any, X),
-            cast(Any, y),
-            dtype=np.float32,
-            y_numeric=True,
-            ensure_min_samples=2,
-            ensure_all_finite=self.features is None,
-        )
-        y = np.asarray(checked[1], float)
-        weight = _check_sample_weight(
-            sample_weight, checked[0], dtype=np.float64, ensure_non_negative=True
-        )
+        y = _checked_targets(self, X, y)
+        rows = self._checked_rows(X, reset=True)
+        if len(rows) != len(y):
+            raise ValueError(f"X has {len(rows)} rows and y has {len(y)}: inconsistent lengths.")
+        weight = check_weights(sample_weight, rows)
         kept = weight > 0
-        rows, y, weight = checked[0][kept], y[kept], weight[kept]
-        if np.ptp(y) == 0:
-            raise ValueError(f"The target is constant ({y[0]:g}); there is nothing to learn.")
+        rows, y, weight = rows[kept], y[kept], weight[kept]
+        factors = None if X_err is None else _kept_errors(X_err, kept)
+        _check_targets(self, y)
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-        self.family_ = _make_family(self, y)
+        self.family_, self.family_reason_ = _make_family(self, y)
         u, self.n_clipped_ = _scaled_targets(self.family_, y)
-        self._train(rows, u, weight, rng=rng)
+        self._train(rows, u, weight, X_err=factors, rng=rng)
+        self.training_prior_: GridPDFs | None = density_of(y, weight) if y.ndim == 1 else None
         return self
 
-    def _train(
-        self, X: np.ndarray, u: np.ndarray, weight: np.ndarray, *, rng: np.random.Generator
-    ) -> None:
-        """Scale, train and recalibrate; sets the fitted attributes."""
-        folds = make_folds(len(u), fraction=self.validation_fraction, rng=rng)
-        inputs = _fit_inputs(self.x_scaler, self.features, X)
-        members = make_members(
-            self.family_,
-            n_features=inputs.scaler.centre.size,
-            n_members=self.n_members,
-            hidden_sizes=self.hidden_sizes,
-            activation=self.activation,
-            dropout_rate=self.dropout_rate,
-            initial_bias=self.family_.initial_raw(u),
-            seed=int(rng.integers(2**31)),
-        )
-        train_rows, valid_rows = member_rows(folds, n_members=self.n_members)
-        n_batches = -(-train_rows.shape[1] // self.batch_size)
-        result = fit(
-            members,
-            Data(
-                inputs,
-                jnp.asarray(X, jnp.float32),
-                jnp.asarray(u, jnp.float32),
-                jnp.asarray(weight / weight.mean(), jnp.float32),
-            ),
-            train_rows=train_rows,
-            valid_rows=valid_rows,
-            loss=negative_log_likelihood,
-            optimiser=make_optimiser(
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                n_steps=n_batches * self.max_epochs,
-            ),
-            batch_size=self.batch_size,
-            max_epochs=self.max_epochs,
-            patience=self.patience,
-            rng=rng,
-            on_epoch=self.on_epoch,
-        )
-        if not np.all(np.isfinite(result.history.valid_loss.min(axis=0))):
-            raise ValueError("Training diverged: no finite loss. Lower `learning_rate`.")
-        self.history_: History = result.history
-        self.network_ = Network(inputs, result.members)
-        self.sharpening_ = Sharpening()
-        if self.recalibrate:
-            self._recalibrate(X, u, folds)
+    def predict_pdfs(
+        self, X: ArrayLike, *, X_err: ArrayLike | None = None, n_draws: int = 16
+    ) -> Any:
+        """Predicted distributions of the target, in its own units, one per row of X (n, c).
 
-    def _recalibrate(self, X: np.ndarray, u: np.ndarray, folds: np.ndarray) -> None:
-        """Fit the sharpening to what each row's own held-out members say of it."""
-        params = self.predict_parameters(X)
-        rows, holders = held_out_members(folds, n_members=self.n_members)
-        held = {name: values[rows[:, None], holders] for name, values in params.items()}
-        y = self.family_.shift + self.family_.scale * u[rows]
-        self.sharpening_ = fit_sharpening(self.family_, held, y, n_members=self.n_members)
+        Parameters
+        ----------
+        X_err, n_draws : errors of these features, and draws to average over; see
+            `predict_parameters`.
 
-    def predict_parameters(self, X: ArrayLike) -> HostParams:
-        """Parameters (n, m, K) of the predicted mixtures, single precision, recalibrated.
-
-        Rows are handed to the compiled program in large chunks, one per core at a time.
+        Returns
+        -------
+        ParametricPDFs; CountPDFs for counts; JointPDFs for vectors.
         """
         check_is_fitted(self)
-        use_compilation_cache()
-        rows: Any = validate_data(
-            self,
-            cast(Any, X),
-            dtype=np.float32,
-            reset=False,
-            ensure_all_finite=self.features is None,
-        )
-        return in_chunks(
-            lambda part: map_rows(final_parameters, part, self.network_, self.sharpening_), rows
-        )
-
-    def predict_pdfs(self, X: ArrayLike) -> ParametricPDFs:
-        """Predicted densities of the target, in its own units, one per row of X (n, c)."""
-        check_is_fitted(self)
-        return ParametricPDFs(self.family_, self.predict_parameters(X))
+        vector = self.family_.kind == "vector"
+        prior: dict[str, Any] = {} if vector else {"training_prior": self.training_prior_}
+        return self._pdfs(X, X_err, n_draws, **prior)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Expectation of the target (n,), in its own units."""
+        """Expectation of the target, (n,) or (n, d), in its own units."""
         return self.predict_pdfs(X).mean()
 
 
@@ -252,36 +239,107 @@ class MDNRegressor(RegressorMixin, BaseEstimator):
 
 
 def _check_parameters(model: MDNRegressor) -> None:
-    """Ranges of the constructor's arguments; scikit-learn forbids checking them earlier."""
-    positive = ("n_components", "n_members", "batch_size", "max_epochs")
-    for name in positive:
+    """Ranges of what only a regressor has."""
+    for name in ("n_components", "n_bins", "rank"):
         value = getattr(model, name)
         if not isinstance(value, int | np.integer) or value < 1:
             raise ValueError(f"`{name}` must be an integer of at least 1; got {value!r}.")
-    sizes = model.hidden_sizes
-    if not sizes or any(not isinstance(size, int | np.integer) or size < 1 for size in sizes):
-        raise ValueError(f"`hidden_sizes` must be positive integers; got {sizes!r}.")
-    if not 0 <= model.weight_decay < np.inf:
-        raise ValueError(f"`weight_decay` must be at least 0; got {model.weight_decay!r}.")
-    if model.patience is not None and model.patience < 1:
-        raise ValueError(f"`patience` must be at least 1 or None; got {model.patience!r}.")
-    if not 0 <= model.dropout_rate < 1:
-        raise ValueError(f"`dropout_rate` must lie in [0, 1); got {model.dropout_rate!r}.")
-    if not 0 < model.validation_fraction <= 0.5:
-        value = model.validation_fraction
-        raise ValueError(f"`validation_fraction` must lie in (0, 0.5]; got {value!r}.")
-    if not 0 < model.learning_rate < np.inf:
-        raise ValueError(f"`learning_rate` must be positive; got {model.learning_rate!r}.")
-    choose(model.activation, ACTIVATIONS, what="`activation`")
-    choose(model.family, COMPONENTS, what="`family`")
-    choose(model.x_scaler, SCALERS, what="`x_scaler`")
+    if model.family != "auto":
+        choose(model.family, dict.fromkeys(("auto", *REGRESSION)), what="`family`")
+    trials = model.trials
+    if trials is not None and (not isinstance(trials, int | np.integer) or trials < 1):
+        raise ValueError(f"`trials` must be an integer of at least 1; got {trials!r}.")
 
 
-def _make_family(model: MDNRegressor, y: np.ndarray) -> MixtureFamily:
-    """The mixture with its affine map from the component's scale to the target's."""
-    component = COMPONENTS[model.family]
-    if not np.isfinite(component.support).all():
-        return MixtureFamily(component, model.n_components, float(y.mean()), float(y.std()))
+def _checked_targets(model: MDNRegressor, X: ArrayLike, y: ArrayLike) -> np.ndarray:
+    """Targets as finite numbers (n,) or (n, d); one column is a scalar."""
+    if y is None:
+        # scikit-learn's own words, which its checks look for
+        raise ValueError(
+            "This MDNRegressor estimator requires y to be passed, but the target y is None."
+        )
+    checked: Any = validate_data(
+        model, cast(Any, "no_validation"), cast(Any, y), multi_output=True, y_numeric=True
+    )
+    values = np.asarray(checked, float)
+    return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+
+
+def _kept_errors(X_err: ArrayLike, kept: np.ndarray) -> np.ndarray:
+    errors = np.asarray(X_err, float)
+    return errors[kept] if errors.ndim > 1 and len(errors) == len(kept) else errors
+
+
+def _check_targets(model: MDNRegressor, y: np.ndarray) -> None:
+    if len(y) < 2:
+        raise ValueError(f"{len(y)} sample of positive weight; at least 2 are needed.")
+    constant = np.ptp(y, axis=0) == 0
+    if np.any(constant):
+        value = np.atleast_1d(y[0])[int(np.argmax(constant))]
+        raise ValueError(f"The target is constant ({value:g}); there is nothing to learn.")
+    if model.n_components > len(y):
+        k, n = model.n_components, len(y)
+        raise ValueError(f"`n_components` is {k}, more than the {n} rows. Lower it.")
+
+
+def _make_family(model: MDNRegressor, y: np.ndarray) -> tuple[MixtureFamily, str]:
+    """The mixture with its affine map from the component's scale to the target's, and why."""
+    name, reason = model.family, "it was asked for"
+    if name == "auto":
+        name, reason = choose_family(y)
+    component = _bound(model, name, y)
+    if (component.kind == "vector") != (y.ndim == 2):
+        fitting = "'multivariate-normal', 'dirichlet' or 'multinomial'"
+        what = f"vectors of {y.shape[1]} numbers" if y.ndim == 2 else "single numbers"
+        cure = f"Use {fitting}" if y.ndim == 2 else "Use a family of single numbers"
+        raise DataError(f"The targets are {what}; the family {name!r} is not for them. {cure}.")
+    n_components = model.n_components
+    if name == "histogram":
+        component, n_components = _binned(model, y), min(model.n_bins, len(np.unique(y)))
+        n_components = len(component.edges) - 1
+    if component.scaling == "standard" and y.ndim == 2:
+        shift, scale = tuple(y.mean(axis=0).tolist()), tuple(y.std(axis=0).tolist())
+    elif component.scaling == "standard":
+        shift, scale = float(y.mean()), float(y.std())
+    elif component.scaling == "positive":
+        shift, scale = 0.0, float(abs(y).mean())
+    elif component.scaling == "bounds":
+        lower, upper = _bounds(model, y)
+        shift, scale = lower, upper - lower
+    else:
+        shift, scale = 0.0, 1.0
+    family = MixtureFamily(component, n_components, shift, scale)
+    if component.scaling != "bounds":
+        check_support(component, family.to_unit(y), y)
+    return family, reason
+
+
+def _bound(model: MDNRegressor, name: str, y: np.ndarray) -> Any:
+    """The component with the dimension, trials and bins of this task."""
+    trials = model.trials
+    if name == "multinomial" and trials is None:
+        trials = int(y.sum(axis=-1).max())
+    if name == "binomial" and trials is None:
+        raise ValueError("The family 'binomial' needs `trials`, the number of trials.")
+    options: dict[str, Any] = {"trials": trials, "rank": int(model.rank)}
+    options |= {"event_size": y.shape[1] if y.ndim == 2 else 1, "n_bins": min(model.n_bins, 16)}
+    component = bound_component(name, **options)
+    if not getattr(component, "needs_trials", False) and hasattr(component, "trials"):
+        component = bound_component(name, **{**options, "trials": None})
+    return component
+
+
+def _binned(model: MDNRegressor, y: np.ndarray) -> Any:
+    """Bins of about equal shares of the targets; the outer ones reach to the bounds."""
+    lower, upper = _bounds(model, y)
+    inner = np.quantile(y, np.linspace(0, 1, model.n_bins + 1)[1:-1])
+    unit = np.unique(np.round((inner - lower) / (upper - lower), 9))
+    inside = unit[(unit > 1e-6) & (unit < 1 - 1e-6)]
+    return bound_component("histogram", edges=(0.0, *inside.tolist(), 1.0))
+
+
+def _bounds(model: MDNRegressor, y: np.ndarray) -> tuple[float, float]:
+    """Bounds of the target, given or a twentieth beyond the training range."""
     margin = 0.05 * np.ptp(y)
     lower, upper = model.bounds
     if any(bound is not None and not np.isfinite(bound) for bound in (lower, upper)):
@@ -292,43 +350,11 @@ def _make_family(model: MDNRegressor, y: np.ndarray) -> MixtureFamily:
         raise ValueError(f"`bounds` must increase; got {model.bounds!r}.")
     if y.max() <= lower or y.min() >= upper:
         raise ValueError(f"No target lies inside `bounds` ({lower:g}, {upper:g}).")
-    return MixtureFamily(component, model.n_components, lower, upper - lower)
+    return lower, upper
 
 
 def _scaled_targets(family: MixtureFamily, y: np.ndarray) -> tuple[np.ndarray, int]:
     """Targets on the component's scale, inside its support, and how many had to be moved."""
-    plain = (y - family.shift) / family.scale
+    plain = family.to_unit(y)
     u = np.asarray(family.component.clip(plain), float)
     return u, int(np.sum(~np.isclose(u, plain, atol=1e-9, rtol=1e-6)))
-
-
-def _fit_inputs(scaler: str, features: FeatureTransform | None, X: np.ndarray) -> Inputs:
-    """Feature transform and scaler, fitted to training rows X (n, c)."""
-    if features is None:
-        return Inputs(None, SCALERS[scaler](X))
-    fitted = features.fit(X)
-    transformed = np.asarray(fitted(jnp.asarray(X.T, jnp.float32)))
-    return Inputs(fitted, SCALERS[scaler](transformed.T))
-
-
-# -- pieces of predict -----------------------------------------------------------------------------
-
-
-def final_parameters(rows: jax.Array, network: Network, sharpening: Sharpening) -> Params:
-    """Recalibrated parameters (n, m, K) at rows (n, c); JAX."""
-    return sharpening(network.members.head.family, network.parameters(rows))
-
-
-def in_chunks(program: Callable[[np.ndarray], dict], X: np.ndarray) -> HostParams:
-    """`program` over chunks of rows of few sizes, one thread per core, joined in order."""
-    starts = range(0, len(X), CHUNK_ROWS)
-
-    def run(start: int) -> HostParams:
-        rows = X[start : start + CHUNK_ROWS]
-        size = padded_size(len(rows), most=CHUNK_ROWS)
-        padded = np.concatenate([rows, np.repeat(rows[-1:], size - len(rows), axis=0)])
-        return {name: np.asarray(v)[: len(rows)] for name, v in program(padded).items()}
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        parts = list(pool.map(run, starts))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -1,9 +1,9 @@
 """An estimator with the columns it was made for: trained from tables, kept in a folder."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from sfumato.classification import MDNClassifier
 from sfumato.errors import DataError, IncompatibleError
 from sfumato.io.models import (
     fitted_state,
@@ -20,7 +21,9 @@ from sfumato.io.models import (
     write_archive,
 )
 from sfumato.io.tables import TableFile, matrix, read_table
+from sfumato.pdfs import GridPDFs
 from sfumato.regression import MDNRegressor
+from sfumato.uncertainty.strategies import STRATEGIES
 
 FEWEST_ROWS = 20
 
@@ -190,7 +193,7 @@ class TabularModel:
 
 
 def write_model(
-    regressor: MDNRegressor,
+    regressor: MDNRegressor | MDNClassifier,
     path: str | Path,
     *,
     columns: Columns | None = None,
@@ -206,36 +209,64 @@ def write_model(
     check_is_fitted(regressor, "network_")
     parameters = regressor.get_params(deep=False)
     parameters.pop("on_epoch")
-    parameters.pop("features")
-    parameters["n_members"] = regressor.network_.n_members
     parameters = {name: _plain(value) for name, value in parameters.items()}
+    parameters["features"] = regressor.features is not None
     header, arrays = fitted_state(
         family=regressor.family_,
+        architecture=regressor.architecture_,
         network=regressor.network_,
         sharpening=regressor.sharpening_,
         history=regressor.history_,
         parameters=parameters,
     )
+    header["estimator"] = type(regressor).__name__
     header["columns"] = None if columns is None else dict(vars(columns))
     header["n_features_in"] = vars(regressor)["n_features_in_"]
-    header["n_clipped"] = regressor.n_clipped_
+    header["levels"] = [[column, words] for column, words in regressor.levels_.items()]
     names = getattr(regressor, "feature_names_in_", None)
     header["feature_names_in"] = None if names is None else list(names)
+    for name in ("n_clipped_", "family_reason_"):
+        header[name] = getattr(regressor, name, None)
+    arrays |= {
+        name: values for name in _ARRAYS if (values := getattr(regressor, name, None)) is not None
+    }
+    prior = getattr(regressor, "training_prior_", None)
+    if prior is not None:
+        arrays |= {"prior_grid": prior.grid, "prior_density": prior.density}
     made = datetime.now(UTC).isoformat(timespec="seconds")
     header["about"] = {"made": made, "versions": versions(), **(about or {})}
     write_archive(path, header, arrays)
 
 
+ESTIMATORS = {kind.__name__: kind for kind in (MDNRegressor, MDNClassifier)}
+"""The one table from the name in a header to the class of the estimator."""
+
+_ARRAYS = ("classes_", "noise_covariance_")
+
+
 def _plain(value: Any) -> Any:
-    """A constructor argument in JSON's types; a random generator has none and becomes null."""
-    if isinstance(value, np.generic):
-        return value.item()
+    """A constructor argument in JSON's types; what has no such form becomes null."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if type(value) in STRATEGIES.values():
+        return {"strategy": value.name, "options": asdict(value)}
     return value if isinstance(value, str | int | float | bool | None) else None
 
 
-def read_model(path: str | Path) -> MDNRegressor:
+def _restored_argument(name: str, value: Any) -> Any:
+    """The inverse of `_plain`."""
+    if isinstance(value, dict) and "strategy" in value:
+        return STRATEGIES[value["strategy"]](**value["options"])
+    if name in ("hidden_sizes", "bounds"):
+        return tuple(value)
+    return value
+
+
+def read_model(path: str | Path) -> Any:
     """A fitted estimator from the folder that `write_model` or ``sfumato fit`` wrote.
 
     Raises
@@ -257,23 +288,33 @@ def _damage(path: str | Path) -> Iterator[None]:
         raise DataError(f"{message}. Fit the model again.") from error
 
 
-def _restored(
-    path: str | Path, header: dict[str, Any], arrays: dict[str, np.ndarray]
-) -> MDNRegressor:
+def _restored(path: str | Path, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
     with _damage(path):
         return _restore(header, arrays)
 
 
-def _restore(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> MDNRegressor:
-    family, network, sharpening, history = restored_state(header, arrays)
-    parameters = dict(header["parameters"])
-    for name in ("hidden_sizes", "bounds"):
-        parameters[name] = tuple(parameters[name])
-    regressor = MDNRegressor(**parameters, features=network.inputs.features)
-    regressor.family_, regressor.network_ = family, network
-    regressor.sharpening_, regressor.history_ = sharpening, history
-    vars(regressor)["n_features_in_"] = header["n_features_in"]
-    regressor.n_clipped_ = header["n_clipped"]
+def _restore(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
+    family, architecture, network, sharpening, history = restored_state(header, arrays)
+    parameters = {n: _restored_argument(n, v) for n, v in header["parameters"].items()}
+    parameters["features"] = network.inputs.features if parameters["features"] else None
+    kind = ESTIMATORS[header["estimator"]]
+    model = kind(
+        **{name: parameters[name] for name in kind().get_params(deep=False) if name != "on_epoch"}
+    )
+    if extra := set(parameters) - set(model.get_params(deep=False)):
+        raise ValueError(f"unknown parameters {sorted(extra)}")
+    model.family_, model.architecture_, model.network_ = family, architecture, network
+    model.sharpening_, model.history_ = sharpening, history
+    model.levels_ = {int(column): list(words) for column, words in header["levels"]}
+    fitted = vars(model)
+    fitted["n_features_in_"] = header["n_features_in"]
+    for name in ("n_clipped_", "family_reason_"):
+        fitted[name] = header[name]
+    for name in _ARRAYS:
+        fitted[name] = arrays.get(name)
+    fitted["training_prior_"] = None
+    if "prior_grid" in arrays:
+        fitted["training_prior_"] = GridPDFs(arrays["prior_grid"], arrays["prior_density"])
     if header["feature_names_in"] is not None:
-        vars(regressor)["feature_names_in_"] = np.array(header["feature_names_in"], object)
-    return regressor
+        fitted["feature_names_in_"] = np.array(header["feature_names_in"], object)
+    return model

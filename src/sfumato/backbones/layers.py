@@ -25,9 +25,16 @@ class Linear(eqx.Module):
         self.weight = scale * jax.random.normal(key, (out_size, in_size))
         self.bias = jnp.zeros(out_size)
 
-    def __call__(self, x: Float[Array, "f *n"]) -> Float[Array, "out *n"]:
-        """Apply to one example or a batch."""
-        return self.weight @ x + self.bias.reshape(-1, *(1,) * (x.ndim - 1))
+    def __call__(
+        self, x: Float[Array, "f *n"], *, key: PRNGKeyArray | None = None
+    ) -> Float[Array, "out *n"]:
+        """Apply to one example or a batch; the key is for layers whose weights are random."""
+        return self.weight @ x + column(self.bias, x)
+
+
+def column(values: Array, like: Array) -> Array:
+    """`values` with as many axes behind as `like` has examples' axes."""
+    return values.reshape(*values.shape, *(1,) * (like.ndim - 1))
 
 
 def dropout(x: Array, *, rate: float, key: PRNGKeyArray) -> Array:
@@ -42,3 +49,43 @@ def dropout(x: Array, *, rate: float, key: PRNGKeyArray) -> Array:
     bits = (bits ^ (bits >> 15)) * np.uint32(0x846CA68B)
     keep = (bits ^ (bits >> 16)) >= np.uint32(rate * 2**32)
     return jnp.where(keep, x / (1.0 - rate), 0.0)
+
+
+class Dropout(eqx.Module):
+    """Dropout in training; with `logit`, at a rate that is learned.
+
+    The learned form drops by a relaxed mask whose rate has a gradient (concrete dropout; Gal, Hron
+    & Kendall 2017, equation 5). Its temperature is theirs.
+
+    Parameters
+    ----------
+    rate : share of values dropped, in [0, 1); the first guess where it is learned.
+    logit : log-odds of the learned rate, or None.
+    """
+
+    rate: float = eqx.field(static=True)
+    logit: Array | None = None
+
+    def __call__(self, x: Array, *, key: PRNGKeyArray | None) -> Array:
+        """`x` as it is without a key."""
+        if key is None or (self.logit is None and self.rate == 0):
+            return x
+        if self.logit is None:
+            return dropout(x, rate=self.rate, key=key)
+        uniform = jax.random.uniform(key, x.shape, minval=1e-6, maxval=1 - 1e-6)
+        noise = jnp.log(uniform) - jnp.log1p(-uniform)
+        dropped = jax.nn.sigmoid((self.logit + noise) / _TEMPERATURE)
+        return x * (1.0 - dropped) / jax.nn.sigmoid(-self.logit)
+
+    def learned_rate(self) -> Array | float:
+        """The rate, learned or given."""
+        return self.rate if self.logit is None else jax.nn.sigmoid(self.logit)
+
+    def mask(self, size: int, *, key: PRNGKeyArray) -> Float[Array, " size"]:
+        """What one draw multiplies each of `size` values by: 0, or 1 / (1 - rate)."""
+        rate = self.learned_rate()
+        keep = jax.random.bernoulli(key, 1.0 - rate, (size,))
+        return jnp.where(keep, 1.0 / (1.0 - rate), 0.0)
+
+
+_TEMPERATURE = 0.1

@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Array
 from scipy import special
 
-_HALF_LOG_2PI = 0.9189385332046727
+from sfumato.families._base import SPREAD, Kind, Scaling, Shapes
+from sfumato.families._special import HALF_LOG_2PI, log1p_minus, stirling_remainder
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class Beta:
     name: str = "beta"
     parameters: tuple[str, str] = ("alpha", "beta")
     support: tuple[float, float] = (0.0, 1.0)
+    kind: Kind = "continuous"
+    scaling: Scaling = "bounds"
+    shapes: Shapes = ((), ())
+    raw_shapes: Shapes = ((), ())
 
     def constrain(self, first: Array, second: Array) -> tuple[Array, Array]:
         """`first` is the logit of the mode, `second` the log of alpha + beta - 2; both clipped."""
@@ -93,6 +98,21 @@ class Beta:
         interior = (first > 1) & (second > 1)
         return np.where(interior, (first - 1) / np.where(interior, total - 2, 1.0), edge)
 
+    def admits(self, u: np.ndarray) -> np.ndarray:
+        """Targets between the bounds."""
+        return (u >= 0) & (u <= 1)
+
+    def nodes(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Around the mean in standard deviations, and the peak."""
+        mean, variance = self.moments(first, second)
+        points = mean[..., None] + np.sqrt(variance)[..., None] * SPREAD
+        return np.concatenate([points, self.peak(first, second)[..., None]], axis=-1)
+
+    def reach(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A hair inside the bounds, where a density may be infinite."""
+        inset = np.full(np.broadcast_shapes(first.shape, second.shape), 1e-12)
+        return inset, 1 - inset
+
     def sample(self, rng: np.random.Generator, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """One draw for each pair of parameters."""
         return rng.beta(first, second)
@@ -101,45 +121,18 @@ class Beta:
 # -- the density in single precision --------------------------------------------------------------
 
 
-def _stirling_remainder(x: Array) -> tuple[Array, Array]:
-    """What Stirling's series leaves of log-gamma, and its derivative, for x > 0.
-
-    ``R(x) = lnGamma(x) - (x - 1/2) ln x + x - ln(2 pi)/2``: one step of the recurrence brings the
-    argument to y = x + 1, where Stieltjes' continued fraction (Abramowitz & Stegun 6.1.48) of
-    four terms is good to 2e-6.
-    """
-    y = x + 1.0
-    inner = y + (195.0 / 371.0) / y
-    middle = y + (53.0 / 210.0) / inner
-    outer = y + (1.0 / 30.0) / middle
-    tail = (1.0 / 12.0) / outer
-    d_inner = 1.0 - (195.0 / 371.0) / (y * y)
-    d_middle = 1.0 - (53.0 / 210.0) * d_inner / (inner * inner)
-    d_outer = 1.0 - (1.0 / 30.0) * d_middle / (middle * middle)
-    step = jnp.log1p(1.0 / x)
-    value = tail + (x + 0.5) * step - 1.0
-    slope = step - (x + 0.5) / (x * y) - tail * d_outer / outer
-    return value, slope
-
-
-def _log1p_minus(x: Array) -> Array:
-    """log(1 + x) - x, by its series near 0 where the difference would lose all digits."""
-    series = x * x * (-1 / 2 + x * (1 / 3 + x * (-1 / 4 + x * (1 / 5 + x * (-1 / 6 + x / 7)))))
-    return jnp.where(jnp.abs(x) < 0.06, series, jnp.log1p(x) - x)
-
-
 def _beta_log_prob_and_slopes(y: Array, alpha: Array, beta: Array) -> tuple[Array, Array, Array]:
     """Log-density and its derivatives by alpha and beta; see `beta_log_prob`."""
     total = alpha + beta
     mean, rest = alpha / total, beta / total
     above, below = (y - mean) / mean, (mean - y) / rest
-    part_a, part_b = _log1p_minus(above), _log1p_minus(below)
-    (r_s, d_s), (r_a, d_a), (r_b, d_b) = map(_stirling_remainder, (total, alpha, beta))
+    part_a, part_b = log1p_minus(above), log1p_minus(below)
+    (r_s, d_s), (r_a, d_a), (r_b, d_b) = map(stirling_remainder, (total, alpha, beta))
     value = (
         alpha * part_a
         + beta * part_b
         + 0.5 * jnp.log(alpha * rest)
-        - _HALF_LOG_2PI
+        - HALF_LOG_2PI
         + (r_s - r_a - r_b)
         - jnp.log(y * (1.0 - y))
     )

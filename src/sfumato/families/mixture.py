@@ -1,14 +1,14 @@
 """A mixture of K components on an affinely scaled target; the one family class."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from sfumato._typing import HostParams, Params
-from sfumato.families._base import Component
+from sfumato.families._base import options_of
 
 
 @dataclass(frozen=True)
@@ -22,62 +22,97 @@ class MixtureFamily:
 
     Parameters
     ----------
-    component : the component family.
+    component : the component family (see `sfumato.families.table`).
     n_components : number of components K, at least 1.
-    shift, scale : affine map from the component's standard scale to the target; scale > 0.
+    shift, scale : affine map from the component's standard scale to the target, one pair or, for
+        vectors, one for each coordinate; scale > 0.
     """
 
-    component: Component
+    component: Any
     n_components: int
-    shift: float = 0.0
-    scale: float = 1.0
+    shift: Any = 0.0  # a number, or a tuple of one for each coordinate
+    scale: Any = 1.0
 
     @property
     def n_raw(self) -> int:
-        """How many reals a network must produce: K logits and two parameters per component."""
-        return 3 * self.n_components
+        """How many reals a network must produce: K logits and those of the parameters."""
+        sizes = (int(np.prod(shape)) for shape in self.component.raw_shapes)
+        return self.n_components * (1 + sum(sizes))
+
+    @property
+    def kind(self) -> str:
+        """What a target is: ``"continuous"``, ``"count"`` or ``"vector"``."""
+        return self.component.kind
+
+    @property
+    def event_size(self) -> int:
+        """Coordinates of a target."""
+        return getattr(self.component, "event_size", None) or 1
 
     @property
     def support(self) -> tuple[float, float]:
-        """Bounds of the target in the user's units."""
+        """Bounds of a scalar target in the user's units."""
         low, high = self.component.support
+        trials = getattr(self.component, "trials", None)
+        high = high if trials is None else float(trials)
         return self.shift + self.scale * low, self.shift + self.scale * high
 
-    def to_unit(self, y: Array) -> Array:
-        """Targets in user units to the component's scale, moved inside its open support."""
-        return self.component.clip((y - self.shift) / self.scale)
+    def to_unit(self, y: Any) -> Any:
+        """Targets in user units to the component's scale."""
+        return (y - np.asarray(self.shift)) / np.asarray(self.scale)
+
+    def from_unit(self, u: np.ndarray) -> np.ndarray:
+        """Values on the component's scale to user units."""
+        return np.asarray(self.shift) + np.asarray(self.scale) * u
 
     def constrain(self, raw: Float[Array, "r *n"]) -> Params:
-        """Raw outputs, parameters first, to a dict of arrays (K, ...)."""
-        logits, first, second = jnp.split(raw, 3, axis=0)
-        first, second = self.component.constrain(first, second)
-        names = self.component.parameters
-        log_weights = jax.nn.log_softmax(logits, axis=0)
-        return {"log_weights": log_weights, names[0]: first, names[1]: second}
+        """Raw outputs, logits first, to a dict of arrays (K, *shape, ...)."""
+        k, component = self.n_components, self.component
+        log_weights = jax.nn.log_softmax(raw[:k], axis=0)
+        parts, start = [], k
+        for shape in component.raw_shapes:
+            stop = start + k * int(np.prod(shape))
+            parts.append(raw[start:stop].reshape(k, *shape, *raw.shape[1:]))
+            start = stop
+        values = component.constrain(*parts)
+        return {"log_weights": log_weights, **dict(zip(component.parameters, values, strict=True))}
 
-    def log_prob(self, params: Params, u: Float[Array, " *n"]) -> Float[Array, " *n"]:
+    def log_prob(self, params: Params, u: Float[Array, "*n"]) -> Float[Array, " *n"]:
         """Log-density on the component's scale: log-sum-exp over the leading axis, never log(sum).
 
         The Jacobian ``-log(scale)`` is a constant of training and is added by `log_jacobian`.
         """
-        first, second = (params[name] for name in self.component.parameters)
-        components = self.component.log_prob(u, first, second)
+        values = (params[name] for name in self.component.parameters)
+        components = self.component.log_prob(u, *values)
         return jax.nn.logsumexp(params["log_weights"] + components, axis=0)
 
     @property
     def log_jacobian(self) -> float:
         """What turns a log-density per unit of u into one per unit of y."""
-        return -float(np.log(self.scale))
+        return -float(np.sum(np.log(np.broadcast_to(self.scale, self.event_size))))
 
-    def initial_raw(self, u: np.ndarray) -> np.ndarray:
-        """Head biases that spread the components over the quantiles of the scaled targets."""
-        levels = (np.arange(self.n_components) + 0.5) / self.n_components
-        centres = np.quantile(u, levels)
-        spread = np.full_like(centres, np.std(u) / np.sqrt(self.n_components) + 1e-3)
-        first, second = self.component.unconstrain(centres, spread)
-        return np.concatenate([np.zeros(self.n_components), first, second])
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """Own shape of a parameter of one component; () for weights and scalar parameters."""
+        shapes = dict(zip(self.component.parameters, self.component.shapes, strict=True))
+        return shapes.get(name, ())
 
-    def exact_parameters(self, params: HostParams) -> tuple[np.ndarray, np.ndarray]:
-        """The two component parameters in double precision."""
-        first, second = (np.asarray(params[name], float) for name in self.component.parameters)
-        return first, second
+    def exact_parameters(self, params: HostParams) -> tuple[np.ndarray, ...]:
+        """The component parameters (n, m, K, *shape) in double precision.
+
+        Those of components that a network does not move are filled in.
+        """
+        constants = getattr(self.component, "constants", ())
+        shape = np.shape(params["log_weights"])
+        fixed = tuple(np.broadcast_to(values, shape) for values in constants)
+        return fixed + tuple(np.asarray(params[n], float) for n in self.component.parameters)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything needed to build it again, in JSON's types."""
+        shift, scale = (list(v) if isinstance(v, tuple) else v for v in (self.shift, self.scale))
+        return {
+            "component": self.component.name,
+            "options": options_of(self.component),
+            "n_components": self.n_components,
+            "shift": shift,
+            "scale": scale,
+        }

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Array
 from scipy import special
 
-_HALF_LOG_2PI = 0.9189385332046727
+from sfumato.families._base import SPREAD, Kind, Scaling, Shapes
+from sfumato.families._special import HALF_LOG_2PI
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,10 @@ class Normal:
     name: str = "normal"
     parameters: tuple[str, str] = ("loc", "scale")
     support: tuple[float, float] = (-np.inf, np.inf)
+    kind: Kind = "continuous"
+    scaling: Scaling = "standard"
+    shapes: Shapes = ((), ())
+    raw_shapes: Shapes = ((), ())
 
     def constrain(self, first: Array, second: Array) -> tuple[Array, Array]:
         """`loc` as it is; `scale` = softplus + floor."""
@@ -44,7 +49,7 @@ class Normal:
     def log_prob(self, y: Array, first: Array, second: Array) -> Array:
         """Log-density, JAX."""
         standardised = (y - first) / second
-        return -0.5 * standardised**2 - jnp.log(second) - _HALF_LOG_2PI
+        return -0.5 * standardised**2 - jnp.log(second) - HALF_LOG_2PI
 
     def clip(self, y: Any) -> Any:
         """Nothing to do on the real line."""
@@ -52,7 +57,7 @@ class Normal:
 
     def log_density(self, y: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Exact log-density."""
-        return -0.5 * ((y - first) / second) ** 2 - np.log(second) - _HALF_LOG_2PI
+        return -0.5 * ((y - first) / second) ** 2 - np.log(second) - HALF_LOG_2PI
 
     def cdf(self, y: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Exact cumulative distribution."""
@@ -62,9 +67,17 @@ class Normal:
         """Mean and variance."""
         return first, second**2
 
-    def peak(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """The mean is the mode."""
-        return np.broadcast_to(first, np.broadcast_shapes(first.shape, second.shape))
+    def admits(self, u: np.ndarray) -> np.ndarray:
+        """Every number."""
+        return np.isfinite(u)
+
+    def nodes(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Around the mean, in standard deviations."""
+        return first[..., None] + second[..., None] * SPREAD
+
+    def reach(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Forty standard deviations to either side."""
+        return first - 40 * second, first + 40 * second
 
     def sample(self, rng: np.random.Generator, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """One draw for each pair of parameters."""

@@ -8,7 +8,8 @@ to one of 65,536 steps:
   constant share of the component's own width for a given precision (the variance-stabilising
   transform of a proportion);
 * a precision or a scale, by its logarithm;
-* the location of a Normal component, which has no bounds, in four bytes as it is.
+* the location of a Normal component, which has no bounds, and every parameter of the other
+  families, in four bytes as it is.
 
 Codes are little-endian and stored component after component, parameter after parameter.
 """
@@ -16,7 +17,6 @@ Codes are little-endian and stored component after component, parameter after pa
 import numpy as np
 
 from sfumato._typing import HostParams
-from sfumato.errors import choose
 from sfumato.families import MixtureFamily
 
 _STEPS = 65_535
@@ -60,25 +60,43 @@ CODECS = {
     "beta": (_encode_beta, _decode_beta, ("<u2", "<u2")),
     "normal": (_encode_normal, _decode_normal, ("<f4", "<u2")),
 }
-"""The one table from a component's name to its encoder, decoder and stored types."""
+"""The one table from a component's name to its encoder, decoder and stored types. The parameters
+of other components are stored in four bytes as they are."""
+
+
+def _stored_types(family: MixtureFamily, precision: int) -> dict[str, str]:
+    """How each array is stored, weights first."""
+    names = family.component.parameters
+    if precision == 32:
+        return dict.fromkeys(("log_weights", *names), "<f4")
+    if family.component.name in CODECS:
+        return dict(
+            zip(("log_weights", *names), ("<u2", *CODECS[family.component.name][2]), strict=True)
+        )
+    return {"log_weights": "<u2", **dict.fromkeys(names, "<f4")}
 
 
 def encode(family: MixtureFamily, params: HostParams, *, precision: int) -> np.ndarray:
-    """Parameters (n, m, K) to rows of bytes (n, bytes).
+    """Parameters (n, m, K, ...) to rows of bytes (n, bytes).
 
     Parameters
     ----------
     precision : 16 for codes as described in this module, 32 for plain float32 values.
     """
-    encoder, _, _ = choose(family.component.name, CODECS, what="The component")
-    arrays = [np.asarray(params[name]) for name in ("log_weights", *family.component.parameters)]
+    names = family.component.parameters
+    arrays = {name: np.asarray(params[name]) for name in ("log_weights", *names)}
     if precision == 16:
-        arrays = [_to_code(arrays[0], *_LOG_WEIGHT), *encoder(arrays[1], arrays[2])]
-    else:
-        arrays = [array.astype("<f4") for array in arrays]
+        arrays["log_weights"] = _to_code(arrays["log_weights"], *_LOG_WEIGHT)
+        if family.component.name in CODECS:
+            encoder = CODECS[family.component.name][0]
+            arrays |= dict(zip(names, encoder(*(arrays[name] for name in names)), strict=True))
     flat = [
-        np.ascontiguousarray(a.reshape(len(a), int(np.prod(a.shape[1:])))).view(np.uint8)
-        for a in arrays
+        np.ascontiguousarray(
+            arrays[name].astype(kind).reshape(len(arrays[name]), -1)
+            if len(arrays[name])
+            else np.zeros((0, int(np.prod(arrays[name].shape[1:]))), kind)
+        ).view(np.uint8)
+        for name, kind in _stored_types(family, precision).items()
     ]
     return np.concatenate(flat, axis=1)
 
@@ -86,26 +104,31 @@ def encode(family: MixtureFamily, params: HostParams, *, precision: int) -> np.n
 def decode(
     family: MixtureFamily, rows: np.ndarray, *, n_members: int, precision: int
 ) -> HostParams:
-    """Invert `encode`: rows of bytes to float32 parameters (n, m, K), weights normalised."""
-    _, decoder, kinds = choose(family.component.name, CODECS, what="The component")
-    kinds = ("<u2", *kinds) if precision == 16 else ("<f4", "<f4", "<f4")
-    count = n_members * family.n_components
-    arrays, start = [], 0
-    for kind in kinds:
-        stop = start + count * np.dtype(kind).itemsize
+    """Invert `encode`: rows of bytes to float32 parameters (n, m, K, ...), weights normalised."""
+    arrays, start = {}, 0
+    for name, kind in _stored_types(family, precision).items():
+        shape = (n_members, family.n_components, *family.shape_of(name))
+        stop = start + int(np.prod(shape)) * np.dtype(kind).itemsize
         block = np.ascontiguousarray(rows[:, start:stop]).view(kind)
-        arrays.append(block.reshape(len(rows), n_members, family.n_components))
+        arrays[name] = block.reshape(len(rows), *shape)
         start = stop
-    first, second = arrays[1:]
     if precision == 16:
-        arrays[0] = _from_code(arrays[0], *_LOG_WEIGHT)
-        first, second = decoder(first, second)
-    log_weights = arrays[0] - np.logaddexp.reduce(arrays[0], axis=2, keepdims=True)
-    names = family.component.parameters
-    return {"log_weights": log_weights, names[0]: first, names[1]: second}
+        arrays["log_weights"] = _from_code(arrays["log_weights"], *_LOG_WEIGHT)
+        if family.component.name in CODECS:
+            decoder, names = CODECS[family.component.name][1], family.component.parameters
+            values = decoder(*(arrays[name] for name in names))
+            arrays |= dict(zip(names, values, strict=True))
+    log_weights = arrays["log_weights"]
+    norm = np.logaddexp.reduce(log_weights, axis=2, keepdims=True)
+    return {**arrays, "log_weights": log_weights - norm}
 
 
 def row_bytes(family: MixtureFamily, *, n_members: int, precision: int) -> int:
     """Bytes of one object."""
-    kinds = ("<u2", *CODECS[family.component.name][2]) if precision == 16 else ("<f4",) * 3
-    return n_members * family.n_components * sum(np.dtype(kind).itemsize for kind in kinds)
+    return sum(
+        n_members
+        * family.n_components
+        * int(np.prod(family.shape_of(name)))
+        * np.dtype(kind).itemsize
+        for name, kind in _stored_types(family, precision).items()
+    )

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import zipfile
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sfumato.errors import DataError, choose
-from sfumato.families import COMPONENTS, MixtureFamily
+from sfumato.errors import DataError
+from sfumato.families import MixtureFamily, family_from_dict
 from sfumato.io._files import read_json, whole
-from sfumato.models import Inputs, Network
+from sfumato.models import Architecture, Inputs, Network
 from sfumato.preprocessing import AffineScaler, feature_kind
 from sfumato.training import History
 from sfumato.uncertainty.ensemble import make_members
 from sfumato.uncertainty.recalibration import Sharpening
 
-FORMAT = 1
+FORMAT = 2
 HEADER, ARRAYS = "model.json", "arrays.npz"
-_PACKAGES = ("sfumato", "jax", "equinox", "optax", "numpy", "scikit-learn")
+_PACKAGES = ("sfumato", "jax", "equinox", "optax", "numpyro", "numpy", "scikit-learn")
 
 
 def versions() -> dict[str, str]:
@@ -34,6 +35,7 @@ def versions() -> dict[str, str]:
 def fitted_state(
     *,
     family: MixtureFamily,
+    architecture: Architecture,
     network: Network,
     sharpening: Sharpening,
     history: History,
@@ -48,16 +50,14 @@ def fitted_state(
     features = network.inputs.features
     header = {
         "format": FORMAT,
-        "family": {
-            "component": family.component.name,
-            "n_components": family.n_components,
-            "shift": family.shift,
-            "scale": family.scale,
-        },
+        "family": family.to_dict(),
+        "architecture": asdict(architecture),
+        "n_members": network.n_members,
         "features": None if features is None else {"kind": features.kind} | features.to_dict(),
         "sharpening": {k: float(v) for k, v in vars(sharpening).items()},
         "parameters": parameters,
         "best_epoch": history.best_epoch.tolist(),
+        "warnings": list(history.warnings),
     }
     leaves = jax.tree.leaves(eqx.filter(network.members, eqx.is_array))
     arrays = {f"member_{index:02d}": np.asarray(leaf) for index, leaf in enumerate(leaves)}
@@ -67,6 +67,7 @@ def fitted_state(
         "train_loss": history.train_loss,
         "valid_loss": history.valid_loss,
         "n_skipped_steps": history.n_skipped_steps,
+        "n_effective": history.n_effective,
     }
     return header, arrays
 
@@ -104,6 +105,9 @@ def read_archive(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray
     header = read_json(path / HEADER)
     if not isinstance(header, dict) or not isinstance(header.get("format"), int):
         raise DataError(f"{path / HEADER} is not the header of a model.")
+    if header["format"] < FORMAT:
+        message = f"{path} has model format {header['format']}; this version reads {FORMAT}"
+        raise DataError(f"{message}. Fit the model again.")
     if header["format"] > FORMAT:
         message = f"{path} has model format {header['format']}; this version reads up to {FORMAT}"
         raise DataError(f"{message}. Upgrade: pip install -U sfumato.")
@@ -127,30 +131,21 @@ def archive_digest(path: str | Path) -> str:
 
 def restored_state(
     header: dict[str, Any], arrays: dict[str, np.ndarray]
-) -> tuple[MixtureFamily, Network, Sharpening, History]:
+) -> tuple[MixtureFamily, Architecture, Network, Sharpening, History]:
     """The inverse of `fitted_state`."""
-    values = header["family"]
-    family = MixtureFamily(
-        choose(values["component"], COMPONENTS, what="The component of the model"),
-        values["n_components"],
-        values["shift"],
-        values["scale"],
-    )
+    family = family_from_dict(header["family"])
+    architecture = Architecture.from_dict(header["architecture"])
     features = None
     if header["features"] is not None:
         options = dict(header["features"])
         features = feature_kind(options.pop("kind")).from_dict(options)
     scaler = AffineScaler(jnp.asarray(arrays["scaler_centre"]), jnp.asarray(arrays["scaler_scale"]))
-    parameters = header["parameters"]
-    # the shapes come from the constructor arguments, the values from the file
+    # the shapes come from the architecture, the values from the file
     skeleton = eqx.filter_eval_shape(
         lambda: make_members(
             family,
-            n_features=arrays["scaler_centre"].size,
-            n_members=parameters["n_members"],
-            hidden_sizes=tuple(parameters["hidden_sizes"]),
-            activation=parameters["activation"],
-            dropout_rate=parameters["dropout_rate"],
+            architecture,
+            n_members=header["n_members"],
             initial_bias=np.zeros(family.n_raw),
             seed=0,
         )
@@ -161,7 +156,7 @@ def restored_state(
     for expected, leaf in zip(leaves, stored, strict=True):
         if expected.shape != leaf.shape or not np.all(np.isfinite(leaf)):
             raise ValueError(f"an array is {leaf.shape}, not {expected.shape}, or not finite")
-    if not (np.isfinite(family.shift) and family.scale > 0):
+    if not (np.all(np.isfinite(family.shift)) and np.all(np.asarray(family.scale) > 0)):
         raise ValueError("the family's shift and scale are not numbers")
     members = eqx.combine(jax.tree.unflatten(structure, stored), static)
     history = History(
@@ -169,9 +164,12 @@ def restored_state(
         arrays["valid_loss"],
         np.asarray(header["best_epoch"]),
         arrays["n_skipped_steps"],
+        arrays["n_effective"],
+        tuple(header["warnings"]),
     )
     return (
         family,
+        architecture,
         Network(Inputs(features, scaler), members),
         Sharpening(**header["sharpening"]),
         history,

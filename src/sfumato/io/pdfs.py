@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sfumato.errors import DataError, choose
-from sfumato.families import COMPONENTS, MixtureFamily
+from sfumato.errors import DataError
+from sfumato.families import MixtureFamily, family_from_dict
 from sfumato.io._files import whole
 from sfumato.io.encoding import decode, encode, row_bytes
 from sfumato.io.tables import TableFile, open_table
-from sfumato.pdfs import GridPDFs, ParametricPDFs, concatenate
+from sfumato.pdfs import GridPDFs, JointPDFs, ParametricPDFs, concatenate, make_pdfs
 
 FORMAT = 1
 KEY = b"sfumato"
@@ -32,22 +32,13 @@ def family_header(family: MixtureFamily, *, n_members: int, precision: int) -> d
     return {
         "format": FORMAT,
         "object": "mixture",
-        "component": family.component.name,
-        "n_components": family.n_components,
+        **family.to_dict(),
         "n_members": n_members,
-        "shift": family.shift,
-        "scale": family.scale,
         "precision": precision,
     }
 
 
-def family_of(header: Mapping[str, Any]) -> MixtureFamily:
-    """The family a header describes."""
-    component = choose(header["component"], COMPONENTS, what="The component of the file")
-    return MixtureFamily(component, header["n_components"], header["shift"], header["scale"])
-
-
-def pdf_column(pdfs: ParametricPDFs | GridPDFs, *, precision: int) -> pa.Array:
+def pdf_column(pdfs: Any, *, precision: int) -> pa.Array:
     """The binary column of a set of PDFs."""
     if isinstance(pdfs, GridPDFs):
         rows = np.ascontiguousarray(pdfs.density.astype("<f4")).view(np.uint8)
@@ -60,7 +51,7 @@ def pdf_column(pdfs: ParametricPDFs | GridPDFs, *, precision: int) -> pa.Array:
 
 
 def write_pdfs(
-    pdfs: ParametricPDFs | GridPDFs,
+    pdfs: ParametricPDFs | JointPDFs | GridPDFs,
     path: str | Path,
     *,
     columns: Mapping[str, Any] | None = None,
@@ -121,7 +112,7 @@ class PDFsFile:
 
     def chunks(
         self, columns: Sequence[str] = (), *, batch_rows: int = 1 << 17
-    ) -> Iterator[tuple[ParametricPDFs | GridPDFs, pa.Table]]:
+    ) -> Iterator[tuple[Any, pa.Table]]:
         """PDFs and ordinary columns, `batch_rows` objects at a time."""
         self.table.require(columns)
         if COLUMN in columns:
@@ -129,18 +120,16 @@ class PDFsFile:
         for batch in self.table.read([*columns, COLUMN], 0, batch_rows):
             yield self._pdfs(batch[COLUMN]), batch.select(list(columns))
 
-    def _pdfs(self, column: pa.ChunkedArray) -> ParametricPDFs | GridPDFs:
+    def _pdfs(self, column: pa.ChunkedArray) -> Any:
         if column.null_count:
             raise DataError(f"{self.table.path}: the column {COLUMN!r} has missing values.")
         parts = [_bytes_of(chunk) for chunk in column.chunks]
         rows = np.concatenate(parts) if parts else np.zeros((0, column.type.byte_width), np.uint8)
         if self.header["object"] == "grid":
             return GridPDFs(np.asarray(self.header["grid"]), rows.view("<f4").astype(float))
-        family = family_of(self.header)
+        family = family_from_dict(self.header)
         n_members, precision = self.header["n_members"], self.header["precision"]
-        return ParametricPDFs(
-            family, decode(family, rows, n_members=n_members, precision=precision)
-        )
+        return make_pdfs(family, decode(family, rows, n_members=n_members, precision=precision))
 
 
 def _bytes_of(chunk: pa.FixedSizeBinaryArray) -> np.ndarray:
@@ -183,7 +172,7 @@ def _header(text: bytes, path: Path) -> dict[str, Any]:
             width = 4 * len(header["grid"])
         else:
             count, precision = header["n_members"], header["precision"]
-            width = row_bytes(family_of(header), n_members=count, precision=precision)
+            width = row_bytes(family_from_dict(header), n_members=count, precision=precision)
         stored = pq.read_schema(path).field(COLUMN).type
         if stored != pa.binary(width):
             raise ValueError(f"the column {COLUMN!r} is {stored}, not {width} bytes")
@@ -192,7 +181,7 @@ def _header(text: bytes, path: Path) -> dict[str, Any]:
     return header
 
 
-def read_pdfs(path: str | Path) -> ParametricPDFs | GridPDFs:
+def read_pdfs(path: str | Path) -> Any:
     """All PDFs of a file; for its other columns or for large files use `open_pdfs`.
 
     Raises

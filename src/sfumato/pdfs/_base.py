@@ -9,7 +9,7 @@ approximate statistics for very many objects are in `sfumato.pdfs.statistics`.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, Union
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sfumato.pdfs.grid import GridPDFs
 
 Rows = slice | np.ndarray | list[int]
+Density = Union[Callable[[np.ndarray], ArrayLike], "AbstractPDFs", np.ndarray]
+"""A density of the target: a function of a grid, a set of one PDF, or the targets themselves."""
 
 
 class AbstractPDFs(ABC):
@@ -89,31 +91,60 @@ class AbstractPDFs(ABC):
 
     # -- given ---------------------------------------------------------------------------------
 
+    training_prior: "AbstractPDFs | None" = None
+
     def reweight(
-        self, weight: Callable[[np.ndarray], ArrayLike], *, grid: ArrayLike | None = None
-    ) -> "GridPDFs":
-        r"""Replace the prior that the training set implied: :math:`p'(y|x) \propto p(y|x) w(y)`.
+        self,
+        new_prior: Density,
+        *,
+        training_prior: Density | Literal["auto"] | None = "auto",
+        grid: ArrayLike | None = None,
+    ) -> "AbstractPDFs":
+        r"""Replace the prior that the training set implied by another one.
+
+        .. math:: p'(y|x) \propto p(y|x) \, \frac{p_\mathrm{new}(y)}{p_\mathrm{train}(y)}
+
+        A network learns the posterior under the density of its training targets; what it says of
+        a sample with other targets follows by exchanging the two priors.
 
         Parameters
         ----------
-        weight : function of the grid (g,) giving w = new prior / training prior, (g,), not
-            negative. The result is renormalised, so a constant factor does not matter.
+        new_prior : density of the targets in the sample the predictions are for, up to a factor:
+            a function of the grid (g,), or a set of one PDF.
+        training_prior : that of the training targets, in the same forms, or an array of the
+            targets themselves. ``"auto"`` is the one kept with the predictions of a fitted model;
+            None means flat, so that `new_prior` is the ratio itself.
         grid : where the product is formed; by default 1,001 points over the support.
 
         Returns
         -------
-        GridPDFs of the same length.
+        PDFs of the same length, on a grid (counts: on their whole numbers).
 
         Raises
         ------
         ValueError
-            A weight is negative or not finite, or a reweighted density vanishes everywhere.
+            A prior is negative or not finite, ``"auto"`` has nothing to go by, or a reweighted
+            density vanishes everywhere.
         """
         gridded = self.to_grid(grid)
-        weights = np.asarray(weight(gridded.grid), float)
-        if weights.shape != gridded.grid.shape or not np.all(np.isfinite(weights) & (weights >= 0)):
-            raise ValueError("`weight` must return one finite value >= 0 for each grid point.")
-        return replace(gridded, density=gridded.density * weights)
+        ratio = self._prior_ratio(gridded.grid, new_prior, training_prior)
+        return replace(gridded, density=gridded.density * ratio)
+
+    def _prior_ratio(
+        self, points: np.ndarray, new_prior: Density, training_prior: Density | str | None
+    ) -> np.ndarray:
+        """New prior over training prior at points (g,)."""
+        ratio = _on_grid(new_prior, points, name="new_prior")
+        if training_prior is None:
+            return ratio
+        if isinstance(training_prior, str):
+            if training_prior != "auto" or self.training_prior is None:
+                message = "`training_prior='auto'` needs predictions of a fitted regressor"
+                raise ValueError(f"{message}. Give the training targets, or None for a flat prior.")
+            training_prior = self.training_prior
+        known = _on_grid(training_prior, points, name="training_prior")
+        # where nothing was trained nothing is known: no division by a vanishing prior
+        return ratio / np.maximum(known, 1e-4 * known.max())
 
     def __getitem__(self, rows: int | Rows) -> Self:
         """Objects chosen by slice, mask or indices; an integer gives a set of one."""
@@ -201,6 +232,8 @@ class AbstractPDFs(ABC):
     def _solve(self, targets: np.ndarray, start: np.ndarray) -> np.ndarray:
         """Points (n, q) at which each object's exact cdf reaches its own targets (n, q)."""
         low, high = (_repeat_columns(edge, targets.shape[1]) for edge in self._bracket())
+        # the bracket of a heavy-tailed density is far wider than the density
+        width = np.minimum(high - low, 10 * _repeat_columns(self.std(), targets.shape[1]))
         return invert_increasing(
             self._cdf,
             self._density,
@@ -208,6 +241,7 @@ class AbstractPDFs(ABC):
             lower=low,
             upper=high,
             start=start,
+            width=width,
             tolerance=1e-10,
         )
 
@@ -339,3 +373,37 @@ def shares(weights: ArrayLike | None, n: int) -> np.ndarray:
     if np.any(~(values >= 0)) or not 0 < values.sum() < np.inf:
         raise ValueError("`weights` must be finite, not negative and not all zero.")
     return values / values.sum()
+
+
+def _on_grid(prior: Density, grid: np.ndarray, *, name: str) -> np.ndarray:
+    """Values (g,) of a prior on the grid, checked."""
+    if isinstance(prior, AbstractPDFs):
+        values = prior.pdf(grid)[0]
+    elif callable(prior):
+        values = np.asarray(prior(grid), float)
+    else:
+        values = density_of(np.asarray(prior, float)).pdf(grid)[0]
+    if values.shape != grid.shape or not np.all(np.isfinite(values) & (values >= 0)):
+        raise ValueError(f"`{name}` must give one finite value >= 0 for each grid point.")
+    return values
+
+
+def density_of(y: np.ndarray, weights: np.ndarray | None = None) -> "GridPDFs":
+    """Smooth density of a sample y (n,), as a set of one: a kernel estimate on 401 points.
+
+    Kernels are reflected at the ends of the sample, where it may stop sharply (Silverman 1986,
+    section 2.10); their width is Silverman's rule with the smaller of deviation and quartiles.
+    """
+    from sfumato.pdfs.grid import GridPDFs
+
+    low, high = float(np.min(y)), float(np.max(y))
+    q25, q75 = np.quantile(y, [0.25, 0.75])
+    spread = min(float(np.std(y)), (q75 - q25) / 1.349) or float(np.std(y)) or 1.0
+    width = max(0.9 * spread * y.size**-0.2, (high - low) / 400, 1e-12)
+    grid = np.linspace(low - 1e-9 * width, max(high, low + width), 401)
+    counts, edges = np.histogram(y, bins=1200, range=(grid[0], grid[-1]), weights=weights)
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    density = np.zeros(grid.size)
+    for mirrored in (centres, 2 * low - centres, 2 * high - centres):
+        density += np.exp(-0.5 * ((grid[:, None] - mirrored) / width) ** 2) @ counts
+    return GridPDFs(grid, density[None])

@@ -1,15 +1,18 @@
 """Sets of PDFs put together along the object axis."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from sfumato.errors import IncompatibleError
 from sfumato.pdfs.grid import GridPDFs
+from sfumato.pdfs.joint import JointPDFs
 from sfumato.pdfs.parametric import ParametricPDFs
 
 
-def concatenate(parts: Sequence[ParametricPDFs | GridPDFs]) -> ParametricPDFs | GridPDFs:
+def concatenate(parts: Sequence[Any]) -> Any:
     """One set holding the objects of all `parts` in order.
 
     Raises
@@ -22,7 +25,7 @@ def concatenate(parts: Sequence[ParametricPDFs | GridPDFs]) -> ParametricPDFs | 
     if not parts:
         raise ValueError("`parts` must hold at least one set of PDFs; got none.")
     gridded = [part for part in parts if isinstance(part, GridPDFs)]
-    mixtures = [part for part in parts if isinstance(part, ParametricPDFs)]
+    mixtures = [part for part in parts if isinstance(part, ParametricPDFs | JointPDFs)]
     if gridded and mixtures:
         raise IncompatibleError("All parts must be of one kind. Use to_grid(grid) on mixtures.")
     return _join_gridded(gridded) if gridded else _join_mixtures(mixtures)
@@ -35,7 +38,7 @@ def _join_gridded(parts: list[GridPDFs]) -> GridPDFs:
     return GridPDFs(grid, np.concatenate([part.density for part in parts]))
 
 
-def _join_mixtures(parts: list[ParametricPDFs]) -> ParametricPDFs:
+def _join_mixtures(parts: list[Any]) -> Any:
     first = parts[0]
     for part in parts:
         if _kind(part) != _kind(first):
@@ -45,14 +48,14 @@ def _join_mixtures(parts: list[ParametricPDFs]) -> ParametricPDFs:
     members = None
     if any(part.member_log_weights is not None for part in parts):
         members = np.concatenate([_member_log_weights(part) for part in parts])
-    return ParametricPDFs(first.family, params, members)
+    return replace(first, params=params, member_log_weights=members)
 
 
-def _kind(part: ParametricPDFs) -> tuple:
+def _kind(part: Any) -> tuple:
     return part.family, part.n_members
 
 
-def _member_log_weights(part: ParametricPDFs) -> np.ndarray:
+def _member_log_weights(part: Any) -> np.ndarray:
     if part.member_log_weights is not None:
         return part.member_log_weights
     return np.full((len(part), part.n_members), -np.log(part.n_members))

@@ -1,6 +1,6 @@
 """Mixtures held by their parameters, per object and member: the usual result of a prediction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,10 +15,6 @@ from sfumato.pdfs._base import AbstractPDFs, Rows, shares
 from sfumato.pdfs._kernels import stack_beta
 from sfumato.pdfs.grid import GridPDFs
 
-_FAR = np.array([4.75, 5.75, 7.25, 9.5])
-_NODE_OFFSETS = np.concatenate([-_FAR[::-1], np.linspace(-4, 4, 33), _FAR])
-"""Nodes of one component, in its standard deviations."""
-
 _MAX_NODES = 1025
 """Most nodes of one object."""
 
@@ -30,8 +26,10 @@ class ParametricPDFs(AbstractPDFs):
     Parameters
     ----------
     family : what the parameters mean, and the units of the target.
-    params : arrays (n, m, K): ``log_weights``, normalised over K, and the component parameters.
+    params : arrays (n, m, K): ``log_weights``, normalised over K, and the component parameters,
+        those with a shape of their own having it behind.
     member_log_weights : (n, m), normalised over m; equal weights if not given.
+    training_prior : the density of the training targets, a set of one, if it is known.
 
     Raises
     ------
@@ -42,16 +40,10 @@ class ParametricPDFs(AbstractPDFs):
     family: MixtureFamily
     params: HostParams
     member_log_weights: np.ndarray | None = None
+    training_prior: AbstractPDFs | None = None
 
     def __post_init__(self) -> None:
-        shapes = {name: np.shape(values) for name, values in self.params.items()}
-        expected = {"log_weights", *self.family.component.parameters}
-        if set(shapes) != expected or len(set(shapes.values())) != 1:
-            raise ShapeError(
-                f"`params` must hold {sorted(expected)} in one shape (n, m, K); got {shapes}."
-            )
-        if len(next(iter(shapes.values()))) != 3:
-            raise ShapeError(f"`params` must have axes (object, member, component); got {shapes}.")
+        check_shapes(self.family, self.params)
 
     def __len__(self) -> int:
         return self.params["log_weights"].shape[0]
@@ -83,7 +75,7 @@ class ParametricPDFs(AbstractPDFs):
     def _take(self, rows: Rows) -> "ParametricPDFs":
         params = {name: values[rows] for name, values in self.params.items()}
         members = None if self.member_log_weights is None else self.member_log_weights[rows]
-        return ParametricPDFs(self.family, params, members)
+        return replace(self, params=params, member_log_weights=members)
 
     # -- all members as one mixture ------------------------------------------------------------
 
@@ -106,55 +98,52 @@ class ParametricPDFs(AbstractPDFs):
         return self.flat_log_weights()
 
     @cached_property
-    def _components(self) -> tuple[np.ndarray, np.ndarray]:
-        """Both component parameters (n, m K) in double precision."""
-        first, second = self.family.exact_parameters(self.params)
+    def components(self) -> tuple[np.ndarray, ...]:
+        """The component parameters (n, m K, ...) in double precision, on the standard scale."""
         shape = (len(self), self._width)
-        return first.reshape(shape), second.reshape(shape)
+        values = self.family.exact_parameters(self.params)
+        return tuple(part.reshape(*shape, *part.shape[3:]) for part in values)
+
+    @cached_property
+    def _along(self) -> tuple[np.ndarray, ...]:
+        """`components` with an axis for points behind the components."""
+        return tuple(values[:, :, None] for values in self.components)
 
     def _unit(self, y: np.ndarray) -> np.ndarray:
-        return (y - self.family.shift) / self.family.scale
+        return self.family.to_unit(y)
+
+    def _terms(self, y: np.ndarray) -> np.ndarray:
+        """Weighted log-densities (n, m K, j) of the components, per unit of the standard scale."""
+        terms = self.family.component.log_density(self._unit(y)[:, None, :], *self._along)
+        terms += self.log_weights[:, :, None]
+        return terms
 
     def _log_density(self, y: np.ndarray) -> np.ndarray:
-        first, second = (values[:, :, None] for values in self._components)
-        terms = self.family.component.log_density(self._unit(y)[:, None, :], first, second)
-        terms += self.log_weights[:, :, None]
-        return special.logsumexp(terms, axis=1) + self.family.log_jacobian
+        return np.asarray(special.logsumexp(self._terms(y), axis=1)) + self.family.log_jacobian
 
     def _density(self, y: np.ndarray) -> np.ndarray:
-        first, second = (values[:, :, None] for values in self._components)
-        terms = self.family.component.log_density(self._unit(y)[:, None, :], first, second)
-        terms += self.log_weights[:, :, None]
+        terms = self._terms(y)
         np.exp(terms, out=terms)
         return terms.sum(axis=1) / self.family.scale
 
     def _cdf(self, y: np.ndarray) -> np.ndarray:
-        first, second = (values[:, :, None] for values in self._components)
-        terms = self.family.component.cdf(self._unit(y)[:, None, :], first, second)
+        terms = self.family.component.cdf(self._unit(y)[:, None, :], *self._along)
         return np.clip(np.einsum("nk,nkj->nj", np.exp(self.log_weights), terms), 0.0, 1.0)
 
     def component_moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and variance (n, m K) of every component, in units of y."""
-        mean, variance = self.family.component.moments(*self._components)
-        return self.family.shift + self.family.scale * mean, self.family.scale**2 * variance
+        mean, variance = self.family.component.moments(*self.components)
+        return self.family.from_unit(mean), self.family.scale**2 * variance
 
     def nodes(self) -> np.ndarray:
-        """Sorted union of points placed at each component's centre, peak and tails, (n, g).
+        """Sorted union of points placed where each component needs them, (n, g).
 
         They resolve bounded densities. Where a Beta component is infinite at a bound (alpha or
         beta below 1, which no network here predicts) quadrature on them is not to be trusted.
         """
-        mean, variance = self.component_moments()
-        peak = self.family.shift + self.family.scale * self.family.component.peak(*self._components)
-        spread = np.sqrt(variance)[:, :, None] * _NODE_OFFSETS
+        points = self.family.component.nodes(*self.components)
+        points = self.family.from_unit(points.reshape(len(self), -1))
         low, high = self._bracket()
-        points = np.concatenate(
-            [
-                (mean[:, :, None] + spread).reshape(len(self), self._width * _NODE_OFFSETS.size),
-                peak,
-            ],
-            axis=1,
-        )
         span = np.linspace(0, 1, 65) * (high - low)[:, None] + low[:, None]
         points = np.clip(np.concatenate([points, span], axis=1), low[:, None], high[:, None])
         points.sort(axis=1)
@@ -163,35 +152,46 @@ class ParametricPDFs(AbstractPDFs):
         return points[:, np.linspace(0, points.shape[1] - 1, keep).round().astype(int)]
 
     def _bracket(self) -> tuple[np.ndarray, np.ndarray]:
-        low, high = self.support
-        if np.isfinite(low) and np.isfinite(high):
-            # a hair inside: a Beta density may be infinite at the very bounds
-            inset = 1e-12 * (high - low)
-            return np.full(len(self), low + inset), np.full(len(self), high - inset)
-        mean, variance = self.component_moments()
-        reach = 40 * np.sqrt(variance)
-        return np.min(mean - reach, axis=1), np.max(mean + reach, axis=1)
+        low, high = self.family.component.reach(*self.components)
+        low, high = self.family.from_unit(low), self.family.from_unit(high)
+        return np.min(low, axis=1), np.max(high, axis=1)
 
     def mean(self) -> np.ndarray:
         """Expectation: the weighted mean of the components' means."""
-        mean, _ = self.family.component.moments(*self._components)
-        unit = np.sum(np.exp(self.log_weights) * mean, axis=1)
-        return self.family.shift + self.family.scale * unit
+        mean, _ = self.family.component.moments(*self.components)
+        return self.family.from_unit(np.sum(np.exp(self.log_weights) * mean, axis=1))
 
     def variance(self) -> np.ndarray:
         """Law of total variance: mean of the variances plus variance of the means."""
-        mean, variance = self.family.component.moments(*self._components)
+        mean, variance = self.family.component.moments(*self.components)
         weights = np.exp(self.log_weights)
         centre = np.sum(weights * mean, axis=1, keepdims=True)
         unit = np.sum(weights * (variance + (mean - centre) ** 2), axis=1)
         return self.family.scale**2 * unit
 
+    def decompose(self) -> tuple[np.ndarray, np.ndarray]:
+        r"""Aleatoric and epistemic variance of each object, (n,) each; their sum is `variance`.
+
+        .. math:: \mathrm{Var}[y] = \mathrm{E}_m \mathrm{Var}[y|m] + \mathrm{Var}_m \mathrm{E}[y|m]
+
+        over the members m (Depeweg et al. 2018, equation 5): what every member says is noise, and
+        what they disagree on. With one member the epistemic part is 0.
+        """
+        shape = self.params["log_weights"].shape
+        mean, variance = (part.reshape(shape) for part in self.component_moments())
+        joint = np.exp(self.log_weights).reshape(shape)
+        member = joint.sum(axis=2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            weights = np.nan_to_num(joint / member[:, :, None])
+        centre = np.sum(weights * mean, axis=2)
+        within = np.sum(weights * (variance + (mean - centre[:, :, None]) ** 2), axis=2)
+        overall = np.sum(member * centre, axis=1, keepdims=True)
+        return np.sum(member * within, axis=1), np.sum(member * (centre - overall) ** 2, axis=1)
+
     def component_pdf(self, grid: ArrayLike) -> np.ndarray:
         """Weighted densities (n, m K, g) of the single components; they sum to `pdf`."""
-        points = self._unit(self._curve_grid(grid))
-        first, second = (values[:, :, None] for values in self._components)
-        terms = self.family.component.log_density(points, first, second)
-        return np.exp(terms + self.log_weights[:, :, None] + self.family.log_jacobian)
+        points = self._curve_grid(grid)[None]
+        return np.exp(self._terms(points) + self.family.log_jacobian)
 
     def sample(self, n_draws: int, *, random_state: int | np.random.Generator = 0) -> np.ndarray:
         """Draws (n_draws, n): a component by its weight, then a value from it."""
@@ -201,9 +201,8 @@ class ParametricPDFs(AbstractPDFs):
         uniform = rng.random((n_draws, len(self), 1))
         chosen = np.sum(uniform >= edges, axis=2)
         rows = np.arange(len(self))
-        first, second = (values[rows, chosen] for values in self._components)
-        unit = self.family.component.sample(rng, first, second)
-        return self.family.shift + self.family.scale * unit
+        params = (values[rows, chosen] for values in self.components)
+        return self.family.from_unit(self.family.component.sample(rng, *params))
 
     def _average_density(self, share: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Weighted average of the densities at points (g,)."""
@@ -251,9 +250,33 @@ class ParametricPDFs(AbstractPDFs):
             points = self._curve_grid(grid)
             return GridPDFs(points, self._average_density(share, points)[None])
         k = self.family.n_components
-        params = {name: values.reshape(1, -1, k) for name, values in self.params.items()}
+        params = {
+            name: values.reshape(1, -1, k, *values.shape[3:])
+            for name, values in self.params.items()
+        }
         with np.errstate(divide="ignore"):
             members = np.repeat(np.log(share), self.n_members)
         own = self.member_log_weights
         members = members + (-np.log(self.n_members) if own is None else own.reshape(-1))
-        return ParametricPDFs(self.family, params, members[None])
+        return type(self)(self.family, params, members[None])
+
+
+def check_shapes(family: MixtureFamily, params: HostParams) -> None:
+    """Refuse parameters that are not those of the family in one shape (n, m, K).
+
+    Raises
+    ------
+    ShapeError
+        A parameter is missing or has another shape.
+    """
+    shapes = {name: np.shape(values) for name, values in params.items()}
+    expected = {"log_weights", *family.component.parameters}
+    own = {name: shape[len(shape) - len(family.shape_of(name)) :] for name, shape in shapes.items()}
+    leading = {shape[: len(shape) - len(own[name])] for name, shape in shapes.items()}
+    fitting = all(own[name] == family.shape_of(name) for name in shapes)
+    if set(shapes) != expected or len(leading) != 1 or not fitting:
+        raise ShapeError(
+            f"`params` must hold {sorted(expected)} in one shape (n, m, K); got {shapes}."
+        )
+    if len(next(iter(leading))) != 3:
+        raise ShapeError(f"`params` must have axes (object, member, component); got {shapes}.")

@@ -16,6 +16,7 @@ SETTINGS: dict[str, Any] = {
     "learning_rate": 5e-3,
     "weight_decay": 1e-4,
     "batch_size": 256,
+    "embedding": "none",
     "max_epochs": 120,
     "patience": 60,
     "bounds": (0.0, None),

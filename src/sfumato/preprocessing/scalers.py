@@ -22,6 +22,11 @@ class AffineScaler(eqx.Module):
         scaled = (x - self.centre.reshape(shape)) / self.scale.reshape(shape)
         return jnp.clip(jnp.where(jnp.isfinite(scaled), scaled, 0.0), -_LIMIT, _LIMIT)
 
+    def only_first(self, n_features: int) -> "AffineScaler":
+        """The same scaler for the first features; the others (flags, levels) pass as they are."""
+        scaled = jnp.arange(self.centre.size) < n_features
+        return AffineScaler(jnp.where(scaled, self.centre, 0.0), jnp.where(scaled, self.scale, 1.0))
+
 
 _LIMIT = 20.0
 """Scaled features are clipped here: far outside training a network's output means nothing."""

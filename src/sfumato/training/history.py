@@ -1,6 +1,6 @@
 """What happened during training, as arrays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,14 +14,41 @@ class History:
     train_loss, valid_loss : (epochs, m) mean negative log-likelihood.
     best_epoch : (m,) epoch, from 0, whose weights were kept for each member.
     n_skipped_steps : (epochs, m) optimiser steps left out because a gradient was not finite.
+    n_effective : (epochs, m) effective number of components on the validation rows,
+        ``exp(entropy)`` of their mean weights: near 1 where a mixture has collapsed.
+    warnings : what went less well than it should, in sentences.
     """
 
     train_loss: np.ndarray
     valid_loss: np.ndarray
     best_epoch: np.ndarray
     n_skipped_steps: np.ndarray
+    n_effective: np.ndarray
+    warnings: tuple[str, ...] = ()
 
     @property
     def n_epochs(self) -> int:
         """Epochs that were run."""
         return self.train_loss.shape[0]
+
+    def with_warnings(self, notes: tuple[str, ...]) -> "History":
+        """The same history with these warnings."""
+        return replace(self, warnings=notes)
+
+
+FEWEST_EPOCHS, LARGEST_GAIN = 20, 0.05
+
+
+def convergence_note(history: History) -> str | None:
+    """A sentence with a cure if the validation loss was still falling fast at the end."""
+    if history.n_epochs < FEWEST_EPOCHS:
+        return None
+    tenth = history.n_epochs // 10
+    loss = history.valid_loss.mean(axis=1)
+    gain = float(np.min(loss[:-tenth]) - np.min(loss[-tenth:]))
+    if not gain > LARGEST_GAIN:
+        return None
+    return (
+        f"Training was still gaining {gain:.3f} nats over its last {tenth} epochs: "
+        "raise max_epochs or the learning rate."
+    )

@@ -12,21 +12,25 @@ import optax
 from jaxtyping import Array, PRNGKeyArray
 
 from sfumato._compilation import CPU_OPTIONS
+from sfumato.preprocessing.measurement import disturbed
 from sfumato.training.history import History
 
 Loss = Callable[[Any, Any, Array, Array, PRNGKeyArray | None, Array | float], Array]
+Penalty = Callable[[Any], Array]
 
 
 class Data(NamedTuple):
-    """Training rows: columns (n, c), scaled targets (n,), weights (n,) of mean about 1.
+    """Training rows: columns (n, c), scaled targets (n,) or (n, d), weights of mean about 1.
 
     `inputs` is what turns columns into features; it is shared by all members and not trained.
+    `x_noise` holds factors of the measurement errors (see `sfumato.preprocessing.measurement`).
     """
 
     inputs: Any
     x: Array
     y: Array
     weight: Array
+    x_noise: Array | None = None
 
 
 class FitResult(NamedTuple):
@@ -49,6 +53,7 @@ class _EpochReport(NamedTuple):
     train_loss: Any
     valid_loss: Any
     n_skipped: Any
+    n_effective: Any
 
 
 def fit(
@@ -63,6 +68,8 @@ def fit(
     max_epochs: int,
     patience: int | None,
     rng: np.random.Generator,
+    penalty: Penalty | None = None,
+    diagnose: Callable[[Any, Any, Array], Array] | None = None,
     on_epoch: Callable[[int, float, float], None] | None = None,
 ) -> FitResult:
     """Train all members together and keep each one's best epoch.
@@ -80,6 +87,8 @@ def fit(
         weight 0.
     loss : ``loss(member, inputs, x, y, key, noise) -> (n,)`` for columns x (c, n); a key means
         training, with the inputs' noise times `noise`, which fades over the run (`noise_at`).
+    penalty : of a member's weights, added to the mean loss of every training step.
+    diagnose : ``diagnose(member, inputs, x)``, one number of the validation rows for the history.
     on_epoch : called with the epoch and the members' mean train and validation losses.
     """
     arrays, static = eqx.partition(members, eqx.is_array)
@@ -88,7 +97,9 @@ def fit(
     state = _State(
         arrays, opt_state, jax.tree.map(jnp.copy, arrays), jnp.full(n_members, jnp.inf, jnp.float32)
     )
-    epoch_program = _make_epoch(static, loss=loss, optimiser=optimiser)
+    epoch_program = _make_epoch(
+        static, loss=loss, optimiser=optimiser, penalty=penalty, diagnose=diagnose
+    )
     valid = jnp.asarray(valid_rows)
     reports: list[_EpochReport] = []
     best_loss, best_epoch = np.full(n_members, np.inf), np.zeros(n_members, int)
@@ -109,8 +120,8 @@ def fit(
         if patience is not None and np.all(epoch - best_epoch >= patience):
             break
     columns = (np.stack(column) for column in zip(*reports, strict=True))
-    train_loss, valid_loss, skipped = columns
-    history = History(train_loss, valid_loss, best_epoch, skipped)
+    train_loss, valid_loss, skipped, n_effective = columns
+    history = History(train_loss, valid_loss, best_epoch, skipped, n_effective)
     return FitResult(eqx.combine(state.best, static), history)
 
 
@@ -137,7 +148,23 @@ def _batches(
     return padded.reshape(shape), np.broadcast_to(mask.reshape(1, n_batches, size), shape)
 
 
-def _make_epoch(static: Any, *, loss: Loss, optimiser: optax.GradientTransformation) -> Callable:
+def _columns(data: Data, rows: Array, key: PRNGKeyArray | None) -> Array:
+    """Columns (c, b) of some rows, with measurement noise; without a key always the same noise."""
+    x = data.x[rows].T
+    if data.x_noise is None:
+        return x
+    noise_key = jax.random.key(0) if key is None else jax.random.fold_in(key, 2)
+    return disturbed(x, data.x_noise[rows], key=noise_key)
+
+
+def _make_epoch(
+    static: Any,
+    *,
+    loss: Loss,
+    optimiser: optax.GradientTransformation,
+    penalty: Penalty | None,
+    diagnose: Callable | None,
+) -> Callable:
     """The compiled program of one epoch of all members."""
 
     def mean_loss(
@@ -145,8 +172,10 @@ def _make_epoch(static: Any, *, loss: Loss, optimiser: optax.GradientTransformat
     ) -> Array:
         member = eqx.combine(arrays, static)
         weight = data.weight[rows] * mask
-        values = loss(member, data.inputs, data.x[rows].T, data.y[rows], key, noise)
-        return jnp.sum(weight * values) / jnp.maximum(jnp.sum(weight), 1e-12)
+        targets = jnp.moveaxis(data.y[rows], 0, -1)
+        values = loss(member, data.inputs, _columns(data, rows, key), targets, key, noise)
+        mean = jnp.sum(weight * values) / jnp.maximum(jnp.sum(weight), 1e-12)
+        return mean if penalty is None or key is None else mean + penalty(member)
 
     def step(
         data: Data, noise: Array, carry: tuple, batch: tuple
@@ -180,7 +209,13 @@ def _make_epoch(static: Any, *, loss: Loss, optimiser: optax.GradientTransformat
         better = valid_loss < state.best_loss
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), arrays, state.best)
         best_loss = jnp.where(better, valid_loss, state.best_loss)
-        report = _EpochReport(train_loss, valid_loss, n_skipped)
+        member = eqx.combine(arrays, static)
+        n_effective = (
+            jnp.ones(())
+            if diagnose is None
+            else diagnose(member, data.inputs, _columns(data, valid, None))
+        )
+        report = _EpochReport(train_loss, valid_loss, n_skipped, n_effective)
         return _State(arrays, opt_state, best, best_loss), report
 
     members = jax.vmap(one_member, in_axes=(None, 0, 0, 0, 0, 0, None))

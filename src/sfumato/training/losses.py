@@ -1,6 +1,7 @@
 """What training minimises, one value per row."""
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from sfumato.models import ConditionalDensity, Inputs
@@ -10,7 +11,7 @@ def negative_log_likelihood(
     member: ConditionalDensity,
     inputs: Inputs,
     x: Float[Array, "c n"],
-    u: Float[Array, " n"],
+    u: Float[Array, "*n"],
     key: PRNGKeyArray | None,
     noise: Array | float,
 ) -> Float[Array, " n"]:
@@ -19,3 +20,14 @@ def negative_log_likelihood(
         return -member.log_prob(inputs(x), u)
     input_key, member_key = jax.random.split(key)
     return -member.log_prob(inputs(x, key=input_key, noise=noise), u, key=member_key)
+
+
+def effective_components(
+    member: ConditionalDensity, inputs: Inputs, x: Float[Array, "c n"]
+) -> Float[Array, ""]:
+    r"""Effective number of components, :math:`\exp(-\sum_k \bar\pi_k \ln \bar\pi_k)`.
+
+    of the mean weights over rows x: K if all are used alike, 1 if one has taken everything.
+    """
+    weights = jnp.mean(jnp.exp(member(inputs(x))["log_weights"]), axis=1)
+    return jnp.exp(-jnp.sum(jax.scipy.special.xlogy(weights, weights)))

@@ -4,10 +4,8 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from sfumato.backbones import MLP
 from sfumato.families import MixtureFamily
-from sfumato.heads import Head
-from sfumato.models import ConditionalDensity
+from sfumato.models import Architecture, ConditionalDensity
 
 FEW_ROWS = 20
 """Below this many rows there is nothing to hold out: members validate on what they train on."""
@@ -15,28 +13,16 @@ FEW_ROWS = 20
 
 def make_members(
     family: MixtureFamily,
+    architecture: Architecture,
     *,
-    n_features: int,
     n_members: int,
-    hidden_sizes: tuple[int, ...],
-    activation: str,
-    dropout_rate: float,
     initial_bias: np.ndarray,
     seed: int,
 ) -> ConditionalDensity:
     """`n_members` freshly initialised networks with their arrays stacked on a leading axis."""
 
     def make(key: jax.Array) -> ConditionalDensity:
-        first, second = jax.random.split(key)
-        backbone = MLP(
-            n_features,
-            tuple(hidden_sizes),
-            activation=activation,
-            dropout_rate=dropout_rate,
-            key=first,
-        )
-        head = Head(hidden_sizes[-1], family, bias=initial_bias, key=second)
-        return ConditionalDensity(backbone, head)
+        return architecture.build(family, bias=initial_bias, key=key)
 
     return eqx.filter_vmap(make)(jax.random.split(jax.random.key(seed), n_members))
 

@@ -18,7 +18,10 @@ share 1/r in its error. Both are linear in 1/r, so the numbers are fitted for on
 members and extrapolated along 1/r to M.
 """
 
+from typing import Any
+
 import equinox as eqx
+import jax
 import numpy as np
 from scipy import optimize
 
@@ -58,7 +61,13 @@ class Sharpening(eqx.Module):
 
     def __call__(self, family: MixtureFamily, params: Params | HostParams) -> dict:
         """Sharpened parameters, of any shape."""
+        if self.is_identity:
+            return dict(params)
         component = family.component
+        if not component.parameters:
+            # fixed components: their logits are divided by a temperature
+            scaled = params["log_weights"] * np.exp(self.level)
+            return {"log_weights": jax.nn.log_softmax(scaled, axis=-1)}
         first, second = (params[name] for name in component.parameters)
         log_factor = self.level + self.slope * (component.log_precision(first, second) - self.pivot)
         first, second = component.narrow(first, second, log_factor)
@@ -72,6 +81,8 @@ def fit_sharpening(
 ) -> Sharpening:
     """Sharpening for an ensemble of `n_members`, from what held-out members say.
 
+    For classes it is the temperature of their logits (Guo et al. 2017).
+
     Parameters
     ----------
     params : (n, r, K) parameters at n held-out rows from the r members that held each out.
@@ -80,6 +91,8 @@ def fit_sharpening(
     """
     held = {name: np.asarray(values)[:_MOST_ROWS] for name, values in params.items()}
     y = y[:_MOST_ROWS]
+    if family.component.name == "categorical":
+        return Sharpening(level=_best_temperature(held["log_weights"], y.astype(int)))
     first, second = (held[name] for name in family.component.parameters)
     precision = np.asarray(family.component.log_precision(first, second))
     pivot = float(np.average(precision, weights=np.exp(held["log_weights"])))
@@ -89,6 +102,19 @@ def fit_sharpening(
         numbers = numbers + (numbers - single) * (1 / n_held - 1 / n_members) / (1 - 1 / n_held)
     level, slope = (float(np.clip(v, -m, m)) for v, m in zip(numbers, _LIMITS, strict=True))
     return Sharpening(level, slope, pivot)
+
+
+def _best_temperature(log_weights: np.ndarray, classes: np.ndarray) -> float:
+    """Log of the inverse temperature of highest likelihood for the members' average."""
+
+    def loss(level: float) -> float:
+        scaled = log_weights * np.exp(level)
+        scaled = scaled - np.logaddexp.reduce(scaled, axis=2, keepdims=True)
+        truth = np.take_along_axis(scaled, classes[:, None, None], axis=2)[:, :, 0]
+        return -float(np.mean(np.logaddexp.reduce(truth, axis=1))) + 1e-3 * level**2
+
+    found: Any = optimize.minimize_scalar(loss, bounds=(-2, 2), method="bounded")
+    return float(found.x)
 
 
 def _best(family: MixtureFamily, params: HostParams, y: np.ndarray, *, pivot: float) -> np.ndarray:

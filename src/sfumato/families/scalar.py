@@ -1,0 +1,173 @@
+"""One class for every parametric component with a scalar target; the families are table rows.
+
+NumPyro decides what the parameters are and gives the density for training; SciPy gives the exact
+results. A row brings its own kernel only where NumPyro's is not safe in single precision.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+from scipy import special
+
+from sfumato.families._base import Kind, Scaling, Shapes
+from sfumato.families.links import Link, link_of
+
+_LEVELS = special.expit(np.linspace(-20, 20, 81))
+"""Probabilities at whose quantiles a component is tabulated: dense in the middle, and to 2e-9."""
+
+_TAIL = 1e-12
+
+
+@dataclass(frozen=True)
+class ScalarComponent:
+    """A row of the table of families.
+
+    Parameters
+    ----------
+    name, kind, scaling, support : see `Component`; `margin` keeps targets inside the support.
+    parameters : names of the parameters, as NumPyro's `numpyro` class knows them.
+    numpyro : class of ``numpyro.distributions`` whose constraints give the links.
+    exact : parameters to a frozen SciPy distribution (or one with its methods).
+    start : mean and standard deviation to the constrained numbers a component starts from.
+    combine : constrained numbers to the parameters, where those train better than the parameters
+        themselves (a mean and a concentration, say); any kind of array.
+    kernel : log-density in JAX where NumPyro's is not safe in single precision.
+    floors : smallest value of each constrained number.
+    links : instead of those of the constraints.
+    tabulate : points that resolve the density, where quantiles do not.
+    zero : whether 0 is in the support of a positive family.
+    trials : number of trials of the families that need one.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    exact: Callable[..., Any]
+    start: Callable[..., tuple]
+    numpyro: str = ""
+    combine: Callable[..., tuple] | None = None
+    kernel: Callable[..., Array] | None = None
+    floors: tuple[float, ...] = ()
+    links: tuple[Link, ...] = ()
+    tabulate: Callable[..., np.ndarray] | None = None
+    kind: Kind = "continuous"
+    scaling: Scaling = "standard"
+    support: tuple[float, float] = (-np.inf, np.inf)
+    margin: float = 0.0
+    zero: bool = False
+    needs_trials: bool = False
+    trials: int | None = field(default=None)
+
+    # -- shapes ----------------------------------------------------------------------------------
+
+    @property
+    def shapes(self) -> Shapes:
+        """Every parameter is a scalar."""
+        return ((),) * len(self.parameters)
+
+    @property
+    def raw_shapes(self) -> Shapes:
+        """One real for each parameter."""
+        return self.shapes
+
+    # -- training --------------------------------------------------------------------------------
+
+    def constrain(self, *raw: Array) -> tuple[Array, ...]:
+        """Unconstrained arrays to parameters, by the links of the constraints."""
+        links = self.links or _links(self.numpyro, self.parameters)
+        values = tuple(
+            link.forward(part, floor)
+            for link, part, floor in zip(links, raw, self._floors, strict=True)
+        )
+        return values if self.combine is None else self.combine(*values)
+
+    @property
+    def _floors(self) -> tuple[float, ...]:
+        return self.floors or (0.0,) * len(self.parameters)
+
+    def unconstrain(self, mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Raw values whose components have about these means and standard deviations."""
+        links = self.links or _links(self.numpyro, self.parameters)
+        values = self.start(mean, std, **self._fixed)
+        parts = (np.broadcast_to(np.asarray(v, float), np.shape(mean)) for v in values)
+        return tuple(
+            link.inverse(part, floor)
+            for link, part, floor in zip(links, parts, self._floors, strict=True)
+        )
+
+    @property
+    def _fixed(self) -> dict[str, int]:
+        return {"total_count": self.trials} if self.trials is not None else {}
+
+    def log_prob(self, u: Array, *params: Array) -> Array:
+        """Log-density for training: the row's kernel, or NumPyro's."""
+        if self.kernel is not None:
+            return self.kernel(u, *params)
+        named = dict(zip(self.parameters, params, strict=True))
+        return numpyro_class(self.numpyro)(**named, **self._fixed).log_prob(u)
+
+    def clip(self, u: Any) -> Any:
+        """Targets moved inside the support by the margin."""
+        low, high = self.support
+        return jnp.clip(u, low + self.margin, high - self.margin) if self.margin else u
+
+    def admits(self, u: np.ndarray) -> np.ndarray:
+        """Which targets lie in the support; those of a bounded scale may lie on its bounds."""
+        low, high = self.support
+        high = high if self.trials is None else self.trials
+        closed = self.kind == "count" or self.zero or self.scaling == "bounds"
+        inside = np.isfinite(u) & (u <= high) & ((u >= low) if closed else (u > low))
+        return inside & (u == np.round(u)) if self.kind == "count" else inside
+
+    # -- results ---------------------------------------------------------------------------------
+
+    def _twin(self, *params: np.ndarray) -> Any:
+        return self.exact(*params, **self._fixed)
+
+    def log_density(self, u: np.ndarray, *params: np.ndarray) -> np.ndarray:
+        """Exact log-density or log-probability."""
+        twin = self._twin(*params)
+        return twin.logpmf(u) if self.kind == "count" else twin.logpdf(u)
+
+    def cdf(self, u: np.ndarray, *params: np.ndarray) -> np.ndarray:
+        """Exact cumulative distribution."""
+        return self._twin(*params).cdf(u)
+
+    def moments(self, *params: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance."""
+        twin = self._twin(*params)
+        return np.asarray(twin.mean()), np.asarray(twin.var())
+
+    def nodes(self, *params: np.ndarray) -> np.ndarray:
+        """Quantiles of each component along a new last axis, or the row's own points."""
+        params = tuple(values[..., None] for values in params)
+        if self.tabulate is not None:
+            return self.tabulate(*params)
+        return self._twin(*params).ppf(_LEVELS)
+
+    def reach(self, *params: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Quantiles at 1e-12 from either end."""
+        twin = self._twin(*params)
+        return twin.ppf(_TAIL), twin.isf(_TAIL)
+
+    def sample(self, rng: np.random.Generator, *params: np.ndarray) -> np.ndarray:
+        """One draw for each set of parameters."""
+        shape = np.broadcast_shapes(*(np.shape(values) for values in params))
+        return self._twin(*params).rvs(size=shape, random_state=rng)
+
+
+def numpyro_class(name: str) -> Any:
+    """A class of ``numpyro.distributions``, imported on first use."""
+    from numpyro import distributions  # a second of imports: only where it is needed
+
+    return getattr(distributions, name)
+
+
+@cache
+def _links(numpyro: str, parameters: tuple[str, ...]) -> tuple[Link, ...]:
+    constraints = numpyro_class(numpyro).arg_constraints
+    return tuple(link_of(constraints[name]) for name in parameters)

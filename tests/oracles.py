@@ -65,3 +65,21 @@ class Mixture:
     def fine_grid(self, n=40_001):
         low, high = self.bracket()
         return np.linspace(low, high, n)
+
+
+def gaussian_crps(loc, scale, y):
+    z = (y - loc) / scale
+    return scale * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
+
+
+def simulate(*, n=1500, s=60, width=1.0, shift=0.0, correlation=0.6, stated=None, seed=5):
+    """Draws and truths of correlated Gaussians whose centres are known; faults are stated ones."""
+    rng = np.random.default_rng(seed)
+    centre = rng.normal(size=(n, 2)) * [3, 1]
+    stated = correlation if stated is None else stated
+    true_root, stated_root = (
+        np.linalg.cholesky([[1, rho], [rho, 1]]) for rho in (correlation, stated)
+    )
+    truth = centre + rng.normal(size=(n, 2)) @ true_root.T
+    samples = centre + shift + width * rng.normal(size=(s, n, 2)) @ stated_root.T
+    return samples, truth

@@ -1,5 +1,6 @@
 """Densities, links and moments of every family against SciPy and quadrature."""
 
+import itertools
 import pickle
 from dataclasses import replace
 
@@ -80,15 +81,14 @@ def test_families_of_our_own_are_densities(name):
             return float(np.exp(component.log_density(np.array(u), *own)))
 
         pieces = [
-            integrate.quad(density, a, b, limit=200)[0]
-            for a, b in zip(breaks[:-1], breaks[1:], strict=True)
+            integrate.quad(density, a, b, limit=200)[0] for a, b in itertools.pairwise(breaks)
         ]
         assert np.sum(pieces) == pytest.approx(1, abs=1e-6)
         middle = component.cdf(breaks[20], *own)
         assert middle == pytest.approx(np.sum(pieces[:20]), abs=1e-6)
         moment = sum(
-            integrate.quad(lambda u: u * density(u), a, b, limit=200)[0]  # noqa: B023
-            for a, b in zip(breaks[:-1], breaks[1:], strict=True)
+            integrate.quad(lambda u: u * density(u), a, b, limit=200)[0]
+            for a, b in itertools.pairwise(breaks)
         )
         assert component.moments(*own)[0] == pytest.approx(moment, abs=1e-5)
 

@@ -146,7 +146,7 @@ def test_stack_refuses_nothing_and_bad_weights(pdfs):
 
 def test_reweighting_with_a_flat_weight_changes_nothing(pdfs):
     grid = np.linspace(0.55, 3.45, 3001)
-    flat = pdfs[:3].reweight(lambda y: np.full_like(y, 7.0), grid=grid)
+    flat = pdfs[:3].reweight(lambda y: np.full_like(y, 7.0), training_prior=None, grid=grid)
     np.testing.assert_allclose(flat.density, pdfs[:3].to_grid(grid).density, rtol=1e-12)
 
 
@@ -158,7 +158,9 @@ def test_reweighting_a_normal_by_a_normal_has_a_closed_form():
         "scale": np.full((1, 1, 1), 0.5),
     }
     pdfs = ParametricPDFs(family, params)
-    new = pdfs.reweight(lambda y: np.exp(-0.5 * (y + 1) ** 2), grid=np.linspace(-8, 8, 8001))
+    new = pdfs.reweight(
+        lambda y: np.exp(-0.5 * (y + 1) ** 2), training_prior=None, grid=np.linspace(-8, 8, 8001)
+    )
     # product of N(1, 1/4) and N(-1, 1): precision 4 + 1, mean (4 - 1) / 5
     assert new.mean()[0] == pytest.approx(0.6, abs=1e-6)
     assert new.variance()[0] == pytest.approx(0.2, abs=1e-6)
@@ -166,7 +168,7 @@ def test_reweighting_a_normal_by_a_normal_has_a_closed_form():
 
 def test_reweight_refuses_bad_weights(pdfs):
     with pytest.raises(ValueError, match="one finite value >= 0 for each grid point"):
-        pdfs.reweight(lambda y: -np.ones_like(y))
+        pdfs.reweight(lambda y: -np.ones_like(y), training_prior=None)
 
 
 @given(st.integers(0, 10_000))

@@ -118,7 +118,7 @@ def test_rows_of_weight_zero_are_as_if_absent(toy):
         ({"learning_rate": 0}, "`learning_rate` must be positive"),
         ({"validation_fraction": 0.9}, "`validation_fraction` must lie in"),
         ({"activation": "sine"}, "`activation` must be one of 'gelu', 'relu', 'silu', 'tanh'"),
-        ({"family": "cauchy"}, "`family` must be one of 'beta', 'normal'; got 'cauchy'"),
+        ({"family": "cauchy"}, "`family` must be one of .*; got 'cauchy'"),
         ({"x_scaler": "log"}, "`x_scaler` must be one of"),
         ({"family": "beta", "bounds": (3.0, 1.0)}, "`bounds` must increase"),
         ({"family": "beta", "bounds": (30.0, 40.0)}, "No target lies inside `bounds`"),

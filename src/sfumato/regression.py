@@ -28,9 +28,9 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
 
     Parameters
     ----------
-    family : a name in `sfumato.families.COMPONENTS`: ``"normal"``, ``"student-t"``, ``"beta"``,
-        ``"gamma"``, ``"poisson"``, ``"multivariate-normal"`` and so on; ``"auto"`` picks one by the
-        support of the targets and says why in `family_reason_`.
+    family : a name in `sfumato.families.COMPONENTS`: ``"normal"`` (multivariate for vector
+        targets), ``"student-t"``, ``"beta"``, ``"gamma"``, ``"poisson"`` and so on; ``"auto"``
+        picks one by the support of the targets and says why in `family_reason_`.
     n_components : components of each member's mixture.
     bounds : (lower, upper) of the target for bounded families; None in either place means the
         training range widened by a twentieth. Targets beyond a bound are moved inside and counted
@@ -287,6 +287,8 @@ def _make_family(model: MDNRegressor, y: np.ndarray) -> tuple[MixtureFamily, str
     name, reason = model.family, "it was asked for"
     if name == "auto":
         name, reason = choose_family(y)
+    elif name == "normal" and y.ndim == 2:
+        name, reason = "multivariate-normal", f"the targets are vectors of {y.shape[1]} numbers"
     component = _bound(model, name, y)
     if (component.kind == "vector") != (y.ndim == 2):
         fitting = "'multivariate-normal', 'dirichlet' or 'multinomial'"

@@ -8,7 +8,8 @@ from sfumato.errors import ShapeError
 from sfumato.pdfs import AbstractPDFs
 
 
-def _sorted_pit(pit: ArrayLike) -> np.ndarray:
+def sorted_pit(pit: ArrayLike) -> np.ndarray:
+    """PIT values in rising order, (n,); ``ShapeError`` if they are not (n,) or there are none."""
     values = np.sort(np.asarray(pit, float))
     if values.ndim != 1 or values.size == 0:
         raise ShapeError(f"`pit` must have shape (n,), n >= 1; got {values.shape}.")
@@ -17,12 +18,12 @@ def _sorted_pit(pit: ArrayLike) -> np.ndarray:
 
 def pit_ks(pit: ArrayLike) -> float:
     """Kolmogorov-Smirnov distance of PIT values to the uniform distribution, in [0, 1]."""
-    return float(stats.kstest(_sorted_pit(pit), "uniform").statistic)
+    return float(stats.kstest(sorted_pit(pit), "uniform").statistic)
 
 
 def pit_cvm(pit: ArrayLike) -> float:
     """Cramér-von Mises distance ``integral (F_n - u)^2 du``; the usual statistic is n times it."""
-    values = _sorted_pit(pit)
+    values = sorted_pit(pit)
     return float(stats.cramervonmises(values, "uniform").statistic / values.size)
 
 
@@ -31,7 +32,7 @@ def pit_ad(pit: ArrayLike) -> float:
 
     PIT values of exactly 0 or 1 are moved inside by 1e-12: the distance is infinite there.
     """
-    u = np.clip(_sorted_pit(pit), 1e-12, 1 - 1e-12)
+    u = np.clip(sorted_pit(pit), 1e-12, 1 - 1e-12)
     n = u.size
     weight = 2 * np.arange(1, n + 1) - 1
     return float((-n - np.mean(weight * (np.log(u) + np.log1p(-u[::-1])))) / n)
@@ -39,13 +40,13 @@ def pit_ad(pit: ArrayLike) -> float:
 
 def pit_outlier_rate(pit: ArrayLike, *, tail: float = 1e-4) -> float:
     """Share of PIT values below `tail` or above 1 - `tail`; 2 `tail` if calibrated."""
-    values = _sorted_pit(pit)
+    values = sorted_pit(pit)
     return float(np.mean((values < tail) | (values > 1 - tail)))
 
 
 def coverage(pit: ArrayLike, level: float) -> float:
     """Share of truths inside the equal-tailed interval of probability `level`."""
-    values = _sorted_pit(pit)
+    values = sorted_pit(pit)
     return float(np.mean(np.abs(values - 0.5) <= level / 2))
 
 

@@ -1,11 +1,14 @@
 """Proper scores of predicted densities, one value per object; averages are the caller's."""
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sfumato._numerics import row_chunks
 from sfumato.errors import ShapeError
-from sfumato.pdfs import AbstractPDFs
+from sfumato.metrics.closed import closed_crps, has_closed_crps, normal_square
+from sfumato.pdfs import AbstractPDFs, CountPDFs, ParametricPDFs
 
 
 def log_scores(pdfs: AbstractPDFs, truth: ArrayLike) -> np.ndarray:
@@ -18,10 +21,14 @@ def crps(pdfs: AbstractPDFs, truth: ArrayLike) -> np.ndarray:
 
     .. math:: \mathrm{CRPS} = \int \left(F(z) - 1[z \ge y]\right)^2 dz
 
-    (Gneiting & Raftery 2007, equation 20), by Simpson's rule on each object's own nodes with the
-    truth added, so that the step falls on a node.
+    (Gneiting & Raftery 2007, equation 20): in closed form where there is one (see
+    `sfumato.metrics.closed`), as a sum for counts, otherwise by Simpson's rule on each object's own
+    nodes with the truth added, so that the step falls on a node.
     """
-    return crps_and_cde(pdfs, truth)[0]
+    true = _checked(pdfs, truth)
+    if _is_closed(pdfs):
+        return closed_crps(cast(ParametricPDFs, pdfs), true)
+    return crps_and_cde(pdfs, true)[0]
 
 
 def cde_losses(pdfs: AbstractPDFs, truth: ArrayLike) -> np.ndarray:
@@ -35,15 +42,32 @@ def cde_losses(pdfs: AbstractPDFs, truth: ArrayLike) -> np.ndarray:
 
 
 def crps_and_cde(pdfs: AbstractPDFs, truth: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Both quadrature scores from one pass over the densities."""
-    true = np.asarray(truth, float)
-    if true.shape != (len(pdfs),):
-        raise ShapeError(f"`truth` must have shape ({len(pdfs)},); got {true.shape}.")
+    """Both scores from one pass over the densities; closed forms take the place of quadrature."""
+    true = _checked(pdfs, truth)
+    if isinstance(pdfs, CountPDFs):
+        return pdfs.discrete_scores(true)
+    if isinstance(pdfs, ParametricPDFs) and pdfs.family.component.name == "normal":
+        at_truth = pdfs.density_at(true[:, None])[:, 0]
+        return closed_crps(pdfs, true), normal_square(pdfs) - 2 * at_truth
     crps, losses = np.empty(len(pdfs)), np.empty(len(pdfs))
     width = pdfs.quadrature_size() if len(pdfs) else 1
     for rows in row_chunks(len(pdfs), width=width):
         crps[rows], losses[rows] = _simpson_scores(pdfs[rows], true[rows])
+    if _is_closed(pdfs):
+        crps = closed_crps(cast(ParametricPDFs, pdfs), true)
     return crps, losses
+
+
+def _checked(pdfs: AbstractPDFs, truth: ArrayLike) -> np.ndarray:
+    true = np.asarray(truth, float)
+    if true.shape != (len(pdfs),):
+        raise ShapeError(f"`truth` must have shape ({len(pdfs)},); got {true.shape}.")
+    return true
+
+
+def _is_closed(pdfs: AbstractPDFs) -> bool:
+    closed = isinstance(pdfs, ParametricPDFs) and not isinstance(pdfs, CountPDFs)
+    return closed and has_closed_crps(cast(ParametricPDFs, pdfs))
 
 
 def _simpson_scores(pdfs: AbstractPDFs, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -142,7 +142,7 @@ class ParametricPDFs(AbstractPDFs):
         beta below 1, which no network here predicts) quadrature on them is not to be trusted.
         """
         points = self.family.component.nodes(*self.components)
-        points = self.family.from_unit(points.reshape(len(self), -1))
+        points = self.family.from_unit(points.reshape(len(self), int(np.prod(points.shape[1:]))))
         low, high = self._bracket()
         span = np.linspace(0, 1, 65) * (high - low)[:, None] + low[:, None]
         points = np.clip(np.concatenate([points, span], axis=1), low[:, None], high[:, None])

@@ -20,7 +20,7 @@ class AffineScaler(eqx.Module):
         """Scale one example, or a batch of them behind the features."""
         shape = (-1, *(1,) * (x.ndim - 1))
         scaled = (x - self.centre.reshape(shape)) / self.scale.reshape(shape)
-        return jnp.clip(jnp.where(jnp.isfinite(scaled), scaled, 0.0), -_LIMIT, _LIMIT)
+        return jnp.clip(jnp.where(jnp.isfinite(scaled), scaled, 0.0), -FARTHEST, FARTHEST)
 
     def only_first(self, n_features: int) -> "AffineScaler":
         """The same scaler for the first features; the others (flags, levels) pass as they are."""
@@ -28,7 +28,7 @@ class AffineScaler(eqx.Module):
         return AffineScaler(jnp.where(scaled, self.centre, 0.0), jnp.where(scaled, self.scale, 1.0))
 
 
-_LIMIT = 20.0
+FARTHEST = 20.0
 """Scaled features are clipped here: far outside training a network's output means nothing."""
 
 

@@ -67,10 +67,10 @@ def dc2(part: str) -> tuple[np.ndarray, np.ndarray]:
 
 def score(pdfs, z) -> dict[str, float]:
     """All metrics of `sfumato evaluate`, without errors."""
-    from sfumato.metrics.evaluation import METRICS, score_objects
+    from sfumato.metrics.evaluation import REDSHIFT_METRICS, score_objects
 
     objects = score_objects(pdfs, z)
-    return {name: metric(objects) for name, metric in METRICS.items()}
+    return {name: metric(objects) for name, metric in REDSHIFT_METRICS.items()}
 
 
 def row(name: str, values: dict[str, float], keys: list[str]) -> None:

@@ -64,7 +64,7 @@ def main():
             max_epochs=3,
             random_state=0,
         ).fit(x[:20_000], y)
-        TabularModel(model, Columns(names, "y"), {}).write(Path(folder, "model"))
+        TabularModel(model, Columns(names, ("y",)), {}).write(Path(folder, "model"))
         program = "from sfumato.cli.main import run; run()"
         predict = [sys.executable, "-c", program, "predict", f"{folder}/model", str(source)]
         predict += ["--keep", "id", "--output", str(target), "--overwrite"]

@@ -20,7 +20,7 @@ from sfumato.cli.main import run
 from sfumato.errors import DataError
 from sfumato.io.tables import open_table
 from sfumato.prediction import Job, predict_tables
-from sfumato.tabular import TabularModel
+from sfumato.tabular import Columns, TabularModel
 
 BANDS = "u,g,r,i,z,y"
 PHOTOMETRY = ["--preset", "photoz", "--bands", BANDS]
@@ -63,7 +63,7 @@ def test_the_main_job_leaves_what_it_says(home):
     np.testing.assert_allclose(table["mean"], pdfs.mean(), atol=2e-3)
     np.testing.assert_allclose(table["q84"], pdfs.quantiles([0.84])[:, 0], atol=5e-3)
     header = json.loads((home / "model" / "model.json").read_text())
-    assert header["columns"]["target"] == "redshift"
+    assert header["columns"]["targets"] == ["redshift"]
     assert header["about"]["rows"] == 1200
     assert "jax" in header["about"]["versions"]
     assert header["parameters"]["random_state"] == 0
@@ -189,7 +189,7 @@ def _job_of(arguments, model):
         "model_about": model.about,
         "tables": [str(arguments[2])],
     }
-    return Job(columns=tuple(columns), keep=("id",), about=about)
+    return Job(columns=Columns(tuple(columns), ("redshift",)), keep=("id",), about=about)
 
 
 def test_chunks_of_another_job_are_not_mixed_in(home, tmp_path, monkeypatch):
@@ -482,7 +482,7 @@ def test_an_input_is_never_the_output(home, tmp_path, capfd):
         lambda h: h["family"].update(n_components=5),
         lambda h: h["family"].update(scale="x"),
         lambda h: h.update(sharpening=None),
-        lambda h: h["columns"].pop("target"),
+        lambda h: h["columns"].pop("targets"),
     ],
 )
 def test_edited_models_are_refused(home, tmp_path, capfd, change):
@@ -513,6 +513,7 @@ def test_public_names_and_floors_are_decisions():
     import sfumato
 
     assert set(sfumato.__all__) == {
+        "ConformalRecalibration",
         "CountPDFs",
         "GridPDFs",
         "JointPDFs",
@@ -520,8 +521,10 @@ def test_public_names_and_floors_are_decisions():
         "MDNRegressor",
         "ParametricPDFs",
         "concatenate",
+        "importance_weights",
         "read_model",
         "read_pdfs",
+        "tune",
         "write_model",
         "write_pdfs",
     }

@@ -32,7 +32,7 @@ def mixtures(name, *, k, n=6, seed=3):
 
 
 def by_definition(pdfs, row, y):
-    """Integral of (F - step)^2 by Gauss-Legendre, piece by piece between quantiles and the truth."""
+    """Integral of (F - step)^2 by Gauss-Legendre, piece by piece between quantiles."""
     one = pdfs[row]
     levels = special.expit(np.linspace(-26, 26, 300))
     edges = np.unique(np.concatenate([one.quantiles(levels)[0], *one._bracket(), [y]]))

@@ -247,7 +247,9 @@ def test_few_effective_rows_warn_and_say_how_many(method):
     assert caught[0].filename == __file__
 
 
-@pytest.mark.filterwarnings("ignore::sfumato.preprocessing.density_ratio.EffectiveSampleSizeWarning")
+@pytest.mark.filterwarnings(
+    "ignore::sfumato.preprocessing.density_ratio.EffectiveSampleSizeWarning"
+)
 @pytest.mark.parametrize("method", METHODS)
 def test_a_target_beyond_the_training_rows_warns_whatever_the_weights(method):
     train, target, _ = gaussians(2, shift=[0.0, 30.0], scale=1, n_train=500, n_target=500)

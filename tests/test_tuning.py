@@ -35,7 +35,7 @@ class Stub(BaseEstimator):
         self.on_epoch = on_epoch
 
     def fit(self, X, y, sample_weight=None):
-        self.family_ = types.SimpleNamespace(scale=1.0)
+        self.family_ = types.SimpleNamespace(log_jacobian=0.0)
         self.loss_ = float(abs(np.log(self.learning_rate / 3e-3)))
         self.weight_ = sample_weight
         for epoch in range(self.max_epochs if self.on_epoch else 0):

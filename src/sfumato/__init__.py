@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sfumato.classification import MDNClassifier as MDNClassifier
+    from sfumato.conformal import ConformalRecalibration as ConformalRecalibration
     from sfumato.io.pdfs import read_pdfs as read_pdfs
     from sfumato.io.pdfs import write_pdfs as write_pdfs
     from sfumato.pdfs import CountPDFs as CountPDFs
@@ -13,11 +14,14 @@ if TYPE_CHECKING:
     from sfumato.pdfs import JointPDFs as JointPDFs
     from sfumato.pdfs import ParametricPDFs as ParametricPDFs
     from sfumato.pdfs import concatenate as concatenate
+    from sfumato.preprocessing.density_ratio import importance_weights as importance_weights
     from sfumato.regression import MDNRegressor as MDNRegressor
     from sfumato.tabular import read_model as read_model
     from sfumato.tabular import write_model as write_model
+    from sfumato.tuning import tune as tune
 
 _HOMES = {
+    "ConformalRecalibration": "sfumato.conformal",
     "CountPDFs": "sfumato.pdfs",
     "GridPDFs": "sfumato.pdfs",
     "JointPDFs": "sfumato.pdfs",
@@ -25,13 +29,16 @@ _HOMES = {
     "MDNRegressor": "sfumato.regression",
     "ParametricPDFs": "sfumato.pdfs",
     "concatenate": "sfumato.pdfs",
+    "importance_weights": "sfumato.preprocessing.density_ratio",
     "read_model": "sfumato.tabular",
     "read_pdfs": "sfumato.io.pdfs",
+    "tune": "sfumato.tuning",
     "write_model": "sfumato.tabular",
     "write_pdfs": "sfumato.io.pdfs",
 }
 
 __all__ = [
+    "ConformalRecalibration",
     "CountPDFs",
     "GridPDFs",
     "JointPDFs",
@@ -39,8 +46,10 @@ __all__ = [
     "MDNRegressor",
     "ParametricPDFs",
     "concatenate",
+    "importance_weights",
     "read_model",
     "read_pdfs",
+    "tune",
     "write_model",
     "write_pdfs",
 ]

@@ -10,7 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
 from sfumato._compilation import use_compilation_cache
-from sfumato.estimator import DensityEstimator, check_options, check_weights
+from sfumato.estimator import N_DRAWS, DensityEstimator, check_options, check_weights
 from sfumato.families import MixtureFamily, bound_component
 from sfumato.pdfs import CountPDFs
 from sfumato.preprocessing import FeatureTransform
@@ -146,7 +146,7 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
         return self
 
     def predict_pdfs(
-        self, X: ArrayLike, *, X_err: ArrayLike | None = None, n_draws: int = 16
+        self, X: ArrayLike, *, X_err: ArrayLike | None = None, n_draws: int = N_DRAWS
     ) -> CountPDFs:
         """Predicted distributions over the indices of `classes_`, with a member axis."""
         return self._pdfs(X, X_err, n_draws)

@@ -54,6 +54,9 @@ from sfumato.uncertainty.strategies import strategy_of
 CHUNK_ROWS = 65_536
 """Rows handed to one call of the compiled prediction."""
 
+N_DRAWS = 16
+"""Draws of features with measurement errors that a prediction averages over."""
+
 
 class DensityEstimator(BaseEstimator):
     """Training and prediction of mixture densities; the arguments are those of `MDNRegressor`."""
@@ -145,6 +148,7 @@ class DensityEstimator(BaseEstimator):
         train_rows, valid_rows = member_rows(folds, n_members=n_networks)
         batch_size, max_epochs = _schedule(options, train_rows.shape[1])
         n_batches = -(-train_rows.shape[1] // batch_size)
+        self.n_epochs_planned_ = max_epochs
 
         def penalty(member: Any) -> jax.Array:
             own = strategy.penalty(member, n_rows=train_rows.shape[1])
@@ -229,7 +233,7 @@ class DensityEstimator(BaseEstimator):
         )
 
     def predict_parameters(
-        self, X: ArrayLike, *, X_err: ArrayLike | None = None, n_draws: int = 16
+        self, X: ArrayLike, *, X_err: ArrayLike | None = None, n_draws: int = N_DRAWS
     ) -> HostParams:
         """Parameters (n, m, K) of the predicted mixtures, single precision, recalibrated.
 

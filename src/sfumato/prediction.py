@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sfumato.errors import DataError, IncompatibleError
+from sfumato.estimator import N_DRAWS
 from sfumato.io._files import read_json, whole, write_json
 from sfumato.io.models import versions
 from sfumato.io.pdfs import COLUMN, family_header, pdf_column, with_header
 from sfumato.io.tables import TableFile, batches, matrix
-from sfumato.pdfs import ParametricPDFs, summarise
+from sfumato.pdfs import make_pdfs, summarise
 from sfumato.pdfs.statistics import parse_statistic
 from sfumato.regression import MDNRegressor
+from sfumato.tabular import Columns, feature_rows
 
 CHUNK_ROWS = 131_072
 """Objects of one chunk: what an interruption can cost at most."""
@@ -39,14 +41,14 @@ class Job:
 
     Parameters
     ----------
-    columns : the model's columns, in order.
+    columns : the columns of these tables that stand for the model's.
     keep : columns carried over to the output.
     statistics : names of statistics to add (see `sfumato.pdfs.summarise`).
     precision : 16 or 32 bits a parameter.
     about : provenance for the header of the output.
     """
 
-    columns: tuple[str, ...]
+    columns: Columns
     keep: tuple[str, ...] = ()
     statistics: tuple[str, ...] = ()
     precision: int = 16
@@ -66,7 +68,7 @@ class Job:
             (str(t.path.resolve()), t.group, t.path.stat().st_size, t.path.stat().st_mtime_ns)
             for t in tables
         ]
-        options = [self.columns, self.keep, self.statistics, self.precision, self.about]
+        options = [asdict(self.columns), self.keep, self.statistics, self.precision, self.about]
         values = [options, inputs, CHUNK_ROWS, versions()]
         return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()
 
@@ -96,7 +98,7 @@ def predict_tables(
         written.
     """
     for table in tables:
-        table.require([*job.columns, *job.keep])
+        table.require([*job.columns.features, *job.columns.noise, *job.keep])
         if table.path.resolve() == output.resolve():
             raise DataError(f"{output} is one of the input tables. Choose another --output.")
     if output.suffix not in (".parquet", ".pq"):
@@ -113,7 +115,9 @@ def predict_tables(
             shutil.rmtree(parts)
         raise
     header = family_header(
-        model.family_, n_members=model.network_.n_members, precision=job.precision
+        model.family_,
+        n_members=model.network_.n_members * (N_DRAWS if job.columns.noise else 1),
+        precision=job.precision,
     ) | {"about": job.about or {}}
     _join(parts, output, header)
     shutil.rmtree(parts)
@@ -155,7 +159,7 @@ def _run(
 
     The next chunk is read while one is predicted; only one at a time is unfinished.
     """
-    wanted = [*dict.fromkeys([*job.columns, *job.keep])]
+    wanted = [*dict.fromkeys([*job.columns.features, *job.columns.noise, *job.keep])]
     names = ", ".join(str(table.path) for table in tables)
     chunks = _chunks(tables, wanted, start=done)
     row, index = done, len(_finished(parts))
@@ -195,8 +199,11 @@ def _chunks(
 
 def _predict(model: MDNRegressor, rows: pa.Table, job: Job, where: tuple[str, int]) -> pa.Table:
     """The output's columns for some rows; `where` names files and first row for messages."""
-    values = matrix(rows, job.columns, path=where[0], first_row=where[1])
-    pdfs = ParametricPDFs(model.family_, model.predict_parameters(values))
+    values = feature_rows(rows, job.columns, path=where[0], first_row=where[1])
+    noise = None
+    if job.columns.noise:
+        noise = matrix(rows, job.columns.noise, path=where[0], first_row=where[1])
+    pdfs = make_pdfs(model.family_, model.predict_parameters(values, X_err=noise))
     columns = {name: rows[name] for name in job.keep} | summarise(pdfs, job.statistics)
     return pa.table({**columns, COLUMN: pdf_column(pdfs, precision=job.precision)})
 

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, check_random_state, valida
 
 from sfumato._compilation import use_compilation_cache
 from sfumato.errors import DataError, choose
-from sfumato.estimator import DensityEstimator, check_options, check_weights
+from sfumato.estimator import N_DRAWS, DensityEstimator, check_options, check_weights
 from sfumato.families import MixtureFamily, bound_component
 from sfumato.families.table import REGRESSION, check_support, choose_family
 from sfumato.pdfs import GridPDFs, density_of
@@ -212,7 +212,7 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         return self
 
     def predict_pdfs(
-        self, X: ArrayLike, *, X_err: ArrayLike | None = None, n_draws: int = 16
+        self, X: ArrayLike, *, X_err: ArrayLike | None = None, n_draws: int = N_DRAWS
     ) -> Any:
         """Predicted distributions of the target, in its own units, one per row of X (n, c).
 

@@ -22,6 +22,7 @@ from sfumato.io.models import (
 )
 from sfumato.io.tables import TableFile, matrix, read_table
 from sfumato.pdfs import GridPDFs
+from sfumato.preprocessing.density_ratio import importance_weights
 from sfumato.regression import MDNRegressor
 from sfumato.uncertainty.strategies import STRATEGIES
 
@@ -35,15 +36,29 @@ class Columns:
     Parameters
     ----------
     features : in the order the estimator takes them.
-    target : the column to predict.
+    targets : the columns to predict: one, or the coordinates of a vector.
     weight : the column of row weights, if any.
     errors : those of `features` that are measurement errors and may not be negative.
+    categorical : those of `features` that hold words or codes.
+    noise : columns of the standard deviations of all features, in their order, or none.
     """
 
     features: tuple[str, ...]
-    target: str
+    targets: tuple[str, ...]
     weight: str | None = None
     errors: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    noise: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> str:
+        """The targets in words."""
+        return ", ".join(self.targets)
+
+    @property
+    def categorical_indices(self) -> tuple[int, ...]:
+        """Places of the categorical columns among the features."""
+        return tuple(self.features.index(name) for name in self.categorical)
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,7 @@ class TrainingData:
     X: np.ndarray
     y: np.ndarray
     weight: np.ndarray | None
+    X_err: np.ndarray | None
     n_dropped: int
     sources: list[str] = field(default_factory=list)
 
@@ -74,29 +90,55 @@ def load_training(
         somewhere or constant; there are fewer than 20 rows.
     """
     extra = [columns.weight] if columns.weight else []
-    wanted = [*columns.features, columns.target, *extra]
+    wanted = [*columns.features, *columns.targets, *columns.noise, *extra]
     repeated = [name for name in wanted if wanted.count(name) > 1]
     if repeated:
         message = f"Column {repeated[0]!r} is asked for twice, as feature, error, target or weight"
         raise IncompatibleError(f"{message}. Each column can have one meaning.")
-    blocks = []
+    where = str(tables[0].path)
+    blocks, rest = [], []
     for table in tables:
-        values = matrix(read_table(table, wanted), wanted, path=table.path)
-        _check_errors(values, columns, path=table.path)
-        blocks.append(values)
-    values = np.concatenate(blocks)
-    values, n_dropped = _without_missing_targets(
-        values, columns, where=str(tables[0].path), drop=drop_missing_targets
-    )
-    n_features = len(columns.features)
-    X, y = values[:, :n_features], values[:, n_features]
-    _check_rows(X, y, columns, where=str(tables[0].path))
-    weight = values[:, -1] if columns.weight else None
+        batch = read_table(table, wanted)
+        X = feature_rows(batch, columns, path=table.path)
+        _check_errors(X, columns, path=table.path)
+        blocks.append(X)
+        rest.append(matrix(batch, wanted[len(columns.features) :], path=table.path))
+    X, other = np.concatenate(blocks), np.concatenate(rest)
+    d, c = len(columns.targets), len(columns.noise)
+    kept, n_dropped = _with_targets(other[:, :d], columns, where=where, drop=drop_missing_targets)
+    X, other = X[kept], other[kept]
+    _check_rows(X, other[:, :d], columns, where=where)
+    weight = other[:, -1] if columns.weight else None
     if weight is not None and not np.all(np.isfinite(weight) & (weight >= 0)):
         row = int(np.argmax(~(np.isfinite(weight) & (weight >= 0)))) + 1
-        message = f"{tables[0].path}: weight {columns.weight!r} is negative or missing in row {row}"
+        message = f"{where}: weight {columns.weight!r} is negative or missing in row {row}"
         raise DataError(f"{message}. Weights must be at least 0.")
-    return TrainingData(X, y, weight, n_dropped, [str(table.path) for table in tables])
+    y = other[:, 0] if d == 1 else other[:, :d]
+    X_err = other[:, d : d + c] if c else None
+    return TrainingData(X, y, weight, X_err, n_dropped, [str(table.path) for table in tables])
+
+
+def feature_rows(
+    batch: Any, columns: Columns, *, path: Path | str = "table", first_row: int = 0
+) -> np.ndarray:
+    """Features of some rows, (n, c): numbers, or objects where a column is categorical.
+
+    Raises
+    ------
+    DataError
+        A cell of a column that is not categorical is not a number.
+    """
+    numeric = [name for name in columns.features if name not in columns.categorical]
+    numbers = matrix(batch, numeric, path=path, first_row=first_row)
+    if not columns.categorical:
+        return numbers
+    out = np.empty((len(numbers), len(columns.features)), dtype=object)
+    for index, name in enumerate(columns.features):
+        if name in columns.categorical:
+            out[:, index] = batch[name].to_pylist()
+        else:
+            out[:, index] = numbers[:, numeric.index(name)]
+    return out
 
 
 def _check_errors(values: np.ndarray, columns: Columns, *, path: Path) -> None:
@@ -110,35 +152,37 @@ def _check_errors(values: np.ndarray, columns: Columns, *, path: Path) -> None:
             raise DataError(f"{where}. Errors must be at least 0, or missing.")
 
 
-def _without_missing_targets(
-    values: np.ndarray, columns: Columns, *, where: str, drop: bool
+def _with_targets(
+    targets: np.ndarray, columns: Columns, *, where: str, drop: bool
 ) -> tuple[np.ndarray, int]:
-    target = values[:, len(columns.features)]
-    missing = ~np.isfinite(target)
-    n_missing = int(missing.sum())
-    if n_missing == target.size:
+    """Which rows have all their targets (n,), and how many have not."""
+    kept = np.asarray(np.isfinite(targets).all(axis=1))
+    n_missing = int(np.sum(~kept))
+    if n_missing == len(targets):
         raise DataError(f"{where}: the target {columns.target!r} is missing in every row.")
     if n_missing and not drop:
-        row = int(np.argmax(missing)) + 1
+        row = int(np.argmin(kept)) + 1
         message = f"{where}: the target {columns.target!r} is missing in {n_missing} rows"
         raise DataError(f"{message}, first in row {row}. Fill them, or pass --drop-missing.")
     if n_missing:
         warnings.warn(
             f"Left out {n_missing} rows whose target {columns.target!r} is missing.", stacklevel=3
         )
-    return values[~missing], n_missing
+    return kept, n_missing
 
 
-def _check_rows(X: np.ndarray, y: np.ndarray, columns: Columns, *, where: str) -> None:
-    if len(y) < FEWEST_ROWS:
-        raise DataError(f"{where}: {len(y)} rows; at least {FEWEST_ROWS} are needed to train.")
-    if np.ptp(y) == 0:
-        message = f"{where}: the target {columns.target!r} is constant ({y[0]:g})"
+def _check_rows(X: np.ndarray, targets: np.ndarray, columns: Columns, *, where: str) -> None:
+    if len(targets) < FEWEST_ROWS:
+        raise DataError(f"{where}: {len(targets)} rows; at least {FEWEST_ROWS} are needed.")
+    constant = np.ptp(targets, axis=0) == 0
+    if constant.any():
+        index = int(np.argmax(constant))
+        message = f"{where}: the target {columns.targets[index]!r} is constant"
+        message = f"{message} ({targets[0, index]:g})"
         raise DataError(f"{message}; there is nothing to learn. Check --target.")
-    empty = ~np.isfinite(X).any(axis=0)
-    if empty.any():
-        name = columns.features[int(np.argmax(empty))]
-        raise DataError(f"{where}: column {name!r} has no value in any row. Leave it out.")
+    for index, name in enumerate(columns.features):
+        if name not in columns.categorical and not np.isfinite(X[:, index].astype(float)).any():
+            raise DataError(f"{where}: column {name!r} has no value in any row. Leave it out.")
 
 
 def check_finite(X: np.ndarray, columns: Columns, *, where: str) -> None:
@@ -149,12 +193,30 @@ def check_finite(X: np.ndarray, columns: Columns, *, where: str) -> None:
     DataError
         A value is missing; the message names its column and row.
     """
-    bad = ~np.isfinite(X)
-    if bad.any():
-        row, column = (int(index[0]) for index in np.nonzero(bad))
-        name = columns.features[column]
-        message = f"{where}: column {name!r} is missing in row {row + 1}"
-        raise DataError(f"{message}. Fill it, or use --preset photoz for magnitudes.")
+    for index, name in enumerate(columns.features):
+        if name in columns.categorical:
+            continue
+        bad = ~np.isfinite(X[:, index].astype(float))
+        if bad.any():
+            message = f"{where}: column {name!r} is missing in row {int(np.argmax(bad)) + 1}"
+            cure = "Fill it, pass --missing flag, or use --preset photoz for magnitudes"
+            raise DataError(f"{message}. {cure}.")
+
+
+def shifted_weights(data: TrainingData, columns: Columns, target: TableFile) -> np.ndarray:
+    """Weights of the training rows for predicting the rows of another table (n,).
+
+    Raises
+    ------
+    DataError, IncompatibleError
+        As `importance_weights`; columns that are categorical are left out of the comparison.
+    """
+    names = [name for name in columns.features if name not in columns.categorical]
+    places = [columns.features.index(name) for name in names]
+    target.require(names)
+    rows = matrix(read_table(target, names), names, path=target.path)
+    found = importance_weights(data.X[:, places].astype(float), rows)
+    return found.weights if data.weight is None else found.weights * data.weight
 
 
 # -- kept in a folder ------------------------------------------------------------------------------
@@ -187,8 +249,10 @@ class TabularModel:
         regressor = _restored(path, header, arrays)
         with _damage(path):
             stored = header["columns"]
-            names = tuple(stored["features"]), stored["target"], stored["weight"]
-            columns = Columns(*names, errors=tuple(stored["errors"]))
+            lists: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()
+            }
+            columns = Columns(**lists)
             return cls(regressor, columns, header["about"])
 
 
@@ -220,7 +284,7 @@ def write_model(
         parameters=parameters,
     )
     header["estimator"] = type(regressor).__name__
-    header["columns"] = None if columns is None else dict(vars(columns))
+    header["columns"] = None if columns is None else asdict(columns)
     header["n_features_in"] = vars(regressor)["n_features_in_"]
     header["levels"] = [[column, words] for column, words in regressor.levels_.items()]
     names = getattr(regressor, "feature_names_in_", None)

@@ -195,10 +195,10 @@ def _reporter(trial: Any, model: Any) -> Callable[[int, float, float], None]:
 
     def on_epoch(epoch: int, train_loss: float, valid_loss: float) -> None:
         nonlocal last
-        step = STEPS * (epoch + 1) // model.max_epochs
+        step = STEPS * (epoch + 1) // (model.max_epochs or model.n_epochs_planned_)
         if last < step < STEPS:
             last = step
-            _report(trial, valid_loss + np.log(model.family_.scale), step=step)
+            _report(trial, valid_loss - model.family_.log_jacobian, step=step)
 
     return on_epoch
 

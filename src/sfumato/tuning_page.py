@@ -30,7 +30,7 @@ def write_page(result: TuningResult, path: str | Path) -> None:
         drawn.update_layout(title=None, template="plotly_white", margin={"t": 50})
         # the library is 5 MB: only the first figure brings it
         options = {"include_plotlyjs": index == 0, "div_id": f"figure-{index}"}
-        page.parts.append(drawn.to_html(full_html=False, default_height="480px", **options))
+        page.html(drawn.to_html(full_html=False, default_height="480px", **options))
     page.heading("Best ten trials")
     header = [name for name in rows[0] if name not in ("state", "error")]
     page.table(header, [[_shown(row[name]) for name in header] for row in rows[:10]])

@@ -13,7 +13,18 @@ from sfumato import __version__
 from sfumato._compilation import use_compilation_cache
 from sfumato.cli._console import console, errors
 
-VERBS = ("simulate", "fit", "predict", "evaluate", "stack", "plot", "export", "study", "info")
+VERBS = (
+    "simulate",
+    "fit",
+    "tune",
+    "predict",
+    "evaluate",
+    "stack",
+    "plot",
+    "export",
+    "study",
+    "info",
+)
 
 # typer carries its own copy of click in some versions and not in others
 _CLICK_ERRORS: Any = tuple(

@@ -10,12 +10,12 @@ from sfumato.cli._options import Overwrite, PDFs, numbers
 from sfumato.errors import choose
 from sfumato.io._files import check_output
 from sfumato.io.pdfs import open_pdfs
-from sfumato.photoz.report import PLOTS, draw
+from sfumato.report import PLOTS, draw
 
 
 def plot(
     pdfs: PDFs,
-    kind: Annotated[str, typer.Option(help="pdfs, pit, points or coverage.")] = "pdfs",
+    kind: Annotated[str, typer.Option(help="pdfs, pit, reliability, points or coverage.")] = "pdfs",
     rows: Annotated[
         str | None, typer.Option(help="Rows, from 0, for `--kind pdfs` [first six].")
     ] = None,

@@ -1,5 +1,6 @@
 """``sfumato predict``: PDFs for tables of any length."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from sfumato.io._files import check_output
 from sfumato.io.models import archive_digest
 from sfumato.photoz.features import PhotometryFeatures
 from sfumato.prediction import Job, predict_tables
-from sfumato.tabular import TabularModel
+from sfumato.tabular import Columns, TabularModel
 
 MODEL_HELP = "Folder written by `sfumato fit`."
 
@@ -63,6 +64,7 @@ def predict(
             "model_sha256": archive_digest(model),
             "model_about": fitted.about,
             "tables": [str(t) for t in tables],
+            "features": getattr(fitted.regressor.features, "kind", None),
         },
     )
     with progress() as bar:
@@ -75,11 +77,11 @@ def predict(
     console.print(f"PDFs written to {output}")
 
 
-def _columns(fitted: TabularModel, magnitude: str | None, error: str | None) -> tuple[str, ...]:
+def _columns(fitted: TabularModel, magnitude: str | None, error: str | None) -> Columns:
     """The model's columns, or their counterparts in a table that names them otherwise."""
     columns = fitted.columns
     if magnitude is None and error is None:
-        return columns.features
+        return columns
     features = fitted.regressor.features
     if not isinstance(features, PhotometryFeatures):
         raise IncompatibleError("--magnitude and --error need a model of photometry.")
@@ -91,4 +93,4 @@ def _columns(fitted: TabularModel, magnitude: str | None, error: str | None) -> 
         raise IncompatibleError("--error: the model was fitted without errors. Leave it out.")
     if error is not None:
         errors = band_columns(error, features.bands, option="--error")
-    return values + errors
+    return replace(columns, features=values + errors, errors=errors)

@@ -120,12 +120,12 @@ class VectorComponent:
     def admits(self, u: np.ndarray) -> np.ndarray:
         """Which rows (n, d) lie in the support."""
         low, _ = self.support
-        inside = np.isfinite(u).all(axis=1) & (u >= low).all(axis=1)
+        inside = np.asarray(np.isfinite(u).all(axis=1) & (u >= low).all(axis=1))
         total = np.sum(np.where(np.isfinite(u), u, 0.0), axis=1)
         if self.name == "dirichlet":
             return np.asarray(inside & (np.abs(total - 1) < 1e-4))
         if self.needs_trials:
-            return inside & (u == np.round(u)).all(axis=1) & (total == self.trials)
+            return np.asarray(inside & (u == np.round(u)).all(axis=1) & (total == self.trials))
         return inside
 
     def log_density(self, u: np.ndarray, *params: np.ndarray) -> np.ndarray:

@@ -106,6 +106,13 @@ class PDFsFile:
         return self.table.n_rows
 
     @property
+    def is_vector(self) -> bool:
+        """Whether the target has several coordinates."""
+        if self.header["object"] == "grid":
+            return False
+        return family_from_dict(self.header).kind == "vector"
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Names of the ordinary columns."""
         return tuple(name for name in self.table.columns if name != COLUMN)

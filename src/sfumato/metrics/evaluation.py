@@ -1,14 +1,14 @@
 """Everything of a set of PDFs against the truth: per object, over any rows, with errors."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sfumato.metrics import calibration, point, scores
-from sfumato.pdfs import AbstractPDFs, summarise
+from sfumato.metrics import calibration, intervals, joint, point, scores
+from sfumato.pdfs import AbstractPDFs, JointPDFs, summarise
 
 TOMOGRAPHIC_EDGES = (0.0, 0.4, 0.7, 1.0, 1.4, 3.1)
 
@@ -16,6 +16,9 @@ TOMOGRAPHIC_EDGES = (0.0, 0.4, 0.7, 1.0, 1.4, 3.1)
 @dataclass(frozen=True)
 class ObjectScores:
     """What each object contributes, arrays (n,): the only thing averages are made of.
+
+    `low` and `high` are the 5 and 95 % quantiles; for counts the CDE loss is the quadratic score
+    and the PIT is randomised.
 
     Truths outside a PDF's support have ``log_score`` -inf; `n_outside` counts them and the mean
     log-score is over the others.
@@ -27,8 +30,11 @@ class ObjectScores:
     cde_loss: np.ndarray
     pit: np.ndarray
     mean: np.ndarray
+    std: np.ndarray
     mode: np.ndarray
     median: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
     def __len__(self) -> int:
         return self.truth.size
@@ -41,7 +47,7 @@ def score_objects(pdfs: AbstractPDFs, truth: ArrayLike) -> ObjectScores:
     """Scores, PIT and point estimates of each object."""
     true = np.asarray(truth, float)
     crps, cde_loss = scores.crps_and_cde(pdfs, true)
-    points = summarise(pdfs, ["mode", "median"])
+    points = summarise(pdfs, ["mode", "median", "q5", "q95"])
     return ObjectScores(
         true,
         pdfs.log_prob(true),
@@ -49,8 +55,8 @@ def score_objects(pdfs: AbstractPDFs, truth: ArrayLike) -> ObjectScores:
         cde_loss,
         pdfs.pit(true),
         pdfs.mean(),
-        np.asarray(points["mode"], float),
-        np.asarray(points["median"], float),
+        pdfs.std(),
+        *(np.asarray(points[name], float) for name in ("mode", "median", "q5", "q95")),
     )
 
 
@@ -71,34 +77,57 @@ def _tomographic(objects: ObjectScores) -> float:
     )
 
 
+def _pinball(objects: ObjectScores) -> float:
+    """Mean pinball loss of the three quantiles that are kept."""
+    quantiles = np.stack([objects.low, objects.median, objects.high], axis=1)
+    return float(np.mean(intervals.pinball_losses(quantiles, [0.05, 0.5, 0.95], objects.truth)))
+
+
 METRICS: dict[str, Callable[[ObjectScores], float]] = {
     "log_score": lambda o: float(np.mean(o.log_score[np.isfinite(o.log_score)])),
     "crps": lambda o: float(o.crps.mean()),
     "cde_loss": lambda o: float(o.cde_loss.mean()),
+    "pinball": _pinball,
+    "interval_score_90": lambda o: float(
+        np.mean(intervals.interval_scores(o.low, o.high, o.truth, level=0.9))
+    ),
     "pit_ks": lambda o: calibration.pit_ks(o.pit),
     "pit_cvm": lambda o: calibration.pit_cvm(o.pit),
     "pit_ad": lambda o: calibration.pit_ad(o.pit),
     "pit_outliers": lambda o: calibration.pit_outlier_rate(o.pit),
     "coverage_68": lambda o: calibration.coverage(o.pit, 0.68),
+    "coverage_90": lambda o: calibration.coverage(o.pit, 0.90),
     "coverage_95": lambda o: calibration.coverage(o.pit, 0.95),
+    "sharpness": lambda o: intervals.sharpness(o.std),
+    "rmse": lambda o: point.rmse(o.mean, o.truth),
+    "stack_mean_offset": lambda o: float(o.mean.mean() - o.truth.mean()),
+}
+"""What is reported of any target; point errors are of the mean, in the target's units."""
+
+REDSHIFT_METRICS: dict[str, Callable[[ObjectScores], float]] = METRICS | {
     "bias": lambda o: point.bias(_delta(o)),
     "sigma_mad": lambda o: point.sigma_mad(_delta(o)),
     "outlier_fraction": lambda o: point.outlier_fraction(_delta(o)),
     "outlier_fraction_lsst": lambda o: point.outlier_fraction_lsst(_delta(o)),
-    "rmse": lambda o: point.rmse(o.mean, o.truth),
-    "stack_mean_offset": lambda o: float(o.mean.mean() - o.truth.mean()),
     "tomographic_rms": _tomographic,
 }
-"""The one table of what is reported. Point metrics are of the mode, in (z_p - z) / (1 + z)."""
+"""What is reported of redshifts besides: errors of the mode, in (z_p - z) / (1 + z)."""
+
+Metrics = Mapping[str, Callable[[ObjectScores], float]]
 
 
 def evaluate(
-    objects: ObjectScores, *, n_bootstrap: int = 100, random_state: int = 0
+    objects: ObjectScores,
+    *,
+    metrics: Metrics = METRICS,
+    n_bootstrap: int = 100,
+    random_state: int = 0,
 ) -> dict[str, dict[str, float]]:
     """Every metric with its bootstrap standard error.
 
     Parameters
     ----------
+    metrics : a table such as `METRICS` or `REDSHIFT_METRICS`.
     n_bootstrap : resamplings of the objects; 0 leaves the errors out (NaN).
 
     Returns
@@ -110,7 +139,7 @@ def evaluate(
         objects[rng.integers(len(objects), size=len(objects))] for _ in range(n_bootstrap)
     ]
     out: dict[str, dict[str, float]] = {}
-    for name, metric in METRICS.items():
+    for name, metric in metrics.items():
         draws = [metric(sample) for sample in resamplings]
         error = float(np.std(draws, ddof=1)) if n_bootstrap > 1 else float("nan")
         out[name] = {"value": metric(objects), "error": error}
@@ -121,7 +150,12 @@ def evaluate(
 
 
 def in_bins(
-    objects: ObjectScores, by: ArrayLike, edges: ArrayLike, *, n_bootstrap: int = 100
+    objects: ObjectScores,
+    by: ArrayLike,
+    edges: ArrayLike,
+    *,
+    metrics: Metrics = METRICS,
+    n_bootstrap: int = 100,
 ) -> list[dict]:
     """`evaluate` within bins of a quantity (n,); bins with fewer than 10 objects are left out."""
     values, bounds = np.asarray(by, float), np.asarray(edges, float)
@@ -129,7 +163,7 @@ def in_bins(
     for low, high in itertools.pairwise(bounds):
         inside = (values >= low) & (values < high)
         if inside.sum() >= 10:
-            result = evaluate(objects[inside], n_bootstrap=n_bootstrap)
+            result = evaluate(objects[inside], metrics=metrics, n_bootstrap=n_bootstrap)
             rows.append({"low": float(low), "high": float(high), "metrics": result})
     return rows
 
@@ -141,3 +175,39 @@ def quantile_edges(values: ArrayLike, *, n_bins: int = 5) -> np.ndarray:
     edges = np.unique(np.quantile(finite, np.linspace(0, 1, n_bins + 1)))
     edges[-1] = np.nextafter(edges[-1], np.inf)
     return edges
+
+
+def evaluate_joint(
+    pdfs: JointPDFs, truth: ArrayLike, *, n_draws: int = 200, random_state: int = 0
+) -> dict[str, dict[str, float]]:
+    """Metrics of vector targets from their density and from joint draws.
+
+    Parameters
+    ----------
+    truth : (n, d) true values.
+    n_draws : draws of each object.
+
+    Returns
+    -------
+    By metric, ``{"value": ..., "error": ...}``: log-score, energy and variogram scores with their
+    standard errors; the TARP distance and the p-value of the ranks of each coordinate without.
+    """
+    true = np.asarray(truth, float)
+    draws = pdfs.sample(n_draws, random_state=random_state)
+    each = {
+        "log_score": pdfs.log_prob(true),
+        "energy_score": joint.energy_scores(draws, true),
+        "variogram_score": joint.variogram_scores(draws, true),
+    }
+    out = {
+        name: {"value": float(v.mean()), "error": float(v.std(ddof=1) / np.sqrt(v.size))}
+        for name, v in each.items()
+    }
+    pvalues = joint.sbc_pvalues(joint.sbc_ranks(draws, true), n_draws)
+    single = {
+        "tarp_distance": joint.tarp_distance(draws, true),
+        **{f"sbc_pvalue_{index + 1}": float(p) for index, p in enumerate(pvalues)},
+        "rmse": float(np.sqrt(np.mean((pdfs.mean() - true) ** 2))),
+        "n": float(len(pdfs)),
+    }
+    return out | {name: {"value": v, "error": float("nan")} for name, v in single.items()}

@@ -104,7 +104,7 @@ class CountPDFs(ParametricPDFs):
 
     # -- probabilities as a table ---------------------------------------------------------------
 
-    def _tabulated(self, log_p: np.ndarray) -> "CountPDFs":
+    def tabulated(self, log_p: np.ndarray) -> "CountPDFs":
         """PDFs on the whole numbers from 0 whose log-probabilities are the rows of `log_p`."""
         family = MixtureFamily(
             bound_component("categorical", n_classes=log_p.shape[1]), log_p.shape[1]
@@ -123,7 +123,7 @@ class CountPDFs(ParametricPDFs):
         points = np.arange(int(self.default_grid()[-1]) + 1, dtype=float)
         ratio = self._prior_ratio(points, new_prior, training_prior)
         with np.errstate(divide="ignore"):
-            return self._tabulated(np.log(self.pdf(points) * ratio))
+            return self.tabulated(np.log(self.pdf(points) * ratio))
 
     def stack(
         self, weights: ArrayLike | None = None, *, grid: ArrayLike | None = None
@@ -134,4 +134,4 @@ class CountPDFs(ParametricPDFs):
             return exact
         points = np.arange(int(np.max(np.asarray(grid))) + 1, dtype=float)
         with np.errstate(divide="ignore"):
-            return self._tabulated(np.log(shares(weights, len(self)) @ self.pdf(points))[None])
+            return self.tabulated(np.log(shares(weights, len(self)) @ self.pdf(points))[None])

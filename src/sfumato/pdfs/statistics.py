@@ -12,6 +12,7 @@ import numpy as np
 
 from sfumato.pdfs._base import AbstractPDFs
 from sfumato.pdfs._kernels import summarise_beta
+from sfumato.pdfs.joint import JointPDFs
 from sfumato.pdfs.parametric import ParametricPDFs
 
 _QUANTILE = re.compile(r"q(\d+(?:\.\d+)?)")
@@ -45,8 +46,8 @@ def parse_statistic(name: str) -> Statistic:
     return Statistic(name, level)
 
 
-def summarise(pdfs: AbstractPDFs, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Statistics (n,) by name, in units of the target.
+def summarise(pdfs: AbstractPDFs | JointPDFs, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Statistics (n,) by name, in units of the target; of vectors, as ``mean_1``, ``mean_2``, ...
 
     Raises
     ------
@@ -54,6 +55,8 @@ def summarise(pdfs: AbstractPDFs, names: Sequence[str]) -> dict[str, np.ndarray]
         A name is unknown.
     """
     wanted = [parse_statistic(name) for name in names]
+    if isinstance(pdfs, JointPDFs):
+        return _summarise_vectors(pdfs, wanted)
     out: dict[str, np.ndarray] = {}
     levels = np.array([s.level for s in wanted if s.level is not None])
     needs_density = levels.size or any(s.name == "mode" for s in wanted)
@@ -66,6 +69,15 @@ def summarise(pdfs: AbstractPDFs, names: Sequence[str]) -> dict[str, np.ndarray]
             out["mode"] = mode
         else:
             out[statistic.name] = getattr(pdfs, statistic.name)()
+    return out
+
+
+def _summarise_vectors(pdfs: JointPDFs, wanted: Sequence[Statistic]) -> dict[str, np.ndarray]:
+    """Statistics of every coordinate, the number of the coordinate behind the name."""
+    out = {}
+    for index in range(pdfs.event_size):
+        marginal = summarise(pdfs.marginal(index), [statistic.name for statistic in wanted])
+        out |= {f"{name}_{index + 1}": values for name, values in marginal.items()}
     return out
 
 

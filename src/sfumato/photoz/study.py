@@ -13,7 +13,7 @@ from sfumato.io._files import read_json, whole
 from sfumato.io.pdfs import open_pdfs
 from sfumato.io.tables import matrix, open_table, read_table
 from sfumato.metrics.calibration import pit_ks
-from sfumato.metrics.evaluation import METRICS, ObjectScores, score_objects
+from sfumato.metrics.evaluation import REDSHIFT_METRICS, ObjectScores, score_objects
 from sfumato.pdfs import AbstractPDFs, GridPDFs, ParametricPDFs
 from sfumato.photoz.tomography import bin_stacks
 from sfumato.plots.calibration import figure_coverage, figure_pit
@@ -155,7 +155,7 @@ class _Study:
             self.results.append(DepthResult(label, pdfs, scores))
         page.heading("The numbers")
         rows = [
-            (result.label, *(f"{METRICS[name](result.scores):.4f}" for name in SHOWN))
+            (result.label, *(f"{REDSHIFT_METRICS[name](result.scores):.4f}" for name in SHOWN))
             for result in self.results
         ]
         page.table(("depth", *SHOWN), rows)

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from sfumato.metrics.calibration import coverage
+from sfumato.metrics.intervals import reliability_curve
 from sfumato.plots._style import BAND, CYCLE, INK, new_figure, style
 
 
@@ -25,6 +26,28 @@ def figure_pit(pits: Mapping[str, np.ndarray], *, n_bins: int = 25) -> Figure:
             axes.stairs(height, edges, color=colour, lw=1.6, label=name)
         axes.set(xlabel="PIT, F(truth)", ylabel="density", xlim=(0, 1), ylim=(0, None))
         axes.legend(loc="lower center", ncols=2)
+    return figure
+
+
+def figure_reliability(pits: Mapping[str, np.ndarray]) -> Figure:
+    """Share of PIT values up to each level against the level, by name, and the difference."""
+    with style():
+        figure, grid = new_figure(1, 2, width=9.2, height=3.2)
+        left, right = grid[0]
+        left.plot([0, 1], [0, 1], color=INK, lw=0.8)
+        right.axhline(0, color=INK, lw=0.8)
+        shortest = min(pits.values(), key=len)
+        levels, _, error = reliability_curve(shortest)
+        right.fill_between(
+            levels, -1.96 * error, 1.96 * error, color=BAND, lw=0, label="95 % if calibrated"
+        )
+        for (name, values), colour in zip(pits.items(), CYCLE, strict=False):
+            levels, observed, _ = reliability_curve(values)
+            left.plot(levels, observed, color=colour, label=name)
+            right.plot(levels, observed - levels, color=colour, label=name)
+        left.set(xlabel="level", ylabel="share of PIT values up to it", xlim=(0, 1), ylim=(0, 1))
+        right.set(xlabel="level", ylabel="share minus level", xlim=(0, 1))
+        figure.legend(*right.get_legend_handles_labels(), loc="outside right center")
     return figure
 
 

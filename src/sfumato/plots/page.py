@@ -46,6 +46,10 @@ class Page:
         )
         self.parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
+    def html(self, fragment: str) -> None:
+        """A piece of HTML made by a library, as it is."""
+        self.parts.append(fragment)
+
     def figure(self, figure: Figure, caption: str) -> None:
         """A picture with its caption, embedded as PNG."""
         data = base64.b64encode(png(figure)).decode()

@@ -53,6 +53,32 @@ def figure_points(
     return figure
 
 
+def figure_estimates(estimate: np.ndarray, truth: np.ndarray, *, what: str = "mean") -> Figure:
+    """Predicted against true values of any kind, all objects, and their difference."""
+    low, high = (float(v) for v in np.quantile(truth, [0.001, 0.999]))
+    margin = 0.05 * (high - low) or 1.0
+    edges = np.linspace(low - margin, high + margin, 100)
+    with style():
+        figure, grid = new_figure(1, 2, width=9.2, height=3.8)
+        left, right = grid[0]
+        image = left.hist2d(truth, estimate, bins=[edges, edges], norm=LogNorm(), cmap="Blues")[3]
+        left.plot(edges[[0, -1]], edges[[0, -1]], color=INK, lw=0.8)
+        left.set(xlabel="true value", ylabel=f"{what} of p(y | x)")
+        error = estimate - truth
+        reach = 1.1 * float(np.quantile(np.abs(error), 0.995)) or 1.0
+        right.hist2d(
+            truth,
+            error,
+            bins=[edges, np.linspace(-reach, reach, 100)],
+            norm=LogNorm(),
+            cmap="Blues",
+        )
+        right.axhline(0, color=INK, lw=0.8)
+        right.set(xlabel="true value", ylabel=f"{what} minus truth")
+        figure.colorbar(image, ax=grid, label="objects per cell", shrink=0.7)
+    return figure
+
+
 def figure_data(
     redshift: np.ndarray,
     magnitudes: Mapping[str, np.ndarray],
@@ -82,6 +108,8 @@ _SPOKEN = {
     "bias": "bias, median of $\\Delta z / (1 + z)$",
     "sigma_mad": "$\\sigma_{MAD}$ of $\\Delta z / (1 + z)$",
     "pit_ks": "KS distance of the PIT",
+    "crps": "CRPS",
+    "rmse": "RMSE of the mean",
 }
 
 

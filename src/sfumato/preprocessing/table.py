@@ -5,9 +5,9 @@ stands for a missing level or one that training never saw.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,8 +19,7 @@ Levels = dict[int, list[str]]
 """Sorted levels of each categorical column, by the index of the column."""
 
 
-@dataclass(frozen=True)
-class TableFeatures:
+class TableFeatures(eqx.Module):
     """Numbers first, then a flag for each column with gaps, then one-hot levels.
 
     Parameters
@@ -30,10 +29,10 @@ class TableFeatures:
     flags : numeric columns that had gaps in training.
     """
 
-    n_columns: int
-    categories: tuple[tuple[int, int], ...] = ()
-    flags: tuple[int, ...] = ()
-    kind: str = "table"
+    n_columns: int = eqx.field(static=True)
+    categories: tuple[tuple[int, int], ...] = eqx.field(static=True, default=())
+    flags: tuple[int, ...] = eqx.field(static=True, default=())
+    kind: str = eqx.field(static=True, default="table")
 
     @property
     def numeric(self) -> tuple[int, ...]:
@@ -54,7 +53,8 @@ class TableFeatures:
     def fit(self, x: np.ndarray) -> Self:
         """Flags for the numeric columns of x (n, n_columns) that have gaps."""
         gaps = np.any(~np.isfinite(x), axis=0)
-        return replace(self, flags=tuple(i for i in self.numeric if gaps[i]))
+        flags = tuple(i for i in self.numeric if gaps[i])
+        return type(self)(self.n_columns, self.categories, flags)
 
     def perturb(
         self, x: Float[Array, "c n"], *, key: PRNGKeyArray, noise: Array | float
@@ -74,7 +74,7 @@ class TableFeatures:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields, without the kind."""
-        return {name: value for name, value in asdict(self).items() if name != "kind"}
+        return {"n_columns": self.n_columns, "categories": self.categories, "flags": self.flags}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

@@ -167,7 +167,7 @@ def _model(
     weight = jnp.asarray(task.weight / task.weight.mean(), jnp.float32)
 
     def model() -> None:
-        w = numpyro.sample("w", distributions.Normal(centre, scale).to_event(1))
+        w: Any = numpyro.sample("w", distributions.Normal(centre, scale).to_event(1))
         network = eqx.combine(unravel(w), static)
         numpyro.factor("rows", jnp.sum(weight * network.log_prob(features, targets)))
 

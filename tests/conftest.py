@@ -1,9 +1,15 @@
 """Fixtures shared by all tests: small data, small models, the real catalogues."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
-os.environ.setdefault("SFUMATO_CACHE", "off")
+if "SFUMATO_CACHE" not in os.environ:
+    # the same small programs are compiled again and again: share them, workers included
+    os.environ["SFUMATO_CACHE"] = tempfile.mkdtemp(prefix="sfumato-tests-")
+    atexit.register(shutil.rmtree, os.environ["SFUMATO_CACHE"], ignore_errors=True)
 
 import numpy as np
 import pytest

@@ -142,8 +142,10 @@ class DensityEstimator(BaseEstimator):
         _check_size(strategy, networks)
         check_priors(options.priors or {}, networks)
         keys = jax.random.split(jax.random.key(rng.integers(2**31)), n_networks)
-        networks = eqx.filter_vmap(
-            lambda member, key: strategy.prepare(member, key=key, n_members=n_members)
+        networks = eqx.filter_jit(
+            eqx.filter_vmap(
+                lambda member, key: strategy.prepare(member, key=key, n_members=n_members)
+            )
         )(networks, keys)
         train_rows, valid_rows = member_rows(folds, n_members=n_networks)
         batch_size, max_epochs = _schedule(options, train_rows.shape[1])

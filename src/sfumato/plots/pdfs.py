@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from sfumato.pdfs import AbstractPDFs, ParametricPDFs
+from sfumato.pdfs import AbstractPDFs, CountPDFs, ParametricPDFs
 from sfumato.plots._style import BAND, CYCLE, DEPTHS, INK, TRUTH, new_figure, style
 
 
@@ -18,8 +19,34 @@ def density_range(pdfs: AbstractPDFs, *, n_points: int = 600) -> np.ndarray:
     return np.linspace(max(low - margin, bottom), min(high + margin, top), n_points)
 
 
-def plot_pdf(axes: Axes, pdf: AbstractPDFs, *, truth: float | None, label: str) -> None:
+def plot_counts(axes: Axes, pdf: CountPDFs, *, truth: float | None, label: str) -> None:
+    """One probability function as bars, its 68 % interval dark, with mean and truth."""
+    low, high = pdf.interval(0.68)[0]
+    first, last = pdf.quantiles([0.001, 0.999])[0]
+    numbers = np.arange(first, last + 2)
+    inside = (numbers >= low) & (numbers <= high)
+    colours = np.where(inside, CYCLE[0], BAND)
+    axes.bar(
+        numbers,
+        pdf.pdf(numbers)[0],
+        width=0.8,
+        color=colours,
+        label="p(y | x), dark the 68 % interval",
+    )
+    axes.axvline(pdf.mean()[0], color=INK, lw=1, ls="--", label="mean")
+    if truth is not None:
+        axes.axvline(truth, color=TRUTH, lw=1.2, label="truth")
+    axes.set(title=label, ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def plot_pdf(
+    axes: Axes, pdf: AbstractPDFs, *, truth: float | None, label: str, symbol: str = "y"
+) -> None:
     """One density with its components, 68 % interval, mode, mean and truth."""
+    if isinstance(pdf, CountPDFs):
+        plot_counts(axes, pdf, truth=truth, label=label)
+        return
     grid = density_range(pdf)
     density = pdf.pdf(grid)[0]
     if isinstance(pdf, ParametricPDFs):
@@ -30,7 +57,7 @@ def plot_pdf(axes: Axes, pdf: AbstractPDFs, *, truth: float | None, label: str) 
     low, high = pdf.interval(0.68)[0]
     inside = (grid >= low) & (grid <= high)
     axes.fill_between(grid[inside], density[inside], color=BAND, lw=0, label="68 % interval")
-    axes.plot(grid, density, color=CYCLE[0], label="p(z | x)")
+    axes.plot(grid, density, color=CYCLE[0], label=f"p({symbol} | x)")
     axes.axvline(pdf.mode()[0], color=INK, lw=1, ls=":", label="mode")
     axes.axvline(pdf.mean()[0], color=INK, lw=1, ls="--", label="mean")
     if truth is not None:
@@ -48,6 +75,8 @@ def figure_pdfs(
     """A panel for each of a few objects."""
     n_columns = min(3, len(pdfs))
     n_rows = -(-len(pdfs) // n_columns)
+    symbol = "z" if target.startswith("redshift") else "y"
+    counts = isinstance(pdfs, CountPDFs)
     with style():
         figure, grid = new_figure(n_rows, n_columns, width=3.4 * n_columns, height=2.7 * n_rows)
         for index, axes in enumerate(grid.flat):
@@ -55,11 +84,12 @@ def figure_pdfs(
                 axes.set_visible(False)
                 continue
             value = None if truth is None else float(truth[index])
-            plot_pdf(axes, pdfs[index], truth=value, label=labels[index])
+            plot_pdf(axes, pdfs[index], truth=value, label=labels[index], symbol=symbol)
         for axes in grid[-1]:
             axes.set_xlabel(target)
         for axes in grid[:, 0]:
-            axes.set_ylabel(f"density per unit of {target.split()[-1]}")
+            unit = target.split()[-1]
+            axes.set_ylabel("probability" if counts else f"density per unit of {unit}")
         handles, names = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside upper center", ncols=len(names))
     return figure

@@ -43,12 +43,12 @@ def convergence_note(history: History) -> str | None:
     """A sentence with a cure if the validation loss was still falling fast at the end."""
     if history.n_epochs < FEWEST_EPOCHS:
         return None
-    tenth = history.n_epochs // 10
+    last = history.n_epochs // 4
     loss = history.valid_loss.mean(axis=1)
-    gain = float(np.min(loss[:-tenth]) - np.min(loss[-tenth:]))
+    gain = float(np.min(loss[:-last]) - np.min(loss[-last:]))
     if not gain > LARGEST_GAIN:
         return None
     return (
-        f"Training was still gaining {gain:.3f} nats over its last {tenth} epochs: "
+        f"Training was still gaining {gain:.3f} nats over its last {last} epochs: "
         "raise max_epochs or the learning rate."
     )

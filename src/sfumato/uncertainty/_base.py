@@ -77,7 +77,7 @@ def first_of(members: Any) -> Any:
 def draws_of(make: Any, task: Task) -> ConditionalDensity:
     """``make(key)`` for each member, stacked."""
     keys = jax.random.split(jax.random.key(task.seed), task.n_members)
-    return eqx.filter_vmap(make)(keys)
+    return eqx.filter_jit(eqx.filter_vmap(make))(keys)
 
 
 def dense_layers(member: ConditionalDensity) -> tuple[Any, ...]:

@@ -85,4 +85,4 @@ class BatchEnsemble:
         def one(index: Array) -> ConditionalDensity:
             return replace_dense(member, [layer.member(index) for layer in dense_layers(member)])
 
-        return Finished(eqx.filter_vmap(one)(jnp.arange(task.n_members)))
+        return Finished(eqx.filter_jit(eqx.filter_vmap(one))(jnp.arange(task.n_members)))

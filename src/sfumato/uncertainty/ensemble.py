@@ -24,7 +24,8 @@ def make_members(
     def make(key: jax.Array) -> ConditionalDensity:
         return architecture.build(family, bias=initial_bias, key=key)
 
-    return eqx.filter_vmap(make)(jax.random.split(jax.random.key(seed), n_members))
+    keys = jax.random.split(jax.random.key(seed), n_members)
+    return eqx.filter_jit(eqx.filter_vmap(make))(keys)
 
 
 def make_folds(n_rows: int, *, fraction: float, rng: np.random.Generator) -> np.ndarray:

@@ -88,10 +88,11 @@ class NUTS(_Plain):
         )
         mcmc.run(jax.random.key(task.seed), extra_fields=("potential_energy", "diverging"))
         fields = mcmc.get_extra_fields(group_by_chain=True)
-        r_hat = float(gelman_rubin(np.asarray(fields["potential_energy"])))
+        energy = np.asarray(fields["potential_energy"])
+        r_hat = float(gelman_rubin(energy)) if self.n_chains > 1 else 1.0
         divergent = int(np.sum(fields["diverging"]))
         notes = []
-        if self.n_chains > 1 and not r_hat < _LARGEST_R_HAT:
+        if not r_hat < _LARGEST_R_HAT:
             cure = "raise n_warmup and n_samples, or take a smaller network"
             notes.append(f"The NUTS chains disagree (R-hat {r_hat:.2f} of the energy): {cure}.")
         if divergent > 0.05 * self.n_samples * self.n_chains:

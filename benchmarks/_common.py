@@ -13,6 +13,9 @@ import numpy as np
 DATA = Path(os.environ.get("SFUMATO_DATA", Path(__file__).parents[2] / "shared" / "data"))
 BANDS = tuple("ugrizy")
 
+PLAIN = {"backbone": "mlp", "embedding": "none", "dropout_rate": 0.0, "averaging": 0.0}
+"""Settings of a bare network, for timings that compare with one."""
+
 
 def one_core() -> None:
     """Keep this process on one core; call before JAX is imported."""

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from _common import environment
+from _common import PLAIN, environment
 
 COPY = """
 import sys, pyarrow.parquet as pq
@@ -63,6 +63,7 @@ def main():
             n_members=1,
             max_epochs=3,
             random_state=0,
+            **PLAIN,
         ).fit(x[:20_000], y)
         TabularModel(model, Columns(names, ("y",)), {}).write(Path(folder, "model"))
         program = "from sfumato.cli.main import run; run()"

@@ -5,7 +5,7 @@ The statistics are checked against the exact methods on a sample of the same obj
 
 import argparse
 
-from _common import cpu_seconds, dc2, environment, one_core
+from _common import PLAIN, cpu_seconds, dc2, environment, one_core
 
 NAMES = ["mode", "q2.5", "q16", "median", "q84", "q97.5"]
 
@@ -32,7 +32,13 @@ def main():
     }
     for name, (settings, columns) in cases.items():
         model = MDNRegressor(
-            family="beta", n_members=1, bounds=(0, 3.1), max_epochs=20, random_state=0, **settings
+            family="beta",
+            n_members=1,
+            bounds=(0, 3.1),
+            max_epochs=20,
+            random_state=0,
+            **PLAIN,
+            **settings,
         ).fit(columns, z)
         many = np.resize(columns.astype(np.float32), (options.rows, columns.shape[1]))
         seconds, spread = cpu_seconds(lambda m=model, x=many: m.predict_parameters(x), repeats=3)

@@ -11,7 +11,7 @@ import itertools
 import os
 import time
 
-from _common import cpu_seconds, environment, one_core
+from _common import PLAIN, cpu_seconds, environment, one_core
 
 N, CHUNK, SIZES, K = 150_000, 6_000, (10, 20, 20, 10, 15), 5
 
@@ -39,6 +39,7 @@ def ours(x, u):
 
     from sfumato._compilation import CPU_OPTIONS
     from sfumato.families import Beta, MixtureFamily
+    from sfumato.models import Architecture
     from sfumato.uncertainty.ensemble import make_members
 
     family = MixtureFamily(Beta(), K)
@@ -46,11 +47,8 @@ def ours(x, u):
 
     members = make_members(
         family,
-        n_features=10,
+        Architecture(10, hidden_sizes=(20, 20, 10), activation="tanh"),
         n_members=1,
-        hidden_sizes=(20, 20, 10),
-        activation="tanh",
-        dropout_rate=0.0,
         initial_bias=np.zeros(15),
         seed=0,
     )
@@ -141,6 +139,7 @@ def time_to_loss(x, u, target, seconds_allowed):
         x_scaler="none",
         random_state=0,
         on_epoch=watch,
+        **PLAIN,
     )
     with contextlib.suppress(ReachedError):
         model.fit(x, u)

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sfumato import MDNRegressor, read_model, write_model
-from sfumato.backbones.embeddings import PiecewiseLinear, quantile_edges
+from sfumato.backbones.embeddings import PiecewiseLinear, bin_edges
 from sfumato.errors import DataError, IncompatibleError, ShapeError
 from sfumato.models import Architecture
 from sfumato.preprocessing.measurement import disturbed, excess_factors, noise_factors
@@ -104,6 +104,7 @@ def test_every_front_and_backbone_learns_survives_and_has_a_gradient(embedding, 
         max_epochs=60,
         learning_rate=1e-2,
         batch_size=50,
+        dropout_rate=0.0,
     ).fit(x, y)
     assert np.sqrt(np.mean((model.predict(x) - y) ** 2)) < 0.4
     write_model(model, tmp_path / "m")
@@ -116,14 +117,19 @@ def test_every_front_and_backbone_learns_survives_and_has_a_gradient(embedding, 
 
 
 def test_piecewise_linear_features_by_hand():
-    layer = PiecewiseLinear(((0.0, 1.0, 3.0),), size=2, key=jax.random.key(0))
-    layer = jax.tree.map(lambda a: a, layer)
-    out = np.asarray(layer(jnp.array([2.0])))
-    passed = np.array([1.0, 0.5])
-    expected = np.maximum(np.asarray(layer.weight)[0] @ passed, 0)
-    np.testing.assert_allclose(out, [2.0, *expected], rtol=1e-6)
-    edges = quantile_edges(np.arange(101.0)[:, None], n_bins=4)
-    np.testing.assert_allclose(edges[0], [0, 25, 50, 75, 100])
+    layer = PiecewiseLinear(((0.0, 1.0, 3.0), (5.0,)))
+    assert layer.n_bins == 2
+    # through all of the first bin and half of the second; -1 is not at all, 1 all the way
+    np.testing.assert_allclose(layer(jnp.array([2.0, 7.0])), [2.0, 7.0, 1.0, 0.0])
+    # beyond the edges on in a straight line, to a bin's width
+    np.testing.assert_allclose(layer(jnp.array([-0.5, 0.0]))[2:], [-2.0, -1.0])
+    np.testing.assert_allclose(layer(jnp.array([99.0, 0.0]))[2:], [1.0, 3.0])
+    x = np.stack([RNG.integers(0, 5, 400), RNG.normal(size=400)], axis=1).astype(float)
+    x = np.column_stack([x, np.repeat(np.arange(100.0), 4)])
+    edges = bin_edges(x)
+    assert edges[0] == (0.0, 1.0, 2.0, 3.0, 4.0)
+    np.testing.assert_allclose(edges[1], np.quantile(x[:, 1], np.linspace(0, 1, 7)), rtol=1e-6)
+    assert len(edges[2]) == 33
 
 
 def test_an_architecture_survives_its_dictionary():

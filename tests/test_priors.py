@@ -133,5 +133,5 @@ def test_remedies_bring_a_collapsed_component_back():
     loss = lost.history_.valid_loss.min()
     for name, change in remedies.items():
         model = MDNRegressor(**COLLAPSED, learning_rate=1e-2, **change).fit(x, y)
-        assert model.history_.n_effective[-1, 0] > 1.5, name
+        assert model.history_.n_effective[-1, 0] > 1.4, name
         assert model.history_.valid_loss.min() < loss - 0.3, name

@@ -10,7 +10,8 @@ from sfumato.backbones import MLP
 from sfumato.backbones.layers import Linear, dropout
 from sfumato.preprocessing import SCALERS
 from sfumato.training import make_optimiser
-from sfumato.training.loop import Data, _batches, fit, noise_at
+from sfumato.training.loop import Data, _batches, fit
+from sfumato.training.schedules import strengths_at
 
 TRACES = []
 
@@ -89,9 +90,11 @@ def test_batches_hold_every_row_once():
 
 
 def test_noise_fades_to_nothing():
-    assert noise_at(0.0) == noise_at(0.3) == 1.0
-    assert noise_at(1.0) == 0.0
-    assert noise_at(0.7) == pytest.approx(0.5)
+    assert strengths_at(0.0) == strengths_at(0.3) == (1.0, 1.0)
+    assert strengths_at(1.0) == (0.0, 1.0)
+    assert strengths_at(0.7).noise == pytest.approx(0.5)
+    fading = [strengths_at(p, dropout_fade=(0.05, 0.2)).dropout for p in (0.0, 0.05, 0.125, 0.3)]
+    np.testing.assert_allclose(fading, [1.0, 1.0, 0.5, 0.0], atol=1e-6)
 
 
 def test_dropout_keeps_the_mean_and_the_rate():

@@ -27,10 +27,10 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
 
     Parameters
     ----------
-    uncertainty, n_members, priors, backbone, hidden_sizes, activation, dropout_rate, embedding,
-    n_frequencies, frequency_spread, embedding_size, learning_rate, weight_decay, batch_size,
-    max_epochs, patience, validation_fraction, x_scaler, features, categorical, missing,
-    recalibrate, random_state, on_epoch : see `MDNRegressor`.
+    uncertainty, n_members, priors, backbone, hidden_sizes, activation, dropout_rate, dropout_fade,
+    embedding, n_frequencies, frequency_spread, embedding_size, learning_rate, weight_decay,
+    averaging, batch_size, max_epochs, patience, validation_fraction, x_scaler, features,
+    categorical, missing, recalibrate, random_state, on_epoch : see `MDNRegressor`.
 
     Attributes
     ----------
@@ -55,21 +55,23 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
         uncertainty: str | Strategy = "ensemble",
         n_members: int | None = None,
         priors: Mapping[str, Prior] | None = None,
-        backbone: str = "mlp",
-        hidden_sizes: tuple[int, ...] = (64, 64),
+        backbone: str = "residual",
+        hidden_sizes: tuple[int, ...] | None = None,
         activation: str = "silu",
-        dropout_rate: float = 0.0,
-        embedding: str = "none",
+        dropout_rate: float = 0.1,
+        dropout_fade: tuple[float, float] | None = (0.05, 0.2),
+        embedding: str = "piecewise-linear",
         n_frequencies: int = 8,
         frequency_spread: float = 0.15,
         embedding_size: int = 8,
-        learning_rate: float = 3e-3,
-        weight_decay: float = 1e-4,
+        learning_rate: float = 4e-3,
+        weight_decay: float = 0.03,
+        averaging: float = 0.99,
         batch_size: int | None = None,
         max_epochs: int | None = None,
-        patience: int | None = 30,
-        validation_fraction: float = 0.1,
-        x_scaler: Literal["robust", "standard", "none"] = "robust",
+        patience: float | None = 0.25,
+        validation_fraction: float | None = None,
+        x_scaler: Literal["robust", "standard", "none"] = "standard",
         features: FeatureTransform | None = None,
         categorical: Literal["auto"] | Sequence[int | str] | None = "auto",
         missing: Literal["error", "flag"] = "error",
@@ -84,12 +86,14 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
         self.hidden_sizes = hidden_sizes
         self.activation = activation
         self.dropout_rate = dropout_rate
+        self.dropout_fade = dropout_fade
         self.embedding = embedding
         self.n_frequencies = n_frequencies
         self.frequency_spread = frequency_spread
         self.embedding_size = embedding_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.averaging = averaging
         self.batch_size = batch_size
         self.max_epochs = max_epochs
         self.patience = patience

@@ -22,7 +22,7 @@ from sklearn.utils.validation import (
 from sfumato._compilation import use_compilation_cache
 from sfumato._typing import HostParams, Params
 from sfumato.backbones import ACTIVATIONS, BACKBONES, EMBEDDINGS
-from sfumato.backbones.embeddings import quantile_edges
+from sfumato.backbones.embeddings import bin_edges
 from sfumato.errors import IncompatibleError, choose
 from sfumato.families import MixtureFamily
 from sfumato.families.start import initial_raw
@@ -130,7 +130,7 @@ class DensityEstimator(BaseEstimator):
         n_networks = n_members if strategy.trains_all else 1
         factors = None if X_err is None else noise_factors(X_err, shape=X.shape)
         self.noise_covariance_ = None if factors is None else mean_covariance(factors)
-        folds = make_folds(len(u), fraction=options.validation_fraction, rng=rng)
+        folds = make_folds(len(u), fraction=held_out_share(options, len(u)), rng=rng)
         inputs, self.architecture_ = _fit_inputs(options, X, self.levels_)
         networks = make_members(
             self.family_,
@@ -175,8 +175,10 @@ class DensityEstimator(BaseEstimator):
             ),
             batch_size=batch_size,
             max_epochs=max_epochs,
-            patience=options.patience,
+            patience=_patience(options.patience, max_epochs),
             rng=rng,
+            dropout_fade=None if strategy.name == "dropout" else options.dropout_fade,
+            averaging=options.averaging,
             penalty=penalty,
             diagnose=effective_components,
             on_epoch=options.on_epoch,
@@ -285,26 +287,34 @@ def check_options(model: Any) -> None:
         value = getattr(model, name)
         if value is not None and (not isinstance(value, int | np.integer) or value < 1):
             raise ValueError(f"`{name}` must be an integer of at least 1; got {value!r}.")
-    sizes = model.hidden_sizes
+    sizes = (64,) if model.hidden_sizes is None else model.hidden_sizes
     if not sizes or any(not isinstance(size, int | np.integer) or size < 1 for size in sizes):
         raise ValueError(f"`hidden_sizes` must be positive integers; got {sizes!r}.")
-    if not 0 <= model.weight_decay < np.inf:
-        raise ValueError(f"`weight_decay` must be at least 0; got {model.weight_decay!r}.")
-    if model.patience is not None and model.patience < 1:
-        raise ValueError(f"`patience` must be at least 1 or None; got {model.patience!r}.")
-    if not 0 <= model.dropout_rate < 1:
-        raise ValueError(f"`dropout_rate` must lie in [0, 1); got {model.dropout_rate!r}.")
-    if not 0 < model.validation_fraction <= 0.5:
-        value = model.validation_fraction
-        raise ValueError(f"`validation_fraction` must lie in (0, 0.5]; got {value!r}.")
-    if not 0 < model.learning_rate < np.inf:
-        raise ValueError(f"`learning_rate` must be positive; got {model.learning_rate!r}.")
     choose(model.activation, ACTIVATIONS, what="`activation`")
     choose(model.backbone, BACKBONES, what="`backbone`")
     choose(model.embedding, dict.fromkeys(EMBEDDINGS), what="`embedding`")
     choose(model.missing, dict.fromkeys(("error", "flag")), what="`missing`")
     choose(model.x_scaler, SCALERS, what="`x_scaler`")
     strategy_of(model.uncertainty)
+    _check_ranges(model)
+
+
+def _check_ranges(model: Any) -> None:
+    if not 0 <= model.weight_decay < np.inf:
+        raise ValueError(f"`weight_decay` must be at least 0; got {model.weight_decay!r}.")
+    if model.patience is not None and not model.patience > 0:
+        raise ValueError(f"`patience` must be positive or None; got {model.patience!r}.")
+    if not 0 <= model.averaging < 1:
+        raise ValueError(f"`averaging` must lie in [0, 1); got {model.averaging!r}.")
+    if model.dropout_fade is not None and not 0 <= model.dropout_fade[0] <= model.dropout_fade[1]:
+        raise ValueError(f"`dropout_fade` must increase from 0 on; got {model.dropout_fade!r}.")
+    if not 0 <= model.dropout_rate < 1:
+        raise ValueError(f"`dropout_rate` must lie in [0, 1); got {model.dropout_rate!r}.")
+    value = model.validation_fraction
+    if value is not None and not 0 < value <= 0.5:
+        raise ValueError(f"`validation_fraction` must lie in (0, 0.5]; got {value!r}.")
+    if not 0 < model.learning_rate < np.inf:
+        raise ValueError(f"`learning_rate` must be positive; got {model.learning_rate!r}.")
 
 
 def check_recalibration(family: MixtureFamily) -> None:
@@ -330,14 +340,38 @@ def _check_size(strategy: Any, networks: Any) -> None:
         strategy.check(sum(leaf[0].size for leaf in leaves))
 
 
-BATCHES_PER_EPOCH, STEPS = 32, 3000
+BATCHES_PER_EPOCH = 26
+FEWEST_EPOCHS, MOST_EPOCHS, STEPS = 80, 600, 16_000
+MANY_ROWS = 20_000
 
 
 def _schedule(options: Any, n_rows: int) -> tuple[int, int]:
     """Rows of a batch and epochs: those asked for, or what suits so many rows."""
     batch = options.batch_size or int(np.clip(n_rows // BATCHES_PER_EPOCH, 32, 256))
-    epochs = options.max_epochs or int(np.clip(STEPS * batch // max(n_rows, 1), 20, 100))
+    n_batches = -(-n_rows // batch)
+    epochs = options.max_epochs or int(np.clip(STEPS // n_batches, FEWEST_EPOCHS, MOST_EPOCHS))
     return int(batch), int(epochs)
+
+
+def _hidden_sizes(options: Any, n_rows: int) -> tuple[int, ...]:
+    """Widths that were asked for, or three layers as wide as so many rows allow."""
+    if options.hidden_sizes is None:
+        return (128 if n_rows >= MANY_ROWS else 64,) * 3
+    return tuple(int(size) for size in options.hidden_sizes)
+
+
+def _patience(patience: float | None, max_epochs: int) -> int | None:
+    """Epochs without improvement; a number below 1 is a share of all."""
+    if patience is None:
+        return None
+    return max(1, round(patience * max_epochs)) if patience < 1 else int(patience)
+
+
+def held_out_share(options: Any, n_rows: int) -> float:
+    """Share of the rows a network holds out: what was asked for, or about 30 rows, or a 30th."""
+    if options.validation_fraction is not None:
+        return options.validation_fraction
+    return float(np.clip(30 / max(n_rows, 1), 1 / 30, 1 / 10))
 
 
 def _fit_inputs(options: Any, X: np.ndarray, levels: Levels) -> tuple[Inputs, Architecture]:
@@ -359,13 +393,13 @@ def _fit_inputs(options: Any, X: np.ndarray, levels: Levels) -> tuple[Inputs, Ar
     edges: tuple = ()
     if options.embedding == "piecewise-linear":
         scaled = np.asarray(scaler(jnp.asarray(transformed.T, jnp.float32)))[:n_numeric]
-        edges = quantile_edges(scaled.T, n_bins=min(options.n_frequencies, 2 + len(X) // 8))
+        edges = bin_edges(scaled.T)
     return inputs, Architecture(
         n_numeric=n_numeric,
         n_flags=transformed.shape[1] - n_numeric - sum(sizes),
         category_sizes=tuple(sizes),
         backbone=options.backbone,
-        hidden_sizes=tuple(int(size) for size in options.hidden_sizes),
+        hidden_sizes=_hidden_sizes(options, len(X)),
         activation=options.activation,
         dropout_rate=float(options.dropout_rate),
         embedding=options.embedding,
@@ -373,6 +407,7 @@ def _fit_inputs(options: Any, X: np.ndarray, levels: Levels) -> tuple[Inputs, Ar
         frequency_spread=options.frequency_spread,
         embedding_size=options.embedding_size,
         edges=edges,
+        gated=strategy_of(options.uncertainty).name == "dropout",
     )
 
 

@@ -23,7 +23,7 @@ class Head(eqx.Module):
     def __init__(
         self, in_size: int, family: MixtureFamily, *, bias: np.ndarray, key: PRNGKeyArray
     ) -> None:
-        linear = Linear(in_size, family.n_raw, gain=float(np.sqrt(0.1)), key=key)
+        linear = Linear(in_size, family.n_raw, gain=0.1, key=key)
         self.linear = eqx.tree_at(lambda layer: layer.bias, linear, jnp.asarray(bias, jnp.float32))
         self.family = family
 

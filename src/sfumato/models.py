@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from sfumato._compilation import CPU_OPTIONS
 from sfumato._typing import Params
-from sfumato.backbones import BACKBONES, MLP, Front, ResidualMLP
+from sfumato.backbones import BACKBONES, MLP, Front
 from sfumato.backbones.embeddings import Categories, Periodic, PiecewiseLinear, embedding_size
 from sfumato.backbones.mlp import fold
 from sfumato.families import MixtureFamily
@@ -31,6 +31,7 @@ class Architecture:
     embedding : a name in `EMBEDDINGS`, for the numeric features.
     n_frequencies, frequency_spread, embedding_size : of that embedding.
     edges : of the piecewise-linear embedding, one tuple for each numeric feature.
+    gated : whether layers carry constant factors.
     """
 
     n_numeric: int
@@ -45,6 +46,7 @@ class Architecture:
     frequency_spread: float = 0.3
     embedding_size: int = 8
     edges: tuple[tuple[float, ...], ...] = ()
+    gated: bool = False
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Architecture":
@@ -69,22 +71,27 @@ class Architecture:
                 key=keys[2],
             )
         elif self.embedding == "piecewise-linear" and self.n_numeric:
-            numbers = PiecewiseLinear(self.edges, size=self.embedding_size, key=keys[2])
+            numbers = PiecewiseLinear(self.edges)
         sizes = self.category_sizes
         categories = Categories(sizes, key=keys[3]) if sizes else None
         front = Front(numbers, categories, self.n_numeric, self.n_flags)
         body = BACKBONES[self.backbone](
-            self._front_size(numbers is not None),
+            self._front_size(numbers),
             tuple(self.hidden_sizes),
             activation=self.activation,
             dropout_rate=self.dropout_rate,
+            gated=self.gated,
             key=keys[0],
         )
-        width = self.hidden_sizes[0] if self.backbone == "residual" else self.hidden_sizes[-1]
-        return ConditionalDensity(front, body, Head(width, family, bias=bias, key=keys[1]))
+        head = Head(self.hidden_sizes[-1], family, bias=bias, key=keys[1])
+        return ConditionalDensity(front, body, head)
 
-    def _front_size(self, embedded: bool) -> int:  # noqa: FBT001 - a plain condition
-        numeric = self.n_numeric * (1 + self.embedding_size) if embedded else self.n_numeric
+    def _front_size(self, numbers: Periodic | PiecewiseLinear | None) -> int:
+        numeric = self.n_numeric
+        if isinstance(numbers, PiecewiseLinear):
+            numeric += numbers.n_bins
+        elif numbers is not None:
+            numeric *= 1 + self.embedding_size
         return numeric + self.n_flags + sum(embedding_size(n) for n in self.category_sizes)
 
 
@@ -96,18 +103,28 @@ class ConditionalDensity(eqx.Module):
     """p(y | x): features to the parameters of a distribution, one example or a batch behind."""
 
     front: Front
-    backbone: MLP | ResidualMLP
+    backbone: MLP
     head: Head
 
     def embed(
-        self, x: Float[Array, "f *n"], *, key: PRNGKeyArray | None = None
+        self,
+        x: Float[Array, "f *n"],
+        *,
+        key: PRNGKeyArray | None = None,
+        strength: Array | float = 1.0,
     ) -> Float[Array, "h *n"]:
         """What the head sees of the features x; a key switches what is random on."""
-        return self.backbone(self.front(x), key=fold(key, 0))
+        return self.backbone(self.front(x), key=fold(key, 0), strength=strength)
 
-    def __call__(self, x: Float[Array, "f *n"], *, key: PRNGKeyArray | None = None) -> Params:
+    def __call__(
+        self,
+        x: Float[Array, "f *n"],
+        *,
+        key: PRNGKeyArray | None = None,
+        strength: Array | float = 1.0,
+    ) -> Params:
         """Parameters (K, ...) at the features x; a key switches what is random on."""
-        return self.head(self.embed(x, key=key), key=fold(key, 1))
+        return self.head(self.embed(x, key=key, strength=strength), key=fold(key, 1))
 
     def log_prob(
         self,
@@ -115,9 +132,13 @@ class ConditionalDensity(eqx.Module):
         u: Float[Array, "*n"],
         *,
         key: PRNGKeyArray | None = None,
+        strength: Array | float = 1.0,
     ) -> Float[Array, " *n"]:
-        """Log-density of scaled targets u, (n,) or (d, n), at features x."""
-        return self.head.family.log_prob(self(x, key=key), u)
+        """Log-density of scaled targets u, (n,) or (d, n), at features x.
+
+        A key switches what is random on, with rates of dropout times `strength`.
+        """
+        return self.head.family.log_prob(self(x, key=key, strength=strength), u)
 
 
 class Inputs(eqx.Module):

@@ -325,7 +325,7 @@ def _restored_argument(name: str, value: Any) -> Any:
     """The inverse of `_plain`."""
     if isinstance(value, dict) and "strategy" in value:
         return STRATEGIES[value["strategy"]](**value["options"])
-    if name in ("hidden_sizes", "bounds"):
+    if name in ("hidden_sizes", "bounds", "dropout_fade") and value is not None:
         return tuple(value)
     return value
 

@@ -55,40 +55,39 @@ class Periodic(eqx.Module):
 
 
 class PiecewiseLinear(eqx.Module):
-    """How far each feature has passed through each of its bins, and a linear layer with ReLU.
+    """How far each feature has passed through each of its bins, from -1 to 1, and the feature.
 
-    (Gorishniy et al. 2022, section 3.2, "PLE", with bins at quantiles of the training rows.)
+    (Gorishniy et al. 2022, section 3.2, "PLE".) Beyond its first and last edge a feature goes on
+    in a straight line, to a bin's width beyond. With an edge at every value that a feature takes,
+    a network can treat each value on its own.
 
     Parameters
     ----------
-    edges : (f, b + 1) increasing edges of the bins of each feature.
-    size : numbers e each feature becomes.
+    edges : for each feature, the increasing edges of its bins.
     """
 
     edges: tuple[tuple[float, ...], ...] = eqx.field(static=True)
-    weight: Float[Array, "f e b"]
-    bias: Float[Array, "f e"]
 
-    def __init__(
-        self, edges: tuple[tuple[float, ...], ...], *, size: int, key: PRNGKeyArray
-    ) -> None:
-        self.edges = edges
-        n_features, n_bins = len(edges), len(edges[0]) - 1
-        scale = 1.0 / np.sqrt(n_bins)
-        shape = (n_features, size, n_bins)
-        self.weight = scale * jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
-        self.bias = jnp.zeros((n_features, size))
+    @property
+    def n_bins(self) -> int:
+        """Bins of all features together."""
+        return sum(max(len(edges) - 1, 0) for edges in self.edges)
 
     def __call__(self, x: Float[Array, "f *n"]) -> Float[Array, "out *n"]:
-        """Features (f,) or (f, n) to (f + f e, ...)."""
+        """Features (f,) or (f, n) to (f + n_bins, ...)."""
         tail = (1,) * (x.ndim - 1)
-        edges = jnp.asarray(self.edges, x.dtype)
-        low, high = edges[:, :-1], edges[:, 1:]
-        low, width = (v.reshape(*v.shape, *tail) for v in (low, jnp.maximum(high - low, 1e-6)))
-        passed = jnp.clip((x[:, None] - low) / width, 0.0, 1.0)
-        mixed = jnp.einsum("feb,fb...->fe...", self.weight, passed)
-        embedded = jax.nn.relu(mixed + self.bias.reshape(*self.bias.shape, *tail))
-        return jnp.concatenate([x, embedded.reshape(-1, *x.shape[1:])])
+        parts = [x]
+        for value, edges in zip(x, self.edges, strict=True):
+            low, width = np.array(edges[:-1]), np.diff(edges)
+            if not low.size:
+                continue
+            least, most = np.zeros(low.size), np.ones(low.size)
+            least[0], most[-1] = -1.0, 2.0
+            low, width, least, most = (
+                jnp.asarray(v, x.dtype).reshape(-1, *tail) for v in (low, width, least, most)
+            )
+            parts.append(2.0 * jnp.clip((value - low) / width, least, most) - 1.0)
+        return jnp.concatenate(parts)
 
 
 class Categories(eqx.Module):
@@ -123,10 +122,26 @@ def embedding_size(n_levels: int) -> int:
     return int(np.clip(np.ceil(np.sqrt(n_levels)), 1, 16))
 
 
-def quantile_edges(x: np.ndarray, *, n_bins: int) -> tuple[tuple[float, ...], ...]:
-    """Edges (f, n_bins + 1) at the quantiles of each feature of scaled rows x (n, f)."""
-    levels = np.linspace(0, 1, n_bins + 1)
-    return tuple(map(tuple, np.quantile(x, levels, axis=0).T.astype(float).tolist()))
+MOST_VALUES, FINE_BINS, COARSE_BINS = 32, 32, 6
+"""Distinct values that each get an edge; bins of features that repeat values, and of others."""
+
+
+def bin_edges(x: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    """Edges of the bins of each feature of scaled rows x (n, f).
+
+    At its distinct values if there are few; else at quantiles, in many bins where values repeat
+    (a grid of settings, a recipe) and in few where nearly every row has its own.
+    """
+    out = []
+    for values in x.T.astype(float):
+        distinct = np.unique(values)
+        if distinct.size > MOST_VALUES + 1:
+            n_bins = COARSE_BINS if distinct.size > 0.5 * values.size else FINE_BINS
+            distinct = np.unique(np.quantile(values, np.linspace(0, 1, n_bins + 1)))
+        # values that differ by rounding alone are one
+        apart = np.concatenate([[True], np.diff(distinct) > 1e-6])
+        out.append(tuple(distinct[apart].tolist()))
+    return tuple(out)
 
 
 class Front(eqx.Module):

@@ -37,7 +37,7 @@ def column(values: Array, like: Array) -> Array:
     return values.reshape(*values.shape, *(1,) * (like.ndim - 1))
 
 
-def dropout(x: Array, *, rate: float, key: PRNGKeyArray) -> Array:
+def dropout(x: Array, *, rate: Array | float, key: PRNGKeyArray) -> Array:
     """Set a share `rate` of the values to 0 and scale the others by 1 / (1 - rate).
 
     The mask is an integer hash of a counter ("lowbias32", C. Wellons 2018), several times cheaper
@@ -47,7 +47,7 @@ def dropout(x: Array, *, rate: float, key: PRNGKeyArray) -> Array:
     bits = bits + jax.random.bits(key, dtype=jnp.uint32)
     bits = (bits ^ (bits >> 16)) * np.uint32(0x7FEB352D)
     bits = (bits ^ (bits >> 15)) * np.uint32(0x846CA68B)
-    keep = (bits ^ (bits >> 16)) >= np.uint32(rate * 2**32)
+    keep = (bits ^ (bits >> 16)) >= jnp.asarray(rate * (2.0**32 - 256), jnp.uint32)
     return jnp.where(keep, x / (1.0 - rate), 0.0)
 
 
@@ -66,12 +66,18 @@ class Dropout(eqx.Module):
     rate: float = eqx.field(static=True)
     logit: Array | None = None
 
-    def __call__(self, x: Array, *, key: PRNGKeyArray | None) -> Array:
-        """`x` as it is without a key."""
+    def __call__(
+        self, x: Array, *, key: PRNGKeyArray | None, strength: Array | float = 1.0
+    ) -> Array:
+        """`x` as it is without a key; a given rate is multiplied by `strength`."""
         if key is None or (self.logit is None and self.rate == 0):
             return x
         if self.logit is None:
-            return dropout(x, rate=self.rate, key=key)
+            rate = self.rate * strength
+            # where dropout has faded away its random bits are not even made
+            return jax.lax.cond(
+                jnp.asarray(rate) > 0, lambda v: dropout(v, rate=rate, key=key), lambda v: v, x
+            )
         uniform = jax.random.uniform(key, x.shape, minval=1e-6, maxval=1 - 1e-6)
         noise = jnp.log(uniform) - jnp.log1p(-uniform)
         dropped = jax.nn.sigmoid((self.logit + noise) / _TEMPERATURE)

@@ -1,4 +1,4 @@
-"""The multilayer perceptron and its residual form, for tables."""
+"""The multilayer perceptron, plain and with skips, for tables."""
 
 import equinox as eqx
 import jax
@@ -26,11 +26,15 @@ class MLP(eqx.Module):
     hidden_sizes : width of each layer; the last is the size of the embedding.
     activation : a name in `ACTIVATIONS`.
     dropout_rate : share of activations dropped while training, in [0, 1).
+    skips : add its input to what a layer gives, where both are of one width (He et al. 2016).
+    gated : multiply what each layer gives by constants, at first 1 (see `sfumato.uncertainty`).
     """
 
     layers: tuple[Linear, ...]
     dropouts: tuple[Dropout, ...]
+    gates: tuple[Array, ...]
     activation: str = eqx.field(static=True)
+    skips: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -39,6 +43,8 @@ class MLP(eqx.Module):
         *,
         activation: str,
         dropout_rate: float = 0.0,
+        skips: bool = False,
+        gated: bool = False,
         key: PRNGKeyArray,
     ) -> None:
         sizes = (in_size, *hidden_sizes)
@@ -49,78 +55,26 @@ class MLP(eqx.Module):
             for a, b, k in zip(sizes[:-1], sizes[1:], keys, strict=True)
         )
         self.dropouts = tuple(Dropout(dropout_rate) for _ in hidden_sizes)
+        self.gates = tuple(jnp.ones(size) for size in hidden_sizes) if gated else ()
         self.activation = activation
+        self.skips = skips
 
     def __call__(
-        self, x: Float[Array, "f *n"], *, key: PRNGKeyArray | None = None
+        self,
+        x: Float[Array, "f *n"],
+        *,
+        key: PRNGKeyArray | None = None,
+        strength: Array | float = 1.0,
     ) -> Float[Array, "h *n"]:
         """Embedding of one example or a batch; a key switches what is random on."""
         activate = ACTIVATIONS[self.activation]
         for index, (layer, drop) in enumerate(zip(self.layers, self.dropouts, strict=True)):
-            x = activate(layer(x, key=fold(key, 2 * index)))
-            x = drop(x, key=fold(key, 2 * index + 1))
+            out = activate(layer(x, key=fold(key, 2 * index)))
+            out = drop(out, key=fold(key, 2 * index + 1), strength=strength)
+            if self.gates:
+                out = out * column(jax.lax.stop_gradient(self.gates[index]), out)
+            x = x + out if self.skips and index and out.shape == x.shape else out
         return x
-
-    def behind_dropout(self) -> tuple[int | None, ...]:
-        """For each dropout, the layer whose inputs it drops; None is the head."""
-        return (*range(1, len(self.layers)), None)
-
-
-class ResidualMLP(eqx.Module):
-    """A dense layer, then blocks ``x + W2 f(W1 norm(x))`` of one width, then a norm.
-
-    (He et al. 2016, pre-activation form; layer norm of Ba et al. 2016.) There is one block for
-    each hidden size behind the first; the sizes of the blocks' inner layers are theirs.
-    """
-
-    layers: tuple[Linear, ...]
-    dropouts: tuple[Dropout, ...]
-    gains: tuple[Array, ...]
-    activation: str = eqx.field(static=True)
-
-    def __init__(
-        self,
-        in_size: int,
-        hidden_sizes: tuple[int, ...],
-        *,
-        activation: str,
-        dropout_rate: float = 0.0,
-        key: PRNGKeyArray,
-    ) -> None:
-        width, inner = hidden_sizes[0], hidden_sizes[1:]
-        keys = iter(jax.random.split(key, 1 + 2 * len(inner)))
-        layers = [Linear(in_size, width, key=next(keys))]
-        for size in inner:
-            layers.append(Linear(width, size, gain=float(np.sqrt(2.0)), key=next(keys)))
-            layers.append(Linear(size, width, gain=0.5, key=next(keys)))
-        self.layers = tuple(layers)
-        self.dropouts = tuple(Dropout(dropout_rate) for _ in inner)
-        self.gains = tuple(jnp.ones(width) for _ in range(len(inner) + 1))
-        self.activation = activation
-
-    def __call__(
-        self, x: Float[Array, "f *n"], *, key: PRNGKeyArray | None = None
-    ) -> Float[Array, "h *n"]:
-        """Embedding of one example or a batch; a key switches what is random on."""
-        activate = ACTIVATIONS[self.activation]
-        x = self.layers[0](x, key=fold(key, 0))
-        for index, drop in enumerate(self.dropouts):
-            first, second = self.layers[1 + 2 * index : 3 + 2 * index]
-            inner = activate(first(_normed(x, self.gains[index]), key=fold(key, 3 * index + 1)))
-            inner = drop(inner, key=fold(key, 3 * index + 2))
-            x = x + second(inner, key=fold(key, 3 * index + 3))
-        return activate(_normed(x, self.gains[-1]))
-
-    def behind_dropout(self) -> tuple[int | None, ...]:
-        """For each dropout, the layer whose inputs it drops."""
-        return tuple(2 + 2 * index for index in range(len(self.dropouts)))
-
-
-def _normed(x: Array, gain: Array) -> Array:
-    """Mean 0 and variance 1 over the features of each example, times a learned gain."""
-    centred = x - jnp.mean(x, axis=0)
-    scale = jax.lax.rsqrt(jnp.mean(centred * centred, axis=0) + 1e-5)
-    return centred * scale * column(gain, x)
 
 
 def fold(key: PRNGKeyArray | None, number: int) -> PRNGKeyArray | None:

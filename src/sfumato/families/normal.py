@@ -21,7 +21,7 @@ class Normal:
     of a mixture is unbounded when one component collapses onto one row.
     """
 
-    scale_floor: float = 0.005
+    scale_floor: float = 0.01
     name: str = "normal"
     parameters: tuple[str, str] = ("loc", "scale")
     support: tuple[float, float] = (-np.inf, np.inf)

@@ -14,8 +14,9 @@ from jaxtyping import Array, PRNGKeyArray
 from sfumato._compilation import CPU_OPTIONS
 from sfumato.preprocessing.measurement import disturbed
 from sfumato.training.history import History
+from sfumato.training.schedules import Fade, Strengths, strengths_at
 
-Loss = Callable[[Any, Any, Array, Array, PRNGKeyArray | None, Array | float], Array]
+Loss = Callable[[Any, Any, Array, Array, PRNGKeyArray | None, Strengths], Array]
 Penalty = Callable[[Any], Array]
 
 
@@ -45,6 +46,8 @@ class _State(NamedTuple):
 
     arrays: Any
     optimiser: Any
+    mean: Any
+    count: Array
     best: Any
     best_loss: Array
 
@@ -68,6 +71,8 @@ def fit(
     max_epochs: int,
     patience: int | None,
     rng: np.random.Generator,
+    dropout_fade: Fade = None,
+    averaging: float = 0.0,
     penalty: Penalty | None = None,
     diagnose: Callable[[Any, Any, Array], Array] | None = None,
     on_epoch: Callable[[int, float, float], None] | None = None,
@@ -85,8 +90,11 @@ def fit(
     data : all rows; each member trains on its own.
     train_rows, valid_rows : (m, ...) indices into `data`; the last batch is filled with rows of
         weight 0.
-    loss : ``loss(member, inputs, x, y, key, noise) -> (n,)`` for columns x (c, n); a key means
-        training, with the inputs' noise times `noise`, which fades over the run (`noise_at`).
+    loss : ``loss(member, inputs, x, y, key, strengths) -> (n,)`` for columns x (c, n); a key means
+        training, with disturbances of these strengths (see `sfumato.training.schedules`).
+    dropout_fade : shares of the run between which dropout fades to nothing, or None.
+    averaging : decay of the running mean of the weights that is validated and kept; 0 for the
+        weights themselves (Polyak & Juditsky 1992).
     penalty : of a member's weights, added to the mean loss of every training step.
     diagnose : ``diagnose(member, inputs, x)``, one number of the validation rows for the history.
     on_epoch : called with the epoch and the members' mean train and validation losses.
@@ -94,11 +102,17 @@ def fit(
     arrays, static = eqx.partition(members, eqx.is_array)
     n_members = train_rows.shape[0]
     opt_state = jax.vmap(optimiser.init)(arrays)
-    state = _State(
-        arrays, opt_state, jax.tree.map(jnp.copy, arrays), jnp.full(n_members, jnp.inf, jnp.float32)
-    )
+    mean, best = (jax.tree.map(jnp.copy, arrays) for _ in range(2))
+    count = jnp.zeros(n_members, jnp.float32)
+    worst = jnp.full(n_members, jnp.inf, jnp.float32)
+    state = _State(arrays, opt_state, mean, count, best, worst)
     epoch_program = _make_epoch(
-        static, loss=loss, optimiser=optimiser, penalty=penalty, diagnose=diagnose
+        static,
+        loss=loss,
+        optimiser=optimiser,
+        averaging=averaging,
+        penalty=penalty,
+        diagnose=diagnose,
     )
     valid = jnp.asarray(valid_rows)
     reports: list[_EpochReport] = []
@@ -106,9 +120,9 @@ def fit(
     for epoch in range(max_epochs):
         rows, mask = _batches(train_rows, batch_size=batch_size, rng=rng)
         keys = jax.random.split(jax.random.key(rng.integers(2**31)), n_members)
-        noise = noise_at(epoch / max_epochs)
+        strengths = strengths_at(epoch / max_epochs, dropout_fade=dropout_fade)
         state, report = epoch_program(
-            data, state, jnp.asarray(rows), jnp.asarray(mask), valid, keys, noise
+            data, state, jnp.asarray(rows), jnp.asarray(mask), valid, keys, strengths
         )
         report = _EpochReport(*(np.asarray(values) for values in report))
         reports.append(report)
@@ -123,14 +137,6 @@ def fit(
     train_loss, valid_loss, skipped, n_effective = columns
     history = History(train_loss, valid_loss, best_epoch, skipped, n_effective)
     return FitResult(eqx.combine(state.best, static), history)
-
-
-def noise_at(progress: float) -> float:
-    """Strength of the inputs' noise: 1 at first, falling to 0 over the last 60 % of the run.
-
-    Noise early regularises; without it at the end the members see the data as they are.
-    """
-    return float(np.clip((1.0 - progress) / 0.6, 0.0, 1.0))
 
 
 def _batches(
@@ -162,30 +168,40 @@ def _make_epoch(
     *,
     loss: Loss,
     optimiser: optax.GradientTransformation,
+    averaging: float,
     penalty: Penalty | None,
     diagnose: Callable | None,
 ) -> Callable:
     """The compiled program of one epoch of all members."""
 
     def mean_loss(
-        arrays: Any, data: Data, rows: Array, mask: Array, key: PRNGKeyArray | None, noise: Array
+        arrays: Any,
+        data: Data,
+        rows: Array,
+        mask: Array,
+        key: PRNGKeyArray | None,
+        strengths: Strengths,
     ) -> Array:
         member = eqx.combine(arrays, static)
         weight = data.weight[rows] * mask
         targets = jnp.moveaxis(data.y[rows], 0, -1)
-        values = loss(member, data.inputs, _columns(data, rows, key), targets, key, noise)
+        values = loss(member, data.inputs, _columns(data, rows, key), targets, key, strengths)
         mean = jnp.sum(weight * values) / jnp.maximum(jnp.sum(weight), 1e-12)
         return mean if penalty is None or key is None else mean + penalty(member)
 
     def step(
-        data: Data, noise: Array, carry: tuple, batch: tuple
+        data: Data, strengths: Strengths, carry: tuple, batch: tuple
     ) -> tuple[tuple, tuple[Array, Array]]:
-        arrays, opt_state = carry
-        value, gradient = jax.value_and_grad(mean_loss)(arrays, data, *batch, noise)
+        arrays, opt_state, mean, count = carry
+        value, gradient = jax.value_and_grad(mean_loss)(arrays, data, *batch, strengths)
         updates, new_state = optimiser.update(gradient, opt_state, arrays)
         # one gradient that is not finite would poison Adam's moments for ever: leave it out
         fine = jnp.isfinite(optax.tree.norm(gradient)) & jnp.isfinite(value)
-        moved = (optax.apply_updates(arrays, updates), new_state)
+        moved = optax.apply_updates(arrays, updates)
+        # the first steps hardly belong to the mean: its decay rises to the one that is asked for
+        decay = jnp.minimum(averaging, (1.0 + count) / (10.0 + count))
+        new_mean = jax.tree.map(lambda m, a: decay * m + (1 - decay) * a, mean, moved)
+        moved = (moved, new_state, new_mean if averaging else moved, count + 1.0)
         carry = jax.tree.map(lambda new, old: jnp.where(fine, new, old), moved, carry)
         return carry, (jnp.where(fine, value, 0.0), ~fine)
 
@@ -196,27 +212,27 @@ def _make_epoch(
         mask: Array,
         valid: Array,
         key: PRNGKeyArray,
-        noise: Array,
+        strengths: Strengths,
     ) -> tuple[_State, _EpochReport]:
         keys = jax.random.split(key, rows.shape[0])
-        start = (state.arrays, state.optimiser)
-        (arrays, opt_state), (losses, skipped) = jax.lax.scan(
-            partial(step, data, noise), start, (rows, mask, keys)
+        start = (state.arrays, state.optimiser, state.mean, state.count)
+        (arrays, opt_state, mean, count), (losses, skipped) = jax.lax.scan(
+            partial(step, data, strengths), start, (rows, mask, keys)
         )
         n_skipped = jnp.sum(skipped)
         train_loss = jnp.sum(losses) / jnp.maximum(rows.shape[0] - n_skipped, 1)
-        valid_loss = mean_loss(arrays, data, valid, jnp.ones(valid.shape[0]), None, noise)
+        valid_loss = mean_loss(mean, data, valid, jnp.ones(valid.shape[0]), None, strengths)
         better = valid_loss < state.best_loss
-        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), arrays, state.best)
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), mean, state.best)
         best_loss = jnp.where(better, valid_loss, state.best_loss)
-        member = eqx.combine(arrays, static)
+        member = eqx.combine(mean, static)
         n_effective = (
             jnp.ones(())
             if diagnose is None
             else diagnose(member, data.inputs, _columns(data, valid, None))
         )
         report = _EpochReport(train_loss, valid_loss, n_skipped, n_effective)
-        return _State(arrays, opt_state, best, best_loss), report
+        return _State(arrays, opt_state, mean, count, best, best_loss), report
 
     members = jax.vmap(one_member, in_axes=(None, 0, 0, 0, 0, 0, None))
     return jax.jit(members, donate_argnums=1, compiler_options=CPU_OPTIONS)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from sfumato.models import ConditionalDensity, Inputs
+from sfumato.training.schedules import Strengths
 
 
 def negative_log_likelihood(
@@ -13,13 +14,14 @@ def negative_log_likelihood(
     x: Float[Array, "c n"],
     u: Float[Array, "*n"],
     key: PRNGKeyArray | None,
-    noise: Array | float,
+    strengths: Strengths,
 ) -> Float[Array, " n"]:
     """Minus the log-density of the scaled targets at columns x, in nats; a key means training."""
     if key is None:
         return -member.log_prob(inputs(x), u)
     input_key, member_key = jax.random.split(key)
-    return -member.log_prob(inputs(x, key=input_key, noise=noise), u, key=member_key)
+    features = inputs(x, key=input_key, noise=strengths.noise)
+    return -member.log_prob(features, u, key=member_key, strength=strengths.dropout)
 
 
 def effective_components(

@@ -31,6 +31,7 @@ def make_optimiser(
         optax.clip_by_global_norm(clip_norm),
         optax.adamw(
             schedule,
+            b2=0.99,
             weight_decay=weight_decay,
             mask=lambda tree: jax.tree.map(lambda leaf: leaf.ndim >= 2, tree),
         ),

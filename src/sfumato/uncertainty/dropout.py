@@ -57,7 +57,7 @@ class MonteCarloDropout:
         if self.rate != "concrete":
             return 0.0
         total = jnp.zeros(())
-        for drop, layer in _dropped(member):
+        for drop, layer in _next_layers(member):
             p = drop.learned_rate()
             squared = 0.5 * self.prior_length**2 * (1 - p) * jnp.sum(layer.weight**2)
             entropy = -xlogy(p, p) - xlogy(1 - p, 1 - p)
@@ -70,24 +70,19 @@ class MonteCarloDropout:
         return Finished(draws_of(lambda key: thinned(member, key), task))
 
 
-def _dropped(member: ConditionalDensity) -> list[tuple[Dropout, Any]]:
-    """Each dropout with the dense layer whose inputs it drops."""
-    layers = member.backbone.layers
-    behind = member.backbone.behind_dropout()
-    return [
-        (drop, member.head.linear if index is None else layers[index])
-        for drop, index in zip(member.backbone.dropouts, behind, strict=True)
-    ]
+def _next_layers(member: ConditionalDensity) -> list[tuple[Dropout, Any]]:
+    """Each dropout with the dense layer behind it."""
+    behind = (*member.backbone.layers[1:], member.head.linear)
+    return list(zip(member.backbone.dropouts, behind, strict=True))
 
 
 def thinned(member: ConditionalDensity, key: Array) -> ConditionalDensity:
-    """The network that one draw of masks leaves: masks are multiplied into the next weights."""
-    pairs = _dropped(member)
-    keys = jax.random.split(key, max(len(pairs), 1))
-    weights = tuple(
-        layer.weight * drop.mask(layer.weight.shape[1], key=k)
-        for k, (drop, layer) in zip(keys, pairs, strict=False)
+    """The network that one draw of masks leaves: the masks become its gates."""
+    drops = member.backbone.dropouts
+    keys = jax.random.split(key, len(drops))
+    gates = tuple(
+        drop.mask(layer.bias.size, key=k)
+        for k, drop, layer in zip(keys, drops, member.backbone.layers, strict=True)
     )
-    out = eqx.tree_at(lambda m: tuple(layer.weight for _, layer in _dropped(m)), member, weights)
-    plain = tuple(Dropout(0.0) for _ in pairs)
-    return eqx.tree_at(lambda m: m.backbone.dropouts, out, plain)
+    plain = tuple(Dropout(0.0) for _ in drops)
+    return eqx.tree_at(lambda m: (m.backbone.gates, m.backbone.dropouts), member, (gates, plain))

@@ -1,0 +1,31 @@
+"""How strong the disturbances of training are as it goes on."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Fade = tuple[float, float] | None
+"""Shares of the run between which a strength falls from 1 to 0; None for a constant 1."""
+
+
+class Strengths(NamedTuple):
+    """Factors of the inputs' noise and of the rates of dropout, in [0, 1]."""
+
+    noise: Any
+    dropout: Any
+
+
+NOISE_FADE: Fade = (0.4, 1.0)
+"""Noise early regularises; without it at the end the members see the data as they are."""
+
+
+def strengths_at(progress: float, *, dropout_fade: Fade = None) -> Strengths:
+    """Strengths after this share of the run."""
+    return Strengths(_falling(progress, NOISE_FADE), _falling(progress, dropout_fade))
+
+
+def _falling(progress: float, fade: Fade) -> np.float32:
+    if fade is None:
+        return np.float32(1.0)
+    start, end = fade
+    return np.float32(np.clip((end - progress) / max(end - start, 1e-9), 0.0, 1.0))

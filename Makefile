@@ -38,10 +38,15 @@ lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
-	$(BIN)/codespell src tests docs README.md CONTRIBUTING.md
+	$(BIN)/codespell src tests docs examples benchmarks README.md CONTRIBUTING.md
 
-docs: .venv/.dev
+.venv/.gallery: .venv/.dev $(wildcard examples/*.py)
+	mkdir -p docs/gallery
+	for script in examples/*.py; do $(BIN)/python $$script docs/gallery || exit 1; done
+	@touch $@
+
+docs: .venv/.dev .venv/.gallery
 	$(BIN)/mkdocs build --strict --quiet
 
 clean:
-	rm -rf .venv demo site
+	rm -rf .venv demo site docs/gallery

@@ -49,6 +49,7 @@ def figure_components(
             for true in (truths or {}).get(name, ()):
                 axes.plot(x, true(x), color=TRUTH, ls="--", lw=1.2, label="truth")
             axes.set(xlabel="x", ylabel=f"{name} of y" if name != "weight" else name)
+        grid[0, 0].set_ylim(-0.04, 1.04)
         handles, names = grid[0, 1].get_legend_handles_labels()
         unique = dict(zip(names, handles, strict=True))
         figure.legend(unique.values(), unique.keys(), loc="outside upper center", ncols=len(unique))
@@ -75,14 +76,14 @@ def figure_image(
         )
         if data is not None:
             left.plot(*data, ".", ms=1.5, alpha=0.35, color=CYCLE[1], mew=0)
-        figure.colorbar(image, ax=left, label="p(y | x)")
-        left.set(xlabel="x", ylabel="y", ylim=(grid[0], grid[-1]))
+        figure.colorbar(image, ax=left)
+        left.set(title="p(y | x)", xlabel="x", ylabel="y", ylim=(grid[0], grid[-1]))
         for index, place in enumerate(slices):
             row = int(np.argmin(np.abs(x - place)))
             colour = CYCLE[(0, 2, 3)[index % 3]]
             left.axvline(x[row], color=colour, lw=1.2)
             right.plot(grid, density[row], color=colour, label=f"x = {x[row]:.2f}")
-        right.set(xlabel="y", ylabel="p(y | x)", ylim=(0, None))
+        right.set(title="cuts", xlabel="y", ylabel="p(y | x)", ylim=(0, None))
         right.legend()
     return figure
 
@@ -137,7 +138,7 @@ def figure_bands(
             axes.plot(x, mean, color=CYCLE[0], label="mean")
             if truth is not None:
                 axes.plot(x, truth(x), color=TRUTH, ls="--", lw=1.1, label="truth")
-            axes.plot(*data, ".", ms=2.5, color=INK, mew=0, alpha=0.6, label="data")
+            axes.plot(*data, ".", ms=3, color=INK, mew=0, alpha=0.6, label="data")
             axes.set_title(name)
         span = float(np.ptp(data[1]))
         for axes in grid[-1]:

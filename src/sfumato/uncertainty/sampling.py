@@ -116,8 +116,8 @@ class SVI(_Plain):
     prior_scale : deviation of the prior in those of the initialisation.
     """
 
-    n_steps: int = 3000
-    learning_rate: float = 2e-3
+    n_steps: int = 6000
+    learning_rate: float = 5e-3
     rank: int = 10
     prior_scale: float = 1.0
     name: ClassVar[str] = "svi"

@@ -78,7 +78,7 @@ def theirs(x, y, epochs):
         loss = -torch.logsumexp(terms - torch.log(scale) - 0.9189385, 1).mean()
         loss.backward()
         optimiser.step()
-    return 1e3 * (time.process_time() - start) / epochs, float(loss)
+    return 1e3 * (time.process_time() - start) / epochs, loss.item()
 
 
 def main():

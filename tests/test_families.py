@@ -17,6 +17,7 @@ from sfumato.errors import DataError, ShapeError
 from sfumato.families import COMPONENTS, Beta, MixtureFamily, Normal, family_from_dict
 from sfumato.families.beta import beta_log_prob
 from sfumato.families.links import link_of
+from sfumato.families.normal import normal_mixture_log_prob
 from sfumato.families.start import initial_raw
 from sfumato.families.table import REGRESSION, check_support, choose_family, families_for
 
@@ -149,6 +150,30 @@ def test_vector_families_equal_scipy_and_their_draws(name):
         scale = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
         # five standard errors of a covariance, 2 / sqrt(n) of the product of deviations at most
         assert np.all(np.abs(np.cov(draws.T) - covariance) <= 5 * 2 / np.sqrt(6000) * scale)
+
+
+def test_the_fused_normal_mixture_has_the_plain_ones_value_and_gradient():
+    rng = np.random.default_rng(0)
+    u, loc = rng.normal(size=50), rng.normal(size=(4, 50))
+    scale = np.exp(rng.normal(size=(4, 50)))
+    logits = rng.normal(size=(4, 50))
+
+    def plain(u, logits, loc, scale):
+        z = (u - loc) / scale
+        terms = jax.nn.log_softmax(logits, axis=0) - 0.5 * z * z - jnp.log(scale)
+        return jax.nn.logsumexp(terms - 0.5 * np.log(2 * np.pi), axis=0)
+
+    def fused(u, logits, loc, scale):
+        return normal_mixture_log_prob(u, jax.nn.log_softmax(logits, axis=0), loc, scale)
+
+    arguments = [jnp.asarray(v, jnp.float32) for v in (u, logits, loc, scale)]
+    np.testing.assert_allclose(fused(*arguments), plain(*arguments), rtol=1e-5, atol=1e-5)
+    ours, theirs = (
+        jax.grad(lambda *a, f=f: f(*a).sum(), argnums=(0, 1, 2, 3))(*arguments)
+        for f in (fused, plain)
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
 def test_beta_variance_is_not_the_squared_product():

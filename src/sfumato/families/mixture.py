@@ -82,7 +82,9 @@ class MixtureFamily:
 
         The Jacobian ``-log(scale)`` is a constant of training and is added by `log_jacobian`.
         """
-        values = (params[name] for name in self.component.parameters)
+        values = [params[name] for name in self.component.parameters]
+        if hasattr(self.component, "mixture_log_prob"):
+            return self.component.mixture_log_prob(u, params["log_weights"], *values)
         components = self.component.log_prob(u, *values)
         return jax.nn.logsumexp(params["log_weights"] + components, axis=0)
 

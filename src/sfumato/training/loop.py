@@ -99,15 +99,18 @@ def fit(
     diagnose : ``diagnose(member, inputs, x)``, one number of the validation rows for the history.
     on_epoch : called with the epoch and the members' mean train and validation losses.
     """
-    arrays, static = eqx.partition(members, eqx.is_array)
     n_members = train_rows.shape[0]
+    # plain lists of arrays cross the border of the program: modules take long to take apart
+    arrays, rebuild = _flattened(members)
+    data_arrays, rebuild_data = _flattened(data)
     opt_state = jax.vmap(optimiser.init)(arrays)
     mean, best = (jax.tree.map(jnp.copy, arrays) for _ in range(2))
     count = jnp.zeros(n_members, jnp.float32)
     worst = jnp.full(n_members, jnp.inf, jnp.float32)
     state = _State(arrays, opt_state, mean, count, best, worst)
     epoch_program = _make_epoch(
-        static,
+        rebuild,
+        rebuild_data,
         loss=loss,
         optimiser=optimiser,
         averaging=averaging,
@@ -115,15 +118,14 @@ def fit(
         diagnose=diagnose,
     )
     valid = jnp.asarray(valid_rows)
+    mask = jnp.asarray(_filling_mask(train_rows.shape[1], batch_size))
     reports: list[_EpochReport] = []
     best_loss, best_epoch = np.full(n_members, np.inf), np.zeros(n_members, int)
     for epoch in range(max_epochs):
-        rows, mask = _batches(train_rows, batch_size=batch_size, rng=rng)
-        keys = jax.random.split(jax.random.key(rng.integers(2**31)), n_members)
+        rows = _batches(train_rows, batch_size=batch_size, rng=rng)
+        seeds = rng.integers(2**31, size=n_members, dtype=np.uint32)
         strengths = strengths_at(epoch / max_epochs, dropout_fade=dropout_fade)
-        state, report = epoch_program(
-            data, state, jnp.asarray(rows), jnp.asarray(mask), valid, keys, strengths
-        )
+        state, report = epoch_program(data_arrays, state, rows, mask, valid, seeds, strengths)
         report = _EpochReport(*(np.asarray(values) for values in report))
         reports.append(report)
         better = report.valid_loss < best_loss
@@ -136,22 +138,35 @@ def fit(
     columns = (np.stack(column) for column in zip(*reports, strict=True))
     train_loss, valid_loss, skipped, n_effective = columns
     history = History(train_loss, valid_loss, best_epoch, skipped, n_effective)
-    return FitResult(eqx.combine(state.best, static), history)
+    return FitResult(rebuild(state.best), history)
 
 
-def _batches(
-    rows: np.ndarray, *, batch_size: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Shuffled rows (m, batches, size) of each member, and a mask that is 0 on the filling."""
-    n_members, n = rows.shape
+def _flattened(tree: Any) -> tuple[list[Array], Callable[[list[Array]], Any]]:
+    """The arrays of a tree, and what puts others in their places."""
+    arrays, static = eqx.partition(tree, eqx.is_array)
+    leaves, structure = jax.tree.flatten(arrays)
+    return leaves, lambda values: eqx.combine(jax.tree.unflatten(structure, values), static)
+
+
+def _batch_shape(n: int, batch_size: int) -> tuple[int, int]:
+    """Batches of an epoch, and rows of each: as equal as they can be."""
     n_batches = -(-n // batch_size)
-    size = -(-n // n_batches)
+    return n_batches, -(-n // n_batches)
+
+
+def _filling_mask(n: int, batch_size: int) -> np.ndarray:
+    """1 for rows and 0 for the filling of the last batch, (batches, size)."""
+    shape = _batch_shape(n, batch_size)
+    return (np.arange(shape[0] * shape[1]) < n).astype(np.float32).reshape(shape)
+
+
+def _batches(rows: np.ndarray, *, batch_size: int, rng: np.random.Generator) -> np.ndarray:
+    """Shuffled rows (m, batches, size) of each member, the last batch filled with its first."""
+    n_members, n = rows.shape
+    n_batches, size = _batch_shape(n, batch_size)
     shuffled = rng.permuted(rows, axis=1)
-    filling = n_batches * size - n
-    padded = np.concatenate([shuffled, shuffled[:, :filling]], axis=1)
-    mask = (np.arange(n_batches * size) < n).astype(np.float32)
-    shape = (n_members, n_batches, size)
-    return padded.reshape(shape), np.broadcast_to(mask.reshape(1, n_batches, size), shape)
+    padded = np.concatenate([shuffled, shuffled[:, : n_batches * size - n]], axis=1)
+    return padded.reshape(n_members, n_batches, size)
 
 
 def _columns(data: Data, rows: Array, key: PRNGKeyArray | None) -> Array:
@@ -164,7 +179,8 @@ def _columns(data: Data, rows: Array, key: PRNGKeyArray | None) -> Array:
 
 
 def _make_epoch(
-    static: Any,
+    rebuild: Callable[[list[Array]], Any],
+    rebuild_data: Callable[[list[Array]], Data],
     *,
     loss: Loss,
     optimiser: optax.GradientTransformation,
@@ -182,7 +198,7 @@ def _make_epoch(
         key: PRNGKeyArray | None,
         strengths: Strengths,
     ) -> Array:
-        member = eqx.combine(arrays, static)
+        member = rebuild(arrays)
         weight = data.weight[rows] * mask
         targets = jnp.moveaxis(data.y[rows], 0, -1)
         values = loss(member, data.inputs, _columns(data, rows, key), targets, key, strengths)
@@ -206,15 +222,16 @@ def _make_epoch(
         return carry, (jnp.where(fine, value, 0.0), ~fine)
 
     def one_member(
-        data: Data,
+        data_arrays: list[Array],
         state: _State,
         rows: Array,
         mask: Array,
         valid: Array,
-        key: PRNGKeyArray,
+        seed: Array,
         strengths: Strengths,
     ) -> tuple[_State, _EpochReport]:
-        keys = jax.random.split(key, rows.shape[0])
+        data = rebuild_data(data_arrays)
+        keys = jax.random.split(jax.random.key(seed), rows.shape[0])
         start = (state.arrays, state.optimiser, state.mean, state.count)
         (arrays, opt_state, mean, count), (losses, skipped) = jax.lax.scan(
             partial(step, data, strengths), start, (rows, mask, keys)
@@ -225,7 +242,7 @@ def _make_epoch(
         better = valid_loss < state.best_loss
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), mean, state.best)
         best_loss = jnp.where(better, valid_loss, state.best_loss)
-        member = eqx.combine(mean, static)
+        member = rebuild(mean)
         n_effective = (
             jnp.ones(())
             if diagnose is None
@@ -234,5 +251,5 @@ def _make_epoch(
         report = _EpochReport(train_loss, valid_loss, n_skipped, n_effective)
         return _State(arrays, opt_state, mean, count, best, best_loss), report
 
-    members = jax.vmap(one_member, in_axes=(None, 0, 0, 0, 0, 0, None))
+    members = jax.vmap(one_member, in_axes=(None, 0, 0, None, 0, 0, None))
     return jax.jit(members, donate_argnums=1, compiler_options=CPU_OPTIONS)

@@ -9,7 +9,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from sfumato import MDNRegressor, read_model, write_model
+from sfumato import MDNRegressor, read_model, read_pdfs, write_model, write_pdfs
 from sfumato.backbones.embeddings import PiecewiseLinear, bin_edges
 from sfumato.errors import DataError, IncompatibleError, ShapeError
 from sfumato.models import Architecture
@@ -106,7 +106,7 @@ def test_every_front_and_backbone_learns_survives_and_has_a_gradient(embedding, 
         batch_size=50,
         dropout_rate=0.0,
     ).fit(x, y)
-    assert np.sqrt(np.mean((model.predict(x) - y) ** 2)) < 0.4
+    assert np.sqrt(np.mean((model.predict(x) - y) ** 2)) < 0.55  # the targets deviate by 0.72
     write_model(model, tmp_path / "m")
     np.testing.assert_array_equal(read_model(tmp_path / "m").predict(x), model.predict(x))
     architecture = model.architecture_
@@ -215,7 +215,7 @@ def test_bad_measurement_errors_are_named():
 # -- priors on the targets -------------------------------------------------------------------------
 
 
-def test_a_fitted_model_knows_its_training_prior():
+def test_a_fitted_model_knows_its_training_prior(tmp_path):
     # y ~ N(0, 1), x = y + N(0, 1): under a flat prior the posterior is N(x, 1)
     y = RNG.normal(size=6000)
     x = (y + RNG.normal(size=6000))[:, None]
@@ -229,6 +229,9 @@ def test_a_fitted_model_knows_its_training_prior():
     np.testing.assert_allclose(flat.mean(), places[:, 0], atol=0.3)
     given = pdfs.reweight(np.ones_like, training_prior=y, grid=np.linspace(-3, 3, 801))
     np.testing.assert_allclose(given.mean(), flat.mean(), atol=0.05)
+    write_pdfs(pdfs, tmp_path / "p.parquet", precision=32)
+    stored = read_pdfs(tmp_path / "p.parquet").reweight(np.ones_like, grid=np.linspace(-3, 3, 801))
+    np.testing.assert_allclose(stored.mean(), flat.mean(), atol=1e-4)
     unknown = pdfs.to_grid()
     with pytest.raises(ValueError, match="needs predictions of a fitted regressor"):
         unknown.reweight(np.ones_like)

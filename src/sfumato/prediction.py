@@ -22,7 +22,7 @@ from sfumato.errors import DataError, IncompatibleError
 from sfumato.estimator import N_DRAWS
 from sfumato.io._files import read_json, whole, write_json
 from sfumato.io.models import versions
-from sfumato.io.pdfs import COLUMN, family_header, pdf_column, with_header
+from sfumato.io.pdfs import COLUMN, family_header, pdf_column, prior_header, with_header
 from sfumato.io.tables import TableFile, batches, matrix
 from sfumato.pdfs import make_pdfs, summarise
 from sfumato.pdfs.statistics import parse_statistic
@@ -119,6 +119,7 @@ def predict_tables(
         n_members=model.network_.n_members * (N_DRAWS if job.columns.noise else 1),
         precision=job.precision,
     ) | {"about": job.about or {}}
+    header |= prior_header(getattr(model, "training_prior_", None))
     _join(parts, output, header)
     shutil.rmtree(parts)
     return done

@@ -38,6 +38,14 @@ def family_header(family: MixtureFamily, *, n_members: int, precision: int) -> d
     }
 
 
+def prior_header(prior: GridPDFs | None) -> dict[str, Any]:
+    """The density of the training targets as a part of a header."""
+    if prior is None:
+        return {}
+    density = np.round(prior.density[0], 9).tolist()
+    return {"training_prior": {"grid": prior.grid.tolist(), "density": density}}
+
+
 def pdf_column(pdfs: Any, *, precision: int) -> pa.Array:
     """The binary column of a set of PDFs."""
     if isinstance(pdfs, GridPDFs):
@@ -80,6 +88,8 @@ def write_pdfs(
         header = {"format": FORMAT, "object": "grid", "grid": pdfs.grid.tolist()}
     else:
         header = family_header(pdfs.family, n_members=pdfs.n_members, precision=precision)
+        prior = getattr(pdfs, "training_prior", None)
+        header |= prior_header(prior if isinstance(prior, GridPDFs) else None)
     extra = dict(columns or {})
     if COLUMN in extra:
         raise ValueError(f"A further column may not be named {COLUMN!r}. Rename it.")
@@ -136,7 +146,11 @@ class PDFsFile:
             return GridPDFs(np.asarray(self.header["grid"]), rows.view("<f4").astype(float))
         family = family_from_dict(self.header)
         n_members, precision = self.header["n_members"], self.header["precision"]
-        return make_pdfs(family, decode(family, rows, n_members=n_members, precision=precision))
+        params = decode(family, rows, n_members=n_members, precision=precision)
+        if "training_prior" not in self.header:
+            return make_pdfs(family, params)
+        grid, density = (np.asarray(self.header["training_prior"][k]) for k in ("grid", "density"))
+        return make_pdfs(family, params, training_prior=GridPDFs(grid, density[None]))
 
 
 def _bytes_of(chunk: pa.FixedSizeBinaryArray) -> np.ndarray:

@@ -17,6 +17,7 @@ from sfumato import (
 from sfumato.errors import DataError
 from sfumato.families import MixtureFamily
 from sfumato.metrics.scores import crps, crps_and_cde
+from sfumato.pdfs import frequencies_of
 
 RNG = np.random.default_rng(5)
 
@@ -88,6 +89,16 @@ def test_a_new_prior_and_a_stack_stay_on_whole_numbers():
     exact, table = pdfs.stack(), pdfs.stack(grid=np.arange(120))
     np.testing.assert_allclose(table.pdf(numbers), exact.pdf(numbers), atol=1e-9)
     assert exact.mean()[0] == pytest.approx(pdfs.mean().mean())
+
+
+def test_the_training_prior_of_counts_is_their_frequencies():
+    y = RNG.poisson(0.8, 4000).astype(float)
+    prior = frequencies_of(y)
+    share = np.bincount(y.astype(int)) / 4000
+    at = prior.pdf(np.arange(share.size))[0]
+    np.testing.assert_allclose(at / at.sum(), share, atol=1e-5)
+    with pytest.raises(DataError, match="takes counts up to 100000; the target of row 2 is 1e"):
+        MDNRegressor(family="poisson").fit(np.zeros((3, 1)), [5, 10**6, 7])
 
 
 def test_counts_survive_a_file(tmp_path):

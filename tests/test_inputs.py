@@ -52,6 +52,26 @@ def test_codes_in_plain_arrays_are_categories_by_index():
     assert np.sqrt(np.mean((model.predict(x) - y) ** 2)) < 0.5 * y.std()
 
 
+def test_a_level_is_the_same_in_any_type_of_column():
+    table = pd.DataFrame({"k": [1, 2, 1, 2]})
+    levels = find_levels(table, ["k"])
+    expected = encode(table, levels)
+    for other in (table.astype(float), table.astype(str), table.to_numpy(), table.astype(object)):
+        np.testing.assert_array_equal(encode(other, levels), expected)
+
+
+def test_predictions_with_errors_do_not_depend_on_neighbours_or_touch_categories():
+    table, y = frame()
+    table["size"] = table["size"].fillna(0)
+    model = MDNRegressor(random_state=0, **SMALL).fit(table, y)
+    errors = np.tile([0.3, 1.0], (len(table), 1))
+    every = model.predict_pdfs(table, X_err=errors).mean()
+    some = model.predict_pdfs(table[3:5], X_err=errors[3:5]).mean()
+    np.testing.assert_allclose(every[3:5], some, rtol=1e-5)
+    plain = model.predict_pdfs(table, X_err=np.tile([0.3, 0.0], (len(table), 1))).mean()
+    np.testing.assert_allclose(every, plain, rtol=1e-5)
+
+
 def test_encoding_by_hand():
     table = pd.DataFrame({"a": [1.0, None], "b": ["x", None], "c": [True, False]})
     levels = find_levels(table, "auto")

@@ -218,6 +218,20 @@ def test_training_that_has_not_converged_is_a_warning_with_a_cure(wave):
     assert model.history_.warnings
 
 
+def test_sampling_sees_priors_and_refuses_what_it_cannot_see(wave):
+    x, y = wave
+    small = {"hidden_sizes": (6,), "n_members": 4, "max_epochs": 20, "embedding": "none"}
+    spread = {}
+    for name, priors in {"plain": None, "flat": {"all": ("normal", 1e-3)}}.items():
+        model = MDNRegressor(uncertainty=FAST["svi"], priors=priors, random_state=0, **small)
+        spread[name] = np.ptp(model.fit(x, y).predict(x))
+    assert spread["flat"] < 0.3 * spread["plain"]
+    with pytest.raises(ValueError, match=r"samples weights for fixed features\. Give X_err to"):
+        MDNRegressor(uncertainty="svi", **small).fit(x, y, X_err=[0.1])
+    with pytest.raises(ValueError, match="holds out none: it cannot recalibrate"):
+        MDNRegressor(uncertainty="nuts", recalibrate=True, **small).fit(x, y)
+
+
 def test_unknown_strategies_are_refused(wave):
     with pytest.raises(ValueError, match="`uncertainty` must be one of 'none', 'ensemble'"):
         MDNRegressor(uncertainty="bootstrap").fit(*wave)

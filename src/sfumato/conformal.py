@@ -16,8 +16,8 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.model_selection import KFold, train_test_split
 from sklearn.utils.validation import check_is_fitted
 
-from sfumato.errors import choose
-from sfumato.pdfs import CountPDFs
+from sfumato.errors import IncompatibleError, choose
+from sfumato.pdfs import CountPDFs, JointPDFs
 from sfumato.pdfs.recalibrated import LevelMap, RecalibratedPDFs
 
 _MOST_KNOTS, _ROWS_PER_KNOT = 41, 20
@@ -114,6 +114,10 @@ class ConformalRecalibration(RegressorMixin, BaseEstimator):
             A parameter is out of range, or there are too few rows to calibrate on.
         """
         choose(self.method, dict.fromkeys(("split", "cross")), what="`method`")
+        if isinstance(self.by, str):
+            choose(self.by, dict.fromkeys(("std",)), what="`by`, if not the index of a feature,")
+        elif self.by is not None and not 0 <= self.by < np.shape(X)[1]:
+            raise ValueError(f"`by` must be the index of a feature; got {self.by!r}.")
         if not 0 < self.fraction < 1:
             raise ValueError(f"`fraction` must lie in (0, 1); got {self.fraction!r}.")
         rows, targets = np.asarray(X), np.asarray(y)
@@ -138,7 +142,9 @@ class ConformalRecalibration(RegressorMixin, BaseEstimator):
     def _judged(self, model: Any, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """PIT values of held-out rows, and what they are grouped by."""
         pdfs = model.predict_pdfs(X)
-        return pdfs.pit(y), self._key(pdfs, X)
+        if isinstance(pdfs, JointPDFs):
+            raise IncompatibleError("Conformal recalibration is for single numbers, not vectors.")
+        return pdfs.pit(np.reshape(y, -1)), self._key(pdfs, X)
 
     def _key(self, pdfs: Any, X: np.ndarray) -> np.ndarray:
         if self.by is None:

@@ -30,7 +30,6 @@ from sfumato.models import Architecture, Inputs, Network, map_rows, padded_size
 from sfumato.pdfs import make_pdfs
 from sfumato.preprocessing import SCALERS, FeatureTransform
 from sfumato.preprocessing.measurement import (
-    disturbed,
     excess_factors,
     mean_covariance,
     noise_factors,
@@ -123,12 +122,18 @@ class DensityEstimator(BaseEstimator):
     ) -> None:
         """Scale, train, turn into explicit members, recalibrate; sets the fitted attributes."""
         options = self._options
+        strategy = strategy_of(options.uncertainty)
         if options.recalibrate:
             check_recalibration(self.family_)
-        strategy = strategy_of(options.uncertainty)
+            if strategy.name in ("nuts", "svi"):
+                message = f"uncertainty={strategy.name!r} learns from all rows and holds out none"
+                raise IncompatibleError(f"{message}: it cannot recalibrate. Leave `recalibrate`.")
         n_members = self._n_members(strategy)
         n_networks = n_members if strategy.trains_all else 1
-        factors = None if X_err is None else noise_factors(X_err, shape=X.shape)
+        if X_err is not None and strategy.name in ("nuts", "svi"):
+            message = f"uncertainty={strategy.name!r} samples weights for fixed features"
+            raise IncompatibleError(f"{message}. Give X_err to predict_pdfs, or another strategy.")
+        factors = None if X_err is None else self._factors(X_err, X)
         self.noise_covariance_ = None if factors is None else mean_covariance(factors)
         folds = make_folds(len(u), fraction=held_out_share(options, len(u)), rng=rng)
         inputs, self.architecture_ = _fit_inputs(options, X, self.levels_)
@@ -185,7 +190,8 @@ class DensityEstimator(BaseEstimator):
         )
         if not np.all(np.isfinite(result.history.valid_loss.min(axis=0))):
             raise ValueError("Training diverged: no finite loss. Lower `learning_rate`.")
-        task = Task(inputs, X, u, weight, n_members, int(rng.integers(2**31)))
+        seed = int(rng.integers(2**31))
+        task = Task(inputs, X, u, weight, n_members, seed, options.priors or {})
         finished = strategy.finish(result.members, task)
         note = convergence_note(result.history)
         notes = (*finished.warnings, *([note] if note else []))
@@ -228,6 +234,18 @@ class DensityEstimator(BaseEstimator):
             self.family_, held, y, n_members=n_members if strategy.trains_all else 1
         )
 
+    def _factors(self, X_err: ArrayLike, X: np.ndarray) -> np.ndarray:
+        """Factors of the features' errors; a category has none."""
+        factors = noise_factors(X_err, shape=(X.shape[0], X.shape[1]))
+        if not self.levels_:
+            return factors
+        if factors.ndim == 3:
+            message = "Covariances `X_err` and categorical columns cannot be combined"
+            raise IncompatibleError(f"{message}. Give standard deviations.")
+        factors = factors.copy()
+        factors[:, list(self.levels_)] = 0.0
+        return factors
+
     # -- prediction -------------------------------------------------------------------------------
 
     def _parameters(self, X: np.ndarray) -> HostParams:
@@ -256,13 +274,14 @@ class DensityEstimator(BaseEstimator):
         rows = self._checked_rows(X, reset=False)
         if X_err is None:
             return self._parameters(rows)
-        if n_draws < 1:
-            raise ValueError(f"`n_draws` must be at least 1; got {n_draws!r}.")
-        factors = noise_factors(X_err, shape=rows.shape)
-        factors = jnp.asarray(excess_factors(factors, self.noise_covariance_), jnp.float32)
-        keys = jax.random.split(jax.random.key(0), n_draws)
-        columns = jnp.asarray(rows).T
-        parts = [self._parameters(np.asarray(disturbed(columns, factors, key=k)).T) for k in keys]
+        if not isinstance(n_draws, int | np.integer) or n_draws < 1:
+            raise ValueError(f"`n_draws` must be an integer of at least 1; got {n_draws!r}.")
+        factors = excess_factors(self._factors(X_err, rows), self.noise_covariance_)
+        # the same standard draws for every row: no answer depends on its neighbours
+        draws = np.random.default_rng(0).normal(size=(n_draws, rows.shape[1]))
+        noise = "nc,sc->snc" if factors.ndim == 2 else "nij,sj->sni"
+        shifted = rows + np.einsum(noise, factors, draws)
+        parts = [self._parameters(part.astype(np.float32)) for part in shifted]
         return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
 
     def _pdfs(self, X: ArrayLike, X_err: ArrayLike | None, n_draws: int, **options: Any) -> Any:

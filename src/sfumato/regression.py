@@ -13,7 +13,7 @@ from sfumato.errors import DataError, choose
 from sfumato.estimator import N_DRAWS, DensityEstimator, check_options, check_weights
 from sfumato.families import MixtureFamily, bound_component
 from sfumato.families.table import REGRESSION, check_support, choose_family
-from sfumato.pdfs import GridPDFs, density_of
+from sfumato.pdfs import GridPDFs, density_of, frequencies_of
 from sfumato.preprocessing import FeatureTransform
 from sfumato.training.priors import Prior
 from sfumato.uncertainty._base import Strategy
@@ -215,7 +215,8 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         self.family_, self.family_reason_ = _make_family(self, y)
         u, self.n_clipped_ = _scaled_targets(self.family_, y)
         self._train(rows, u, weight, X_err=factors, rng=rng)
-        self.training_prior_: GridPDFs | None = density_of(y, weight) if y.ndim == 1 else None
+        density = frequencies_of if self.family_.kind == "count" else density_of
+        self.training_prior_: GridPDFs | None = density(y, weight) if y.ndim == 1 else None
         return self
 
     def predict_pdfs(
@@ -350,9 +351,11 @@ def _binned(model: MDNRegressor, y: np.ndarray) -> Any:
 def _bounds(model: MDNRegressor, y: np.ndarray) -> tuple[float, float]:
     """Bounds of the target, given or a twentieth beyond the training range."""
     margin = 0.05 * np.ptp(y)
-    lower, upper = model.bounds
-    if any(bound is not None and not np.isfinite(bound) for bound in (lower, upper)):
-        raise ValueError(f"`bounds` must be finite numbers or None; got {model.bounds!r}.")
+    bounds = model.bounds
+    pair = isinstance(bounds, tuple | list) and len(bounds) == 2
+    if not pair or not all(b is None or (_is_number(b) and np.isfinite(b)) for b in bounds):
+        raise ValueError(f"`bounds` must be a pair of finite numbers or None; got {bounds!r}.")
+    lower, upper = bounds
     lower = float(y.min() - margin) if lower is None else float(lower)
     upper = float(y.max() + margin) if upper is None else float(upper)
     if not lower < upper:
@@ -360,6 +363,10 @@ def _bounds(model: MDNRegressor, y: np.ndarray) -> tuple[float, float]:
     if y.max() <= lower or y.min() >= upper:
         raise ValueError(f"No target lies inside `bounds` ({lower:g}, {upper:g}).")
     return lower, upper
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number)
 
 
 def _scaled_targets(family: MixtureFamily, y: np.ndarray) -> tuple[np.ndarray, int]:

@@ -207,6 +207,9 @@ def draw(file: PDFsFile, kind: str, path: Path, *, rows: Sequence[int], truth: s
     ValueError
         A row is out of range, or the kind needs a column of true values.
     """
+    if file.is_vector:
+        message = f"{file.table.path} holds PDFs of vectors, which `plot` does not draw"
+        raise ValueError(f"{message}. Use `sfumato evaluate`, or marginal(i) in Python.")
     if kind == "pdfs":
         _draw_objects(file, path, rows=rows, truth=truth)
         return

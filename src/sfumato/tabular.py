@@ -291,9 +291,11 @@ def write_model(
     header["feature_names_in"] = None if names is None else list(names)
     for name in ("n_clipped_", "family_reason_"):
         header[name] = getattr(regressor, name, None)
-    arrays |= {
-        name: values for name in _ARRAYS if (values := getattr(regressor, name, None)) is not None
-    }
+    for name in _ARRAYS:
+        values = getattr(regressor, name, None)
+        if values is not None:
+            # words of a data frame are objects, which only pickling could store
+            arrays[name] = values.astype(str) if values.dtype == object else values
     prior = getattr(regressor, "training_prior_", None)
     if prior is not None:
         arrays |= {"prior_grid": prior.grid, "prior_density": prior.density}

@@ -348,6 +348,11 @@ def check_support(component: Component, u: np.ndarray, y: np.ndarray) -> None:
     DataError
         A target lies outside; the message names its row, its value and the families that fit.
     """
+    if component.kind == "count" and np.max(y) > MOST_COUNTS:
+        message = f"The family {component.name!r} takes counts up to {MOST_COUNTS}"
+        row = int(np.argmax(y)) + 1
+        cure = "Use a continuous family such as 'gamma' or 'lognormal'"
+        raise DataError(f"{message}; the target of row {row} is {np.max(y):g}. {cure}.")
     fine = component.admits(u)  # type: ignore[attr-defined]
     if np.all(fine):
         return
@@ -367,6 +372,10 @@ def check_support(component: Component, u: np.ndarray, y: np.ndarray) -> None:
     )
 
 
+MOST_COUNTS = 100_000
+"""Largest count of a family of counts: the links of rates reach somewhat further."""
+
+
 def choose_family(y: np.ndarray) -> tuple[str, str]:
     """The family for targets y, (n,) or (n, d), by their support, and the reason in a sentence."""
     whole = bool(np.all(y == np.round(y)))
@@ -376,7 +385,7 @@ def choose_family(y: np.ndarray) -> tuple[str, str]:
         if whole and np.all(y >= 0) and _total(y) is not None:
             return "multinomial", f"the targets are counts that add up to {_total(y)} in every row"
         return "multivariate-normal", f"the targets are vectors of {y.shape[1]} real numbers"
-    if whole and np.all(y >= 0):
+    if whole and np.all(y >= 0) and np.max(y) <= MOST_COUNTS:
         if np.var(y) > 1.2 * np.mean(y):
             return "negative-binomial", "the targets are counts, more scattered than Poisson"
         return "poisson", "the targets are counts, not more scattered than Poisson"

@@ -225,7 +225,8 @@ def _dirichlet_log_density(u: np.ndarray, concentration: np.ndarray) -> np.ndarr
     total = np.sum(concentration, axis=-1)
     norm = special.gammaln(total) - np.sum(special.gammaln(concentration), axis=-1)
     inside = (u >= 0).all(axis=-1) & (np.abs(u.sum(axis=-1) - 1) < 1e-4)
-    value = norm + np.sum(special.xlogy(concentration - 1, np.maximum(u, 0)), axis=-1)
+    # shares of exactly 0 are scored where training puts them, or a density may be infinite there
+    value = norm + np.sum((concentration - 1) * np.log(np.maximum(u, 1e-6)), axis=-1)
     return np.where(inside, value, -np.inf)
 
 

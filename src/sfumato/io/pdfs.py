@@ -84,6 +84,8 @@ def write_pdfs(
     """
     if precision not in (16, 32):
         raise ValueError(f"`precision` must be 16 or 32; got {precision!r}.")
+    if not isinstance(pdfs, GridPDFs | ParametricPDFs | JointPDFs):
+        raise ValueError(f"{type(pdfs).__name__} cannot be stored. Use to_grid() first.")
     if isinstance(pdfs, GridPDFs):
         header = {"format": FORMAT, "object": "grid", "grid": pdfs.grid.tolist()}
     else:

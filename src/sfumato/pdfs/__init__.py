@@ -6,6 +6,7 @@ from sfumato._typing import HostParams
 from sfumato.families import MixtureFamily
 from sfumato.pdfs._base import AbstractPDFs as AbstractPDFs
 from sfumato.pdfs._base import density_of as density_of
+from sfumato.pdfs._base import frequencies_of as frequencies_of
 from sfumato.pdfs.combine import concatenate as concatenate
 from sfumato.pdfs.counts import CountPDFs as CountPDFs
 from sfumato.pdfs.grid import GridPDFs as GridPDFs

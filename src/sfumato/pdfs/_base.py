@@ -396,14 +396,28 @@ def density_of(y: np.ndarray, weights: np.ndarray | None = None) -> "GridPDFs":
     """
     from sfumato.pdfs.grid import GridPDFs
 
-    low, high = float(np.min(y)), float(np.max(y))
-    q25, q75 = np.quantile(y, [0.25, 0.75])
-    spread = min(float(np.std(y)), (q75 - q25) / 1.349) or float(np.std(y)) or 1.0
-    width = max(0.9 * spread * y.size**-0.2, (high - low) / 400, 1e-12)
-    grid = np.linspace(low - 1e-9 * width, max(high, low + width), 401)
-    counts, edges = np.histogram(y, bins=1200, range=(grid[0], grid[-1]), weights=weights)
+    low = float(np.min(y))
+    values = np.asarray(y, float) - low
+    high = float(np.max(values))
+    q25, q75 = np.quantile(values, [0.25, 0.75])
+    deviation = float(np.std(values))
+    spread = min(deviation, (q75 - q25) / 1.349) or deviation or 1.0
+    width = max(0.9 * spread * values.size**-0.2, high / 400, 1e-12)
+    grid = np.linspace(-1e-9 * width, max(high, width), 401)
+    counts, edges = np.histogram(values, bins=1200, range=(grid[0], grid[-1]), weights=weights)
     centres = 0.5 * (edges[1:] + edges[:-1])
     density = np.zeros(grid.size)
-    for mirrored in (centres, 2 * low - centres, 2 * high - centres):
+    for mirrored in (centres, -centres, 2 * high - centres):
         density += np.exp(-0.5 * ((grid[:, None] - mirrored) / width) ** 2) @ counts
-    return GridPDFs(grid, density[None])
+    points = low + grid
+    if np.any(np.diff(points) <= 0):  # so far from 0 that the spread is lost in rounding
+        points = low + np.abs(low) * 1e-12 * np.arange(grid.size)
+    return GridPDFs(points, density[None])
+
+
+def frequencies_of(y: np.ndarray, weights: np.ndarray | None = None) -> "GridPDFs":
+    """Frequencies of the counts y (n,), to be read at whole numbers; none of them 0."""
+    from sfumato.pdfs.grid import GridPDFs
+
+    counts = np.bincount(y.astype(int), weights=weights, minlength=2)[: 1 << 16].astype(float)
+    return GridPDFs(np.arange(counts.size, dtype=float), (counts + 1e-3)[None])

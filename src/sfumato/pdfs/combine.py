@@ -26,6 +26,8 @@ def concatenate(parts: Sequence[Any]) -> Any:
         raise ValueError("`parts` must hold at least one set of PDFs; got none.")
     gridded = [part for part in parts if isinstance(part, GridPDFs)]
     mixtures = [part for part in parts if isinstance(part, ParametricPDFs | JointPDFs)]
+    if len(gridded) + len(mixtures) < len(parts):
+        raise IncompatibleError("Only mixtures and gridded PDFs can be joined. Use to_grid(grid).")
     if gridded and mixtures:
         raise IncompatibleError("All parts must be of one kind. Use to_grid(grid) on mixtures.")
     return _join_gridded(gridded) if gridded else _join_mixtures(mixtures)

@@ -121,7 +121,15 @@ def _position(entry: int | str, names: list[str], n_columns: int) -> int:
 def _words(X: Any, index: int) -> list[str]:
     """A column as text; what is missing is empty."""
     values = X.iloc[:, index] if hasattr(X, "iloc") else np.asarray(X, dtype=object)[:, index]
-    return ["" if value is None or value != value else str(value) for value in values]
+    return [_word(value) for value in values]
+
+
+def _word(value: Any) -> str:
+    """One spelling of a level, whatever the type of its column; what is missing is empty."""
+    if value is None or value != value:
+        return ""
+    whole = isinstance(value, float | np.floating) and float(value).is_integer()
+    return str(int(value)) if whole else str(value)
 
 
 def encode(X: Any, levels: Levels) -> np.ndarray:

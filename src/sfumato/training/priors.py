@@ -59,6 +59,11 @@ def check_priors(priors: Mapping[str, Prior], member: Any) -> None:
         A layer or a prior is unknown, or a scale is not positive.
     """
     layers = layer_weights(member)
+    if not isinstance(priors, Mapping):
+        message = (
+            "`priors` must be a dictionary from layers to priors, as {'head': ('normal', 1.0)}"
+        )
+        raise ValueError(f"{message}; got {priors!r}.")
     for layer, prior in priors.items():
         if layer not in layers:
             raise ValueError(
@@ -74,7 +79,7 @@ def check_priors(priors: Mapping[str, Prior], member: Any) -> None:
                 f"{message} ('normal', 1.0), with a name of {names}, "
                 f"or a NumPyro distribution; got {prior!r}."
             )
-        if not prior[1] > 0:
+        if not isinstance(prior[1], int | float) or not prior[1] > 0:
             raise ValueError(f"The scale or strength of {layer!r} must be positive; got {prior!r}.")
 
 

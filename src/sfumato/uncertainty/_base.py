@@ -6,7 +6,8 @@ drawn once, with a seed, when training ends. So predictions are deterministic, a
 calibration need not know where members came from.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import equinox as eqx
@@ -28,6 +29,7 @@ class Task:
     x, u, weight : training rows: columns (n, c), scaled targets (n,) or (n, d), weights (n,).
     n_members : explicit networks to hand back.
     seed : of every draw.
+    priors : of layers (see `sfumato.training.priors`).
     """
 
     inputs: Inputs
@@ -36,6 +38,7 @@ class Task:
     weight: np.ndarray
     n_members: int
     seed: int
+    priors: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Finished(NamedTuple):

@@ -1,7 +1,8 @@
 """The posterior of all weights by NumPyro: Hamiltonian Monte Carlo, or a fitted Normal.
 
 Both start from the trained network and use all rows. Priors are Normal, as wide as the
-initialisation (He 2015) times `prior_scale`; biases are around where they started.
+initialisation (He 2015) times `prior_scale`; biases are around where they started. Priors on layers
+multiply these.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
 from sfumato.models import ConditionalDensity
+from sfumato.training.priors import prior_loss
 from sfumato.uncertainty._base import Finished, Task, first_of
 
 
@@ -171,6 +173,9 @@ def _model(
         w: Any = numpyro.sample("w", distributions.Normal(centre, scale).to_event(1))
         network = eqx.combine(unravel(w), static)
         numpyro.factor("rows", jnp.sum(weight * network.log_prob(features, targets)))
+        if task.priors:
+            n_rows = len(task.x)
+            numpyro.factor("priors", -n_rows * prior_loss(task.priors, network, n_rows=n_rows))
 
     return model, flat, lambda w: eqx.combine(unravel(w), static)
 

@@ -77,10 +77,25 @@ def test_conditional_times_marginal_is_the_joint(name):
     assert last.mean().shape == pair.shape == (3,)
 
 
-def test_what_vectors_refuse():
+def test_conditional_shares_and_counts_times_the_marginal_are_the_joint():
     pdfs = joint("dirichlet")
-    with pytest.raises(IncompatibleError, match="offered for multivariate Normal families"):
-        pdfs.conditional({0: 0.2})
+    y = pdfs.sample(1, random_state=4)[0]
+    left = 1 - y[:, 1]
+    rest = pdfs.conditional({1: y[:, 1]})
+    total = rest.log_prob(y[:, [0, 2]] / left[:, None]) - np.log(left)
+    total = total + pdfs.marginal(1).log_prob(y[:, 1])
+    np.testing.assert_allclose(total, pdfs.log_prob(y), rtol=1e-6, atol=1e-6)
+    pdfs = joint("multinomial")
+    y = np.tile([2.0, 3.0, 4.0], (3, 1))
+    rest = pdfs.conditional({1: 3.0})
+    total = rest.log_prob(y[:, [0, 2]]) + pdfs.marginal(1).log_prob(y[:, 1])
+    np.testing.assert_allclose(total, pdfs.log_prob(y), rtol=1e-6, atol=1e-6)
+
+
+def test_what_vectors_refuse():
+    pdfs = joint("multinomial")
+    with pytest.raises(IncompatibleError, match="need one number of trials left, above 0; got"):
+        pdfs.conditional({0: [1.0, 2.0, 3.0]})
     pdfs = joint("multivariate-normal")
     with pytest.raises(ValueError, match="There is no coordinate 5; there are 0 to 2"):
         pdfs.marginal(5)

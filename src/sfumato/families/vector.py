@@ -302,6 +302,31 @@ def condition_gaussian(
     return new_loc, np.linalg.cholesky(schur), log_prob
 
 
+def condition_dirichlet(
+    concentration: np.ndarray, *, given: list[int], rest: list[int], values: np.ndarray
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Parameters of the other shares, as shares of what is left, and log-density of the given.
+
+    The given shares and their rest together are Dirichlet, and independent of how the rest is
+    divided (Aitchison 1986, section 3.3).
+    """
+    total = concentration[..., rest].sum(axis=-1, keepdims=True)
+    merged = np.concatenate([concentration[..., given], total], axis=-1)
+    shares = np.concatenate([values, 1 - values.sum(axis=-1, keepdims=True)], axis=-1)
+    return {"concentration": concentration[..., rest]}, _dirichlet_log_density(shares, merged)
+
+
+def condition_multinomial(
+    probs: np.ndarray, trials: int, *, given: list[int], rest: list[int], values: np.ndarray
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Probabilities of the other outcomes, and log-probability of the given counts."""
+    total = probs[..., rest].sum(axis=-1, keepdims=True)
+    merged = np.concatenate([probs[..., given], total], axis=-1)
+    counts = np.concatenate([values, trials - values.sum(axis=-1, keepdims=True)], axis=-1)
+    log_prob = _multinomial_log_density(counts, merged, trials)
+    return {"probs": probs[..., rest] / total}, log_prob
+
+
 def gaussian_start(mean: np.ndarray, std: np.ndarray, component: Any) -> tuple[np.ndarray, ...]:
     """Means and diagonal covariances for any of the three forms of a Normal."""
     if component.name.endswith("diagonal"):

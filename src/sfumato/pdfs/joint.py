@@ -12,7 +12,11 @@ from sfumato._numerics import row_chunks
 from sfumato._typing import HostParams
 from sfumato.errors import IncompatibleError, ShapeError
 from sfumato.families import Beta, MixtureFamily, Normal, bound_component
-from sfumato.families.vector import condition_gaussian
+from sfumato.families.vector import (
+    condition_dirichlet,
+    condition_gaussian,
+    condition_multinomial,
+)
 from sfumato.pdfs._base import Rows, shares
 from sfumato.pdfs.counts import CountPDFs
 from sfumato.pdfs.parametric import ParametricPDFs, check_shapes
@@ -178,7 +182,8 @@ class JointPDFs:
         """The distribution of the other coordinates once some are known.
 
         Every component is conditioned, and its weight multiplied by what it says of the known
-        values. For Normal mixtures, whose conditionals are Normal mixtures again.
+        values. Conditionals of Normal mixtures are Normal mixtures; those of shares are given as
+        shares of what is left, those of counts as counts of the trials that are left.
 
         Parameters
         ----------
@@ -191,14 +196,10 @@ class JointPDFs:
         Raises
         ------
         IncompatibleError
-            The family is not a multivariate Normal.
+            The trials of multinomial counts that are left differ between objects.
         ValueError
             Nothing, or everything, is given.
         """
-        component = self.family.component
-        if not component.name.startswith("multivariate-normal"):
-            message = "Conditionals are offered for multivariate Normal families"
-            raise IncompatibleError(f"{message}; these are {component.name!r}. Use sample().")
         known = {self._index(key): np.asarray(value, float) for key, value in given.items()}
         rest = [index for index in range(self.event_size) if index not in known]
         if not rest or not known:
@@ -209,10 +210,28 @@ class JointPDFs:
         )
         values = np.stack([np.broadcast_to(known[i], len(self)) for i in which], axis=1)
         unit = ((values - shift[which]) / scale[which])[:, None, None, :]
+        component = self.family.component
         natural = component.natural(*self.family.exact_parameters(self.params), component)
-        loc, tril, log_prob = condition_gaussian(
-            natural[0], natural[1], given=which, rest=rest, values=unit
-        )
+        if component.name == "dirichlet":
+            params, log_prob = condition_dirichlet(natural[0], given=which, rest=rest, values=unit)
+            full = bound_component("dirichlet", event_size=len(rest))
+        elif component.name == "multinomial":
+            left = np.unique(component.trials - values.sum(axis=1))
+            if left.size > 1 or left[0] < 1:
+                message = (
+                    "Conditionals of multinomial counts need one number of trials left, above 0"
+                )
+                raise IncompatibleError(f"{message}; got {left.tolist()[:5]}. Take equal rows.")
+            params, log_prob = condition_multinomial(
+                natural[0], component.trials, given=which, rest=rest, values=unit
+            )
+            full = bound_component("multinomial", event_size=len(rest), trials=int(left[0]))
+        else:
+            loc, tril, log_prob = condition_gaussian(
+                natural[0], natural[1], given=which, rest=rest, values=unit
+            )
+            params = {"loc": loc, "scale_tril": tril}
+            full = bound_component("multivariate-normal", event_size=len(rest))
         # members, too, are weighted by what they said of the known values
         joint = np.asarray(self.params["log_weights"], float) + log_prob
         if self.member_log_weights is not None:
@@ -220,12 +239,10 @@ class JointPDFs:
         by_member = np.asarray(special.logsumexp(joint, axis=2))
         log_weights = joint - by_member[:, :, None]
         members = by_member - np.logaddexp.reduce(by_member, axis=1, keepdims=True)
-        full = bound_component("multivariate-normal", event_size=len(rest))
         family = MixtureFamily(
             full, self.family.n_components, tuple(shift[rest]), tuple(scale[rest])
         )
-        params = {"log_weights": log_weights, "loc": loc, "scale_tril": tril}
-        remaining = JointPDFs(family, params, members)
+        remaining = JointPDFs(family, {"log_weights": log_weights, **params}, members)
         return remaining.marginal(0) if len(rest) == 1 else remaining
 
     def stack(self, weights: ArrayLike | None = None) -> "JointPDFs":

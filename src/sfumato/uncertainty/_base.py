@@ -71,6 +71,23 @@ class Strategy(Protocol):
         ...
 
 
+class PlainTraining:
+    """Training that a strategy leaves as it is."""
+
+    trains_all: ClassVar[bool] = False
+    decays: ClassVar[bool] = True
+
+    def prepare(
+        self, member: ConditionalDensity, *, key: Array, n_members: int
+    ) -> ConditionalDensity:
+        """The network as it is."""
+        return member
+
+    def penalty(self, member: Any, *, n_rows: int) -> float:
+        """None."""
+        return 0.0
+
+
 def first_of(members: Any) -> Any:
     """The first network of a stack."""
     arrays, static = eqx.partition(members, eqx.is_array)

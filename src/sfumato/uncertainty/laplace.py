@@ -18,14 +18,14 @@ from jaxtyping import Array
 
 from sfumato.models import ConditionalDensity
 from sfumato.pdfs import make_pdfs
-from sfumato.uncertainty._base import Finished, Task, broadcast, first_of
+from sfumato.uncertainty._base import Finished, PlainTraining, Task, broadcast, first_of
 
 _CHUNK_ROWS = 4096
 _TAUS = np.logspace(-4, 6, 201)
 
 
 @dataclass(frozen=True)
-class Laplace:
+class Laplace(PlainTraining):
     """Last-layer Laplace approximation, fitted after ordinary training.
 
     Parameters
@@ -38,18 +38,6 @@ class Laplace:
     prior_precision: float | None = None
     name: ClassVar[str] = "laplace"
     default_members: ClassVar[int] = 30
-    trains_all: ClassVar[bool] = False
-    decays: ClassVar[bool] = True
-
-    def prepare(
-        self, member: ConditionalDensity, *, key: Array, n_members: int
-    ) -> ConditionalDensity:
-        """The network as it is."""
-        return member
-
-    def penalty(self, member: Any, *, n_rows: int) -> float:
-        """None."""
-        return 0.0
 
     def finish(self, members: Any, task: Task) -> Finished:
         """Draws of the head's weights around the trained ones."""

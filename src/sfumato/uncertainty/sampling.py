@@ -18,29 +18,11 @@ from jaxtyping import Array
 
 from sfumato.models import ConditionalDensity
 from sfumato.training.priors import prior_loss
-from sfumato.uncertainty._base import Finished, Task, first_of
-
-
-class _Plain:
-    """Training as for a single network."""
-
-    default_members: ClassVar[int] = 50
-    trains_all: ClassVar[bool] = False
-    decays: ClassVar[bool] = True
-
-    def prepare(
-        self, member: ConditionalDensity, *, key: Array, n_members: int
-    ) -> ConditionalDensity:
-        """The network as it is."""
-        return member
-
-    def penalty(self, member: Any, *, n_rows: int) -> float:
-        """None."""
-        return 0.0
+from sfumato.uncertainty._base import Finished, PlainTraining, Task, first_of
 
 
 @dataclass(frozen=True)
-class NUTS(_Plain):
+class NUTS(PlainTraining):
     """The no-U-turn sampler (Hoffman & Gelman 2014), for small networks.
 
     Parameters
@@ -56,6 +38,7 @@ class NUTS(_Plain):
     prior_scale: float = 1.0
     max_weights: int = 1000
     name: ClassVar[str] = "nuts"
+    default_members: ClassVar[int] = 50
 
     def check(self, n_weights: int) -> None:
         """Refuse a network that sampling would not finish.
@@ -108,7 +91,7 @@ _LARGEST_R_HAT = 1.1
 
 
 @dataclass(frozen=True)
-class SVI(_Plain):
+class SVI(PlainTraining):
     """A Normal of low rank fitted to the posterior of all weights by NumPyro.
 
     Parameters
@@ -123,6 +106,7 @@ class SVI(_Plain):
     rank: int = 10
     prior_scale: float = 1.0
     name: ClassVar[str] = "svi"
+    default_members: ClassVar[int] = 50
 
     def finish(self, members: Any, task: Task) -> Finished:
         """Draws from the fitted Normal; warns where the fit is still moving."""

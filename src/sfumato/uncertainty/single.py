@@ -1,16 +1,14 @@
 """One network, or several trained independently: no randomness in the weights themselves."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
-
-from jaxtyping import Array
+from typing import ClassVar
 
 from sfumato.models import ConditionalDensity
-from sfumato.uncertainty._base import Finished, Task
+from sfumato.uncertainty._base import Finished, PlainTraining, Task
 
 
 @dataclass(frozen=True)
-class Ensemble:
+class Ensemble(PlainTraining):
     """Networks that differ in their start, their shuffling and the rows they hold out.
 
     (Lakshminarayanan, Pritzel & Blundell 2017.)
@@ -19,17 +17,6 @@ class Ensemble:
     name: ClassVar[str] = "ensemble"
     default_members: ClassVar[int] = 8
     trains_all: ClassVar[bool] = True
-    decays: ClassVar[bool] = True
-
-    def prepare(
-        self, member: ConditionalDensity, *, key: Array, n_members: int
-    ) -> ConditionalDensity:
-        """The network as it is."""
-        return member
-
-    def penalty(self, member: Any, *, n_rows: int) -> float:
-        """None."""
-        return 0.0
 
     def finish(self, members: ConditionalDensity, task: Task) -> Finished:
         """The networks as they are."""

@@ -1,0 +1,118 @@
+"""What is fitted: images of one galaxy, and a model of their pixels as a function of parameters."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from sfumato.galaxies.pixels import PixelGrid
+from sfumato.galaxies.profiles import PARAMETERS, Sersic
+from sfumato.galaxies.psf import PSF
+from sfumato.galaxies.renderer import optics, through
+
+Model = Callable[[Array], Array]
+"""From parameters (p,) to predicted pixels (m,)."""
+
+SHAPE = PARAMETERS[1:]  # every exposure and band sees the same
+DEFAULT_FREE = ("flux", "sersic_index", "half_light_radius", "g1", "g2")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One Sérsic galaxy on one or more exposures, and which of its parameters are free.
+
+    Parameters
+    ----------
+    grid : the stamp of every exposure.
+    free : parameters that are fitted. ``"flux"`` stands for one flux per band and
+        ``"background"`` for one constant per exposure, in counts per pixel.
+    fixed : values of the others; g1, g2, x, y and background default to 0.
+    bands : for every exposure, the index of its band.
+
+    Raises
+    ------
+    ValueError
+        A parameter is unknown, both free and fixed, or neither free nor known.
+    """
+
+    grid: PixelGrid
+    free: tuple[str, ...] = DEFAULT_FREE
+    fixed: Mapping[str, float] = field(default_factory=dict, hash=False)
+    bands: tuple[int, ...] = (0,)
+
+    def __post_init__(self) -> None:
+        known = (*PARAMETERS, "background")
+        for name in (*self.free, *self.fixed):
+            if name not in known:
+                raise ValueError(f"Unknown parameter {name!r}; there are {', '.join(known)}.")
+        both = sorted(set(self.free) & set(self.fixed))
+        if both:
+            raise ValueError(f"{', '.join(both)} cannot be both free and fixed.")
+        missing = [name for name in PARAMETERS[:3] if name not in {*self.free, *self.fixed}]
+        if missing:
+            message = f"{', '.join(missing)} must be free or have a fixed value"
+            raise ValueError(f"{message}. Add it to the free parameters or fix it.")
+
+    @property
+    def n_bands(self) -> int:
+        """Bands among the exposures."""
+        return max(self.bands) + 1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Free parameters one by one, in the order of the vector."""
+        out: list[str] = []
+        for name in self.free:
+            n = {"flux": self.n_bands, "background": len(self.bands)}.get(name, 1)
+            out += [name] if n == 1 else [f"{name}_{i}" for i in range(n)]
+        return tuple(out)
+
+    def optics(self, psfs: Sequence[PSF]) -> Array:
+        """Transforms (e, 2, Ky, Kx) of PSF and pixel of all exposures."""
+        return jnp.stack([optics(psf, self.grid) for psf in psfs])
+
+    def model(self, instruments: Array) -> Model:
+        """Function from the free parameters to the pixels (e height width,) of all exposures."""
+
+        def predict(theta: Array) -> Array:
+            values = self.unpack(theta)
+            shape = {name: values[name] for name in SHAPE}
+            out = []
+            for exposure, band in enumerate(self.bands):
+                flux = values["flux"] if self.n_bands == 1 else values["flux"][band]
+                image = through(Sersic(flux, **shape), instruments[exposure], self.grid)
+                level = values["background"]
+                several = len(self.bands) > 1 and "background" in self.free
+                out.append(image + (level[exposure] if several else level))
+            return jnp.stack(out).reshape(-1)
+
+        return predict
+
+    def unpack(self, theta: Array) -> dict[str, Array | float | None]:
+        """Parameters by name: free ones from the vector, the others at their fixed values."""
+        values: dict = {"g1": 0.0, "g2": 0.0, "x": None, "y": None, "background": 0.0, **self.fixed}
+        start = 0
+        for name in self.free:
+            n = {"flux": self.n_bands, "background": len(self.bands)}.get(name, 1)
+            values[name] = theta[start] if n == 1 else theta[start : start + n]
+            start += n
+        return values
+
+
+def linearise(model: Model, theta: Array) -> tuple[Array, Array]:
+    """Pixels (m,) and their derivatives (p, m) by each parameter, in forward mode.
+
+    One pass per parameter, in which the others are constants: whatever does not depend on it is
+    shared by all passes, and nothing is multiplied by zeros.
+    """
+
+    def along(i: int) -> tuple[Array, Array]:
+        def of_one(value: Array) -> Array:
+            return model([value if j == i else theta[j] for j in range(len(theta))])  # pyright: ignore
+
+        return jax.jvp(of_one, (theta[i],), (jnp.ones_like(theta[i]),))
+
+    passes = [along(i) for i in range(theta.shape[0])]
+    return passes[0][0], jnp.stack([slope for _, slope in passes])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sfumato.pdfs import GridPDFs as GridPDFs
     from sfumato.pdfs import JointPDFs as JointPDFs
     from sfumato.pdfs import ParametricPDFs as ParametricPDFs
+    from sfumato.pdfs import SamplePDFs as SamplePDFs
     from sfumato.pdfs import concatenate as concatenate
     from sfumato.preprocessing.density_ratio import importance_weights as importance_weights
     from sfumato.regression import MDNRegressor as MDNRegressor
@@ -28,6 +29,7 @@ _HOMES = {
     "MDNClassifier": "sfumato.classification",
     "MDNRegressor": "sfumato.regression",
     "ParametricPDFs": "sfumato.pdfs",
+    "SamplePDFs": "sfumato.pdfs",
     "concatenate": "sfumato.pdfs",
     "importance_weights": "sfumato.preprocessing.density_ratio",
     "read_model": "sfumato.tabular",
@@ -45,6 +47,7 @@ __all__ = [
     "MDNClassifier",
     "MDNRegressor",
     "ParametricPDFs",
+    "SamplePDFs",
     "concatenate",
     "importance_weights",
     "read_model",

@@ -1,6 +1,7 @@
 """Compiled programs kept on disk between runs."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,3 +27,14 @@ def use_compilation_cache() -> None:
     jax.config.update("jax_compilation_cache_dir", wish or str(Path(base) / "sfumato"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+def over_rows(function: Callable[..., Any], *arrays: Any) -> Any:
+    """`function` of every row of the arrays, stacked: ``vmap`` where that is fast.
+
+    On a CPU the rows go one after another: what one row needs fits into the cache, look-ups into
+    its tables need no batch index, and an iteration ends when its own row has converged.
+    """
+    if jax.default_backend() == "cpu":
+        return jax.lax.map(lambda row: function(*row), arrays)
+    return jax.vmap(function)(*arrays)

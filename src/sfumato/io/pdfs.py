@@ -1,7 +1,7 @@
 """PDFs to and from Parquet: one fixed-size binary column of parameters beside ordinary columns.
 
 The column ``pdf`` holds each object's parameters (see `sfumato.io.encoding`) or, for `GridPDFs`,
-its float32 densities; the file's metadata, under the key ``sfumato``, holds in JSON what they mean.
+its float32 densities, or, for `SamplePDFs`, float32 draws; the file's metadata, under the key ``sfumato``, holds in JSON what they mean.
 Identifiers, truths and statistics are plain columns that any Parquet reader understands.
 """
 
@@ -20,11 +20,21 @@ from sfumato.families import MixtureFamily, family_from_dict
 from sfumato.io._files import whole
 from sfumato.io.encoding import decode, encode, row_bytes
 from sfumato.io.tables import TableFile, open_table
-from sfumato.pdfs import GridPDFs, JointPDFs, ParametricPDFs, concatenate, make_pdfs
+from sfumato.pdfs import (
+    GridPDFs,
+    JointPDFs,
+    ParametricPDFs,
+    SamplePDFs,
+    concatenate,
+    make_pdfs,
+)
 
 FORMAT = 1
 KEY = b"sfumato"
 COLUMN = "pdf"
+EFFECTIVE_SIZE = "effective_size"
+STORED_DRAWS = 500
+"""Draws of each object in a file, where they had weights; `SamplePDFs.resampled` gives others."""
 
 
 def family_header(family: MixtureFamily, *, n_members: int, precision: int) -> dict[str, Any]:
@@ -46,10 +56,36 @@ def prior_header(prior: GridPDFs | None) -> dict[str, Any]:
     return {"training_prior": {"grid": prior.grid.tolist(), "density": density}}
 
 
+def samples_header(pdfs: SamplePDFs) -> dict[str, Any]:
+    """What a file of draws says of itself; None in place of an infinite bound."""
+    bounds = [bound if np.isfinite(bound) else None for bound in pdfs.bounds]
+    return {"format": FORMAT, "object": "samples", "n_draws": pdfs.n_draws, "bounds": bounds}
+
+
+def _equal_weights(pdfs: SamplePDFs) -> SamplePDFs:
+    """The same distributions by draws that need no weights."""
+    if pdfs.log_weights is None:
+        return pdfs
+    if np.all(np.ptp(pdfs.weights, axis=1) <= 1e-9 / pdfs.n_draws):
+        return SamplePDFs(pdfs.draws, None, pdfs.bounds)
+    return pdfs.resampled(STORED_DRAWS)
+
+
+def _bounds(header: Mapping[str, Any]) -> tuple[float, float]:
+    """Bounds of the draws in a file, None read as none."""
+    low, high = header["bounds"]
+    return -np.inf if low is None else float(low), np.inf if high is None else float(high)
+
+
 def pdf_column(pdfs: Any, *, precision: int) -> pa.Array:
     """The binary column of a set of PDFs."""
     if isinstance(pdfs, GridPDFs):
         rows = np.ascontiguousarray(pdfs.density.astype("<f4")).view(np.uint8)
+    elif isinstance(pdfs, SamplePDFs):
+        if np.any(np.abs(pdfs.draws) > np.finfo(np.float32).max):
+            message = "Draws beyond 3e38 do not fit in float32"
+            raise ValueError(f"{message}; got {np.abs(pdfs.draws).max():g}. Choose other units.")
+        rows = np.ascontiguousarray(pdfs.draws.astype("<f4")).view(np.uint8)
     else:
         if pdfs.member_log_weights is not None:
             raise ValueError("Unequal member weights cannot be stored. Use to_grid() first.")
@@ -59,7 +95,7 @@ def pdf_column(pdfs: Any, *, precision: int) -> pa.Array:
 
 
 def write_pdfs(
-    pdfs: ParametricPDFs | JointPDFs | GridPDFs,
+    pdfs: ParametricPDFs | JointPDFs | GridPDFs | SamplePDFs,
     path: str | Path,
     *,
     columns: Mapping[str, Any] | None = None,
@@ -68,11 +104,17 @@ def write_pdfs(
 ) -> None:
     """Write PDFs to one Parquet file, whole or not at all.
 
+    Weighted draws are stored as 500 of equal weight, systematically resampled, in float32; give
+    ``pdfs.resampled(n)`` for another number. Draws of equal weight are stored as they are. What the
+    draws were worth before, `effective_size`, becomes a column of that name unless `columns` has
+    one.
+
     Parameters
     ----------
     path : the file, replaced if it exists.
     columns : further columns (n,), such as identifiers, truths or statistics.
-    precision : 16 for two bytes a parameter, 32 for four.
+    precision : of mixtures, 16 for two bytes a parameter, 32 for four; densities on a grid and
+        draws are float32 with either.
     about : provenance, kept in the header.
 
     Raises
@@ -84,15 +126,19 @@ def write_pdfs(
     """
     if precision not in (16, 32):
         raise ValueError(f"`precision` must be 16 or 32; got {precision!r}.")
-    if not isinstance(pdfs, GridPDFs | ParametricPDFs | JointPDFs):
+    if not isinstance(pdfs, GridPDFs | ParametricPDFs | JointPDFs | SamplePDFs):
         raise ValueError(f"{type(pdfs).__name__} cannot be stored. Use to_grid() first.")
+    extra = dict(columns or {})
     if isinstance(pdfs, GridPDFs):
         header = {"format": FORMAT, "object": "grid", "grid": pdfs.grid.tolist()}
+    elif isinstance(pdfs, SamplePDFs):
+        extra.setdefault(EFFECTIVE_SIZE, pdfs.effective_size)
+        pdfs = _equal_weights(pdfs)
+        header = samples_header(pdfs)
     else:
         header = family_header(pdfs.family, n_members=pdfs.n_members, precision=precision)
         prior = getattr(pdfs, "training_prior", None)
         header |= prior_header(prior if isinstance(prior, GridPDFs) else None)
-    extra = dict(columns or {})
     if COLUMN in extra:
         raise ValueError(f"A further column may not be named {COLUMN!r}. Rename it.")
     table = pa.table({**extra, COLUMN: pdf_column(pdfs, precision=precision)})
@@ -120,7 +166,7 @@ class PDFsFile:
     @property
     def is_vector(self) -> bool:
         """Whether the target has several coordinates."""
-        if self.header["object"] == "grid":
+        if self.header["object"] in ("grid", "samples"):
             return False
         return family_from_dict(self.header).kind == "vector"
 
@@ -146,6 +192,10 @@ class PDFsFile:
         rows = np.concatenate(parts) if parts else np.zeros((0, column.type.byte_width), np.uint8)
         if self.header["object"] == "grid":
             return GridPDFs(np.asarray(self.header["grid"]), rows.view("<f4").astype(float))
+        if self.header["object"] == "samples":
+            bounds = _bounds(self.header)
+            # rounding to float32 may have carried a draw across a bound
+            return SamplePDFs(np.clip(rows.view("<f4").astype(float), *bounds), None, bounds)
         family = family_from_dict(self.header)
         n_members, precision = self.header["n_members"], self.header["precision"]
         params = decode(family, rows, n_members=n_members, precision=precision)
@@ -193,6 +243,11 @@ def _header(text: bytes, path: Path) -> dict[str, Any]:
             return header
         if header["object"] == "grid":
             width = 4 * len(header["grid"])
+        elif header["object"] == "samples":
+            width = 4 * header["n_draws"]
+            low, high = _bounds(header)
+            if not low < high:
+                raise ValueError(f"its bounds are {header['bounds']}")
         else:
             count, precision = header["n_members"], header["precision"]
             width = row_bytes(family_from_dict(header), n_members=count, precision=precision)

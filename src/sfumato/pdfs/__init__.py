@@ -13,6 +13,7 @@ from sfumato.pdfs.grid import GridPDFs as GridPDFs
 from sfumato.pdfs.joint import JointPDFs as JointPDFs
 from sfumato.pdfs.parametric import ParametricPDFs as ParametricPDFs
 from sfumato.pdfs.recalibrated import RecalibratedPDFs as RecalibratedPDFs
+from sfumato.pdfs.samples import SamplePDFs as SamplePDFs
 from sfumato.pdfs.statistics import Statistic as Statistic
 from sfumato.pdfs.statistics import summarise as summarise
 

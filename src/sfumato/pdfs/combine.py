@@ -10,6 +10,7 @@ from sfumato.errors import IncompatibleError
 from sfumato.pdfs.grid import GridPDFs
 from sfumato.pdfs.joint import JointPDFs
 from sfumato.pdfs.parametric import ParametricPDFs
+from sfumato.pdfs.samples import SamplePDFs
 
 
 def concatenate(parts: Sequence[Any]) -> Any:
@@ -20,16 +21,21 @@ def concatenate(parts: Sequence[Any]) -> Any:
     ValueError
         `parts` is empty.
     IncompatibleError
-        The parts differ in kind, family, grid or number of members.
+        The parts differ in kind, family, grid, number of members, or number or bounds of draws.
     """
     if not parts:
         raise ValueError("`parts` must hold at least one set of PDFs; got none.")
     gridded = [part for part in parts if isinstance(part, GridPDFs)]
     mixtures = [part for part in parts if isinstance(part, ParametricPDFs | JointPDFs)]
-    if len(gridded) + len(mixtures) < len(parts):
-        raise IncompatibleError("Only mixtures and gridded PDFs can be joined. Use to_grid(grid).")
-    if gridded and mixtures:
-        raise IncompatibleError("All parts must be of one kind. Use to_grid(grid) on mixtures.")
+    samples = [part for part in parts if isinstance(part, SamplePDFs)]
+    if len(gridded) + len(mixtures) + len(samples) < len(parts):
+        message = "Only mixtures, gridded PDFs and draws can be joined"
+        raise IncompatibleError(f"{message}. Use to_grid(grid).")
+    if len(parts) not in (len(gridded), len(mixtures), len(samples)):
+        message = "All parts must be of one kind"
+        raise IncompatibleError(f"{message}. Use to_grid(grid) on mixtures and draws.")
+    if samples:
+        return _join_samples(samples)
     return _join_gridded(gridded) if gridded else _join_mixtures(mixtures)
 
 
@@ -38,6 +44,19 @@ def _join_gridded(parts: list[GridPDFs]) -> GridPDFs:
     if any(not np.array_equal(part.grid, grid) for part in parts):
         raise IncompatibleError("All parts must share one grid. Use to_grid(grid) first.")
     return GridPDFs(grid, np.concatenate([part.density for part in parts]))
+
+
+def _join_samples(parts: list[SamplePDFs]) -> SamplePDFs:
+    first = parts[0]
+    for part in parts:
+        if (part.n_draws, part.bounds) != (first.n_draws, first.bounds):
+            message = "All parts must share bounds and number of draws"
+            given = f"{first!r} in {first.bounds} and {part!r} in {part.bounds}"
+            raise IncompatibleError(f"{message}; got {given}. Use resampled(n_draws) first.")
+    draws = np.concatenate([part.draws for part in parts])
+    if all(part.log_weights is None for part in parts):
+        return SamplePDFs(draws, None, first.bounds)
+    return SamplePDFs(draws, np.concatenate([np.log(p.weights) for p in parts]), first.bounds)
 
 
 def _join_mixtures(parts: list[Any]) -> Any:

@@ -1,0 +1,153 @@
+"""Labelled images of a population: drawn on the device, batch after batch, or into a file."""
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from sfumato._compilation import CPU_OPTIONS, over_rows
+from sfumato.galaxies.basis import StampBasis
+from sfumato.galaxies.noise import Noise, signal_to_noise
+from sfumato.galaxies.population import Population
+from sfumato.galaxies.profiles import Sersic
+from sfumato.galaxies.psf import Moffat
+from sfumato.galaxies.renderer import optics, render, through
+
+_MOST_TRIES = 1000  # of a galaxy that passes the cut
+
+
+class Catalogue(NamedTuple):
+    """Labels of n galaxies, arrays (n,).
+
+    Parameters
+    ----------
+    galaxy : parameters.
+    psf_fwhm : arcsec.
+    noise_sigma : counts per pixel.
+    """
+
+    galaxy: Sersic
+    psf_fwhm: Array
+    noise_sigma: Array
+
+
+class Batch(NamedTuple):
+    """Images (n, height, width) with and without noise, their labels and signal-to-noise (n,)."""
+
+    labels: Catalogue
+    noiseless: Array
+    noisy: Array
+    signal_to_noise: Array
+
+
+def draw_batch(key: Array, population: Population, n: int, *, smooth: bool = False) -> Batch:
+    """Labelled noisy images of n galaxies that pass the population's cut; for use under `jit`.
+
+    A galaxy outside the cut is drawn again, so that the batch is always full. Galaxy i depends on
+    the key and i alone.
+
+    Parameters
+    ----------
+    smooth : draw Poisson noise by its first three cumulants, as `Noise.add` says.
+    """
+    grid, shared = population.grid, _shared_optics(population)
+    low, high = population.signal_to_noise
+
+    def try_one(key: Array) -> tuple[Catalogue, Array, Array]:
+        galaxy, fwhm, sigma = population.draw(key)
+        if shared is None:
+            image = render(galaxy, Moffat(fwhm, population.psf_beta), grid)
+        else:
+            image = through(galaxy, jnp.asarray(shared), grid)
+        return Catalogue(galaxy, fwhm, sigma), image, signal_to_noise(image, sigma)
+
+    def one(key: Array) -> Batch:
+        of_noise, of_galaxy = jax.random.split(key)
+
+        def again(state: tuple) -> tuple:
+            tries = state[0]
+            return tries + 1, try_one(jax.random.fold_in(of_galaxy, tries))
+
+        def outside(state: tuple) -> Array:
+            ratio = state[1][2]
+            return ((ratio <= low) | (ratio >= high)) & (state[0] < _MOST_TRIES)
+
+        first = jnp.int32(1), try_one(jax.random.fold_in(of_galaxy, 0))
+        _, (labels, image, ratio) = jax.lax.while_loop(outside, again, first)
+        noise = Noise(labels.noise_sigma, population.gain)
+        return Batch(labels, image, noise.add(of_noise, image, smooth=smooth), ratio)
+
+    return over_rows(one, jax.random.split(key, n))
+
+
+def draw_batches(
+    population: Population, *, batch_size: int, random_state: int = 0
+) -> Iterator[Batch]:
+    """Endless batches of labelled noisy images on the device, for training."""
+    draw = jax.jit(
+        partial(draw_batch, population=population, n=batch_size, smooth=True),
+        compiler_options=CPU_OPTIONS,
+    )
+    return _endless(draw, random_state)
+
+
+class Coefficients(NamedTuple):
+    """Noisy coefficients (n, d) in a basis, their labels and signal-to-noise (n,).
+
+    Parameters
+    ----------
+    inside : (n,) whether a galaxy passes the population's cut; give the others no weight.
+    """
+
+    labels: Catalogue
+    noisy: Array
+    signal_to_noise: Array
+    inside: Array
+
+
+def draw_coefficients(
+    key: Array, population: Population, basis: StampBasis, n: int
+) -> Coefficients:
+    """Labelled noisy coefficients of n galaxies, without an image; for use under `jit`.
+
+    The noise is white: the Poisson noise of the light, below a tenth of the variance in the
+    brightest pixel of most galaxies, enters as its mean over the stamp, weighted by the light.
+    """
+    of_labels, of_noise = jax.random.split(key)
+    galaxy, fwhm, sigma = jax.vmap(population.draw)(jax.random.split(of_labels, n))
+    clean = basis.coefficients(galaxy, fwhm if basis.ranges.fwhm is not None else None)
+    ratio = jnp.linalg.norm(clean, axis=1) / sigma
+    noise = sigma[:, None] * jax.random.normal(of_noise, clean.shape)
+    low, high = population.signal_to_noise
+    inside = (ratio > low) & (ratio < high)
+    return Coefficients(Catalogue(galaxy, fwhm, sigma), clean + noise, ratio, inside)
+
+
+def draw_coefficient_batches(
+    population: Population, basis: StampBasis, *, batch_size: int, random_state: int = 0
+) -> Iterator[Coefficients]:
+    """Endless batches of labelled noisy coefficients on the device, for training."""
+    run = jax.jit(draw_coefficients, static_argnums=(1, 3), compiler_options=CPU_OPTIONS)
+    return _endless(lambda key: run(key, population, basis, batch_size), random_state)
+
+
+def _endless(draw: Callable[[Array], NamedTuple], random_state: int) -> Iterator:
+    key = jax.random.key(random_state)
+    step = 0
+    while True:
+        yield draw(jax.random.fold_in(key, step))
+        step += 1
+
+
+@lru_cache(maxsize=8)
+def _shared_optics(population: Population) -> np.ndarray | None:
+    """Transform of the one PSF of a population, or None if widths differ."""
+    if not population.psf_fwhm.is_fixed:
+        return None
+    psf = Moffat(population.psf_fwhm.low, population.psf_beta)
+    with jax.ensure_compile_time_eval():
+        return np.asarray(optics(psf, population.grid))

@@ -15,6 +15,8 @@ from sfumato.cli._console import console, errors
 
 VERBS = (
     "simulate",
+    "measure",
+    "bound",
     "fit",
     "tune",
     "predict",

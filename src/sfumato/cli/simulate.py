@@ -6,10 +6,66 @@ from typing import Annotated
 import typer
 
 from sfumato.cli._console import console, progress
-from sfumato.cli._options import Overwrite
+from sfumato.cli._galaxies import population_of
+from sfumato.cli._options import Overwrite, split
+from sfumato.galaxies.sets import simulate_set
 from sfumato.photoz.survey import SurveyPlan, simulate_survey
 
 app = typer.Typer(no_args_is_help=True, help="Simulate data whose truth is known.")
+
+
+@app.command("galaxies")
+def galaxies(
+    output: Annotated[Path, typer.Option(help=".hdf5 or .fits.", show_default=False)],
+    number: Annotated[int, typer.Option(help="Galaxies.")] = 10_000,
+    population: Annotated[
+        str, typer.Option("--set", help="v1, v2, v3, snr60 or snr30; see below.")
+    ] = "v1",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    prior: Annotated[
+        Path | None, typer.Option(help="TOML file with a population of your own, instead of --set.")
+    ] = None,
+    psf: Annotated[
+        str | None, typer.Option(help="FWHM of the Moffat PSF, arcsec: one number or low,high.")
+    ] = None,
+    psf_beta: Annotated[float | None, typer.Option(help="Slope of the Moffat PSF.")] = None,
+    noise: Annotated[
+        str | None, typer.Option(help="Gaussian noise, counts per pixel: one number or low,high.")
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="sfumato, or galsim to draw the same catalogue with GalSim.")
+    ] = "sfumato",
+    images: Annotated[
+        str, typer.Option(help="What to store: image (noisy), noiseless, psf.")
+    ] = "image,noiseless",
+    overwrite: Overwrite = False,
+) -> None:
+    """Sérsic galaxies through a PSF, with pixel noise and labels.
+
+    Sets of 64 x 64 pixels at 0.23 arcsec, signal-to-noise 10 to 100: `v1` has one Moffat PSF
+    (beta 2, 0.5 arcsec) and noise 200; `v2` noise of 200 to 400; `v3` also PSFs of 0.5 to 1.0
+    arcsec; `snr60` and `snr30` are one galaxy under many draws of the noise. A `--prior` file has
+    entries such as `flux = [3e4, 4e5]`, `sersic_index = 1.0`, `psf_fwhm = 0.7`, and
+    `half_light_radius = {low = 0.1, high = 2.0, scale = "log"}`.
+
+    Example:
+
+        sfumato simulate galaxies --set v2 --number 200000 --seed 1 --output v2.hdf5
+    """
+    chosen = population_of(population, prior, psf=psf, psf_beta=psf_beta, noise=noise)
+    with progress() as bar:
+        task = bar.add_task("Simulating", total=number)
+        simulate_set(
+            chosen,
+            output,
+            number=number,
+            seed=seed,
+            engine=engine,
+            images=split(images),
+            overwrite=overwrite,
+            on_galaxies=lambda n: bar.advance(task, n),
+        )
+    console.print(f"{number:,} galaxies written to {output}")
 
 
 @app.callback()

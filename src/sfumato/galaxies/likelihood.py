@@ -92,7 +92,10 @@ class Scene:
 
     def unpack(self, theta: Array) -> dict[str, Array | float | None]:
         """Parameters by name: free ones from the vector, the others at their fixed values."""
-        values: dict = {"g1": 0.0, "g2": 0.0, "x": None, "y": None, "background": 0.0, **self.fixed}
+        values: dict = {"g1": 0.0, "g2": 0.0, "x": 0.0, "y": 0.0, "background": 0.0, **self.fixed}
+        for name in ("x", "y"):
+            if name not in self.free and values[name] == 0.0:
+                values[name] = None  # exactly centred, which is cheaper
         start = 0
         for name in self.free:
             n = {"flux": self.n_bands, "background": len(self.bands)}.get(name, 1)

@@ -18,11 +18,14 @@ from sfumato.galaxies.likelihood import Model, Scene, linearise
 from sfumato.galaxies.mle import maximise
 from sfumato.galaxies.moments import Moments, adaptive_moments, shape_of
 from sfumato.galaxies.noise import poisson_variance
-from sfumato.galaxies.posterior import Whitened, laplace, sample_posterior
+from sfumato.galaxies.posterior import (
+    Whitened,
+    flattened_moments,
+    laplace,
+    sample_posterior,
+)
 from sfumato.galaxies.priors import Prior
-from sfumato.galaxies.profiles import Sersic
 from sfumato.galaxies.psf import PSF
-from sfumato.galaxies.renderer import through
 
 N_DRAWS = (400, 800, 1200)
 _STARTS = ((1.0, 1.1), (2.5, 1.4), (4.5, 1.8))  # index, and radius over that of a Gaussian
@@ -88,11 +91,11 @@ class Stamps:
     def __len__(self) -> int:
         return len(self.images)
 
-    def take(self, rows: slice) -> "Stamps":
+    def take(self, rows: slice | np.ndarray) -> "Stamps":
         """Some of the galaxies."""
         psfs = self.psfs
         if self.own_psf:
-            psfs = jax.tree.map(lambda leaf: leaf[rows], psfs)
+            psfs = jax.tree.map(lambda leaf: np.asarray(leaf)[rows], psfs)
         return Stamps(self.images[rows], self.inverse_variance[rows], psfs, self.gain, self.own_psf)
 
 
@@ -141,12 +144,14 @@ class Posteriors(NamedTuple):
     names : of the p parameters.
     theta : (n, p, s) draws.
     log_weights : (n, s) normalised.
+    log_evidence : (n,) logarithm of the integral of prior times likelihood.
     effective_size : (n,) independent draws that they are worth.
     """
 
     names: tuple[str, ...]
     theta: np.ndarray
     log_weights: np.ndarray
+    log_evidence: np.ndarray
     effective_size: np.ndarray
 
 
@@ -195,24 +200,66 @@ def sample_stamps(
     fits: Fits,
     *,
     random_state: int = 0,
+    before: Posteriors | None = None,
     n_draws: tuple[int, ...] = N_DRAWS,
 ) -> Posteriors:
     """Posterior of every galaxy by importance sampling around its fit, in exact pixels.
 
     A galaxy that was not fitted has NaN draws and an effective size of 0.
+
+    Parameters
+    ----------
+    before : draws made already, from whose moments the proposals start instead of from Laplace's
+        approximation, and with which the new draws are merged.
+    n_draws : draws of each round of adaptation.
     """
-    run = _sampler(scene, prior, stamps.gain, stamps.own_psf, n_draws)
-    keys = jax.random.split(jax.random.key(random_state), len(stamps))
+    key = (scene, prior, stamps.gain, stamps.own_psf)
+    arrays = _arrays(stamps)
     fitted = np.isfinite(fits.theta).all(axis=1)
-    start = np.where(fitted[:, None], fits.theta, 1.0).astype(np.float32)
-    theta, log_weights, size = run(*_arrays(stamps), keys, jnp.asarray(start))
-    blank = np.where(fitted, 1.0, np.nan)
-    return Posteriors(
-        names=scene.names,
-        theta=np.asarray(theta, float) * blank[:, None, None],
-        log_weights=np.asarray(log_weights, float),
-        effective_size=np.where(fitted, np.asarray(size, float), 0.0),
+    start = jnp.asarray(np.where(fitted[:, None], fits.theta, 1.0), jnp.float32)
+    if before is None:
+        centre, covariance = _approximator(*key)(*arrays, start)
+    else:
+        theta = np.where(fitted[:, None, None], before.theta, 1.0)
+        centre, covariance = _moments_of(prior)(
+            jnp.asarray(theta, jnp.float32), jnp.asarray(before.log_weights, jnp.float32)
+        )
+    keys = jax.random.split(jax.random.key(random_state), len(stamps))
+    found = _sampler(*key, n_draws)(*arrays, keys, start, centre, covariance)
+    theta, log_weights, log_evidence, size = (np.asarray(v, float) for v in found)
+    theta[~fitted], size = np.nan, np.where(fitted, size, 0.0)
+    out = Posteriors(scene.names, theta, log_weights, log_evidence, size)
+    return out if before is None else merge(before, out, random_state=random_state)
+
+
+def merge(first: Posteriors, second: Posteriors, *, random_state: int = 0) -> Posteriors:
+    """Two sets of draws from the same posteriors as one of the first's number of draws.
+
+    Draws keep the weights that their evidences give them; where both together are worth more than
+    the first alone, as many draws of equal weight are taken from them (systematic resampling).
+    """
+    log_weights = np.concatenate(
+        [
+            part.log_weights + part.log_evidence[:, None] + np.log(part.log_weights.shape[1])
+            for part in (first, second)
+        ],
+        axis=1,
     )
+    total = np.logaddexp.reduce(log_weights, axis=1, keepdims=True)
+    log_weights = log_weights - total
+    size = np.exp(-np.logaddexp.reduce(2 * log_weights, axis=1))
+    theta = np.concatenate([first.theta, second.theta], axis=2)
+    out = Posteriors(first.names, *(values.copy() for values in first[1:]))
+    n = first.log_weights.shape[1]
+    rng = np.random.default_rng(random_state)
+    for row in np.flatnonzero(size > first.effective_size):
+        edges = np.cumsum(np.exp(log_weights[row]))
+        places = (np.arange(n) + rng.random()) / n * edges[-1]
+        chosen = np.minimum(np.searchsorted(edges, places), edges.size - 1)
+        out.theta[row], out.log_weights[row] = theta[row][:, chosen], -np.log(n)
+        out.log_evidence[row] = total[row, 0] - np.log(log_weights.shape[1])
+        out.effective_size[row] = size[row]
+    return out
 
 
 # Programs -------------------------------------------------------------------------------------
@@ -267,9 +314,31 @@ def _fitter(scene: Scene, gain: float, own_psf: bool, correct_bias: bool) -> Cal
 
 
 @lru_cache(maxsize=32)
-def _sampler(scene: Scene, prior: Prior, gain: float, own_psf: bool, n_draws: tuple) -> Callable:  # noqa: FBT001
+def _approximator(scene: Scene, prior: Prior, gain: float, own_psf: bool) -> Callable:  # noqa: FBT001
+    one = partial(_approximate_one, scene=scene, prior=prior, gain=gain)
+    return jax.jit(partial(_over_stamps, one, scene, own_psf), compiler_options=CPU_OPTIONS)
+
+
+@lru_cache(maxsize=32)
+def _sampler(
+    scene: Scene,
+    prior: Prior,
+    gain: float,
+    own_psf: bool,  # noqa: FBT001
+    n_draws: tuple[int, ...],
+) -> Callable:
     one = partial(_sample_one, scene=scene, prior=prior, gain=gain, n_draws=n_draws)
     return jax.jit(partial(_over_stamps, one, scene, own_psf), compiler_options=CPU_OPTIONS)
+
+
+@lru_cache(maxsize=32)
+def _moments_of(prior: Prior) -> Callable:
+    """Mean and covariance of weighted draws, in the coordinates of the prior."""
+
+    def one(theta: Array, log_weights: Array) -> tuple[Array, Array]:
+        return flattened_moments(prior.to_coordinates(theta), log_weights)
+
+    return jax.jit(jax.vmap(one))
 
 
 def _weigher(weight: Array, gain: float) -> Callable[[Array], Array]:
@@ -345,7 +414,7 @@ def _start(image: Array, weight: Array, instruments: Array, scene: Scene, model:
     good = weight > 0
     sky = _border_mean(image, good) if "background" in scene.free else jnp.zeros(image.shape[0])
     clean = jnp.where(good, image - sky[:, None, None], 0.0)
-    star = through(Sersic(1.0, 0.5, 0.05 * grid.pixel_scale), instruments.mean(axis=0), grid)
+    star = grid.image(instruments.mean(axis=0))
     psf = adaptive_moments(star, grid=grid, size=1.5 * grid.pixel_scale)
     size = 1.2 * jnp.sqrt(0.5 * (psf.xx + psf.yy))
     found: Moments = adaptive_moments(clean.mean(axis=0), grid=grid, size=size)
@@ -394,20 +463,11 @@ def _border_mean(image: Array, good: Array) -> Array:
     )
 
 
-def _sample_one(
-    image: Array,
-    weight: Array,
-    instruments: Array,
-    key: Array,
-    start: Array,
-    *,
-    scene: Scene,
-    prior: Prior,
-    gain: float,
-    n_draws: tuple[int, ...],
-) -> tuple[Array, Array, Array]:
+def _whitened(
+    image: Array, weight: Array, instruments: Array, start: Array, *, scene: Scene, gain: float
+) -> Whitened:
+    """The likelihood of pixels; the variance of the Poisson noise is that of the fit."""
     model, flat = scene.model(instruments), weight.reshape(-1)
-    # the variance of the Poisson noise is that of the fit, held fixed
     root = jnp.sqrt(_weigher(flat, gain)(model(start)))
     data = image.reshape(-1) * root
 
@@ -416,14 +476,45 @@ def _sample_one(
         light = pixels - model(_dark(scene, theta)) if "background" in scene.free else pixels
         return jnp.sum((data - root * pixels) ** 2), jnp.sqrt(jnp.sum(flat * light**2))
 
-    likelihood = Whitened(
-        data, lambda theta: root * model(theta), lambda theta: over_rows(one, theta.T)
-    )
+    return Whitened(data, lambda theta: root * model(theta), lambda theta: over_rows(one, theta.T))
+
+
+def _approximate_one(
+    image: Array,
+    weight: Array,
+    instruments: Array,
+    start: Array,
+    *,
+    scene: Scene,
+    prior: Prior,
+    gain: float,
+) -> tuple[Array, Array]:
+    """Centre and covariance of Laplace's approximation, in the coordinates of the prior."""
+    likelihood = _whitened(image, weight, instruments, start, scene=scene, gain=gain)
     top, covariance = laplace(likelihood, prior, start=prior.to_coordinates(start))
+    return top.u, covariance
+
+
+def _sample_one(
+    image: Array,
+    weight: Array,
+    instruments: Array,
+    key: Array,
+    start: Array,
+    centre: Array,
+    covariance: Array,
+    *,
+    scene: Scene,
+    prior: Prior,
+    gain: float,
+    n_draws: tuple[int, ...],
+) -> tuple[Array, Array, Array, Array]:
+    likelihood = _whitened(image, weight, instruments, start, scene=scene, gain=gain)
     draws = sample_posterior(
-        key, likelihood, prior, centre=top.u, covariance=covariance, n_draws=n_draws
+        key, likelihood, prior, centre=centre, covariance=covariance, n_draws=n_draws
     )
-    return prior.to_theta(draws.z), draws.log_weights, draws.effective_size
+    theta = prior.to_theta(draws.z)
+    return theta, draws.log_weights, draws.log_evidence, draws.effective_size
 
 
 def _flags(scene: Scene, found: _Found, singular: np.ndarray, failed: np.ndarray) -> np.ndarray:

@@ -62,6 +62,12 @@ class PixelGrid:
         if not 0 < self.k_max < np.inf:
             raise ValueError(f"`k_max` must be positive; got {self.k_max}.")
 
+    @staticmethod
+    def seeing(height: int, width: int, pixel_scale: float, *, fwhm: float) -> "PixelGrid":
+        """A stamp under a smooth PSF: one over two pixels wide needs fewer wave numbers."""
+        k_max = 1.75 if fwhm > 2 * pixel_scale else 2.0
+        return PixelGrid(height, width, pixel_scale, k_max)
+
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""

@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from sfumato.errors import DataError, suggest
 from sfumato.galaxies.pixels import PixelGrid
-from sfumato.galaxies.profiles import SERSIC_INDEX_RANGE, Sersic
+from sfumato.galaxies.profiles import SERSIC_INDEX_RANGE, Sersic, check_galaxy
 
 
 class Uniform(NamedTuple):
@@ -102,19 +102,20 @@ class Population:
             if not 0 < bounds.low <= bounds.high < np.inf:
                 message = f"`{name}` must be positive, the lower bound first"
                 raise ValueError(f"{message}; got {bounds.low} to {bounds.high}.")
+        side = self.pixels * self.pixel_scale
+        check_galaxy(Sersic(1.0, index.high, self.half_light_radius.high), side=side)
         if not self.signal_to_noise[0] < self.signal_to_noise[1]:
             raise ValueError(f"`signal_to_noise` must increase; got {self.signal_to_noise}.")
         if not (self.gain >= 0 and isfinite(self.gain)):
             raise ValueError(f"`gain` must be at least 0 electrons per count; got {self.gain}.")
-        if not self.psf_beta > 1.1:
-            raise ValueError(f"`psf_beta` must be above 1.1; got {self.psf_beta}.")
+        if not self.psf_beta >= 1.5:
+            raise ValueError(f"`psf_beta` must be at least 1.5; got {self.psf_beta}.")
 
     @property
     def grid(self) -> PixelGrid:
-        """The stamp; a PSF over two pixels wide needs no wave numbers beyond 1.75 Nyquist's."""
-        sampled = self.psf_fwhm.low / self.pixel_scale
-        k_max = 1.75 if sampled > 2 else 2.0
-        return PixelGrid(self.pixels, self.pixels, self.pixel_scale, k_max)
+        """The stamp."""
+        side, fwhm = self.pixels, self.psf_fwhm.low
+        return PixelGrid.seeing(side, side, self.pixel_scale, fwhm=fwhm)
 
     @property
     def is_fixed(self) -> bool:

@@ -48,11 +48,13 @@ class Draws(NamedTuple):
     ----------
     z : (p, s) coordinates.
     log_weights : (s,) normalised.
+    log_evidence : logarithm of the integral of the density that was sampled.
     effective_size : number of independent draws they are worth (Kong 1992).
     """
 
     z: Array
     log_weights: Array
+    log_evidence: Array
     effective_size: Array
 
 
@@ -134,10 +136,10 @@ def importance_sample(
     draws: list[Array] = []
     targets: list[Array] = []
     factor = _cholesky(1.5 * covariance)
-    z = log_weights = jnp.zeros(())
+    z = log_weights = total = jnp.zeros(())
     for i, n in enumerate(n_draws):
         if i > 0:
-            centre, spread = _moments(z, log_weights)
+            centre, spread = flattened_moments(z, log_weights)
             factor = _cholesky(1.1 * spread + 1e-3 * covariance)
         proposals.append((centre, factor))
         draws.append(_student(jax.random.fold_in(key, i), centre, factor, n))
@@ -147,11 +149,13 @@ def importance_sample(
         density = [_log_student(z, *proposal) for proposal in proposals]
         log_weights = target - logsumexp(jnp.stack(density) + share[:, None], axis=0)
         log_weights = jnp.where(jnp.isfinite(log_weights), log_weights, -jnp.inf)
-        log_weights = log_weights - logsumexp(log_weights)
-    return Draws(z, log_weights, jnp.exp(-logsumexp(2 * log_weights)))
+        total = logsumexp(log_weights)
+        log_weights = log_weights - total
+    log_evidence = total - jnp.log(float(sum(n_draws)))
+    return Draws(z, log_weights, log_evidence, jnp.exp(-logsumexp(2 * log_weights)))
 
 
-def _moments(z: Array, log_weights: Array) -> tuple[Array, Array]:
+def flattened_moments(z: Array, log_weights: Array) -> tuple[Array, Array]:
     """Mean and covariance of weighted draws, the weights flattened while few draws carry them."""
     effective = jnp.exp(-logsumexp(2 * log_weights))
     # a power below 1 keeps an early round from collapsing on its few best draws

@@ -14,8 +14,8 @@ def render(galaxy: Sersic | Sequence[Sersic], psf: PSF, grid: PixelGrid) -> Arra
     """Noiseless image of a galaxy: counts per pixel.
 
     Pure; `jit`, `vmap` and `grad` pass through it, in the galaxy's parameters and the PSF's.
-    Parameters are not checked here: outside their ranges (`check_parameters`) the Sérsic index is
-    taken as extrapolated, and the image means nothing.
+    Parameters are not checked here, where they may be traced: outside of the ranges of
+    `check_galaxy` the image means nothing.
 
     Parameters
     ----------
@@ -49,3 +49,8 @@ def through(galaxy: Sersic, instrument: Array, grid: PixelGrid) -> Array:
     spectrum = sersic_transform(log_k, jnp.asarray(galaxy.sersic_index, log_k.dtype))
     x, y = (None if v is None else jnp.asarray(v) for v in (galaxy.x, galaxy.y))
     return galaxy.flux * grid.image(spectrum * instrument, x, y)
+
+
+def point_source(psf: PSF, grid: PixelGrid) -> Array:
+    """Image (height, width) of a star of unit flux: the PSF with the pixel's response."""
+    return grid.image(optics(psf, grid))

@@ -66,7 +66,7 @@ def draw_batch(key: Array, population: Population, n: int, *, smooth: bool = Fal
         return Catalogue(galaxy, fwhm, sigma), image, signal_to_noise(image, sigma)
 
     def one(key: Array) -> Batch:
-        of_noise, of_galaxy = jax.random.split(key)
+        of_noise, of_galaxy = jax.random.split(key)  # in this order: see `noise_of`
 
         def again(state: tuple) -> tuple:
             tries = state[0]
@@ -82,6 +82,17 @@ def draw_batch(key: Array, population: Population, n: int, *, smooth: bool = Fal
         return Batch(labels, image, noise.add(of_noise, image, smooth=smooth), ratio)
 
     return over_rows(one, jax.random.split(key, n))
+
+
+def noise_of(key: Array, labels: Catalogue, images: np.ndarray, population: Population) -> Array:
+    """The noise of `draw_batch` with the same key, around other images (n, height, width)."""
+    sigmas = jnp.broadcast_to(labels.noise_sigma, len(images))
+
+    def one(key: Array, image: Array, sigma: Array) -> Array:
+        return Noise(sigma, population.gain).add(jax.random.split(key)[0], image)
+
+    keys = jax.random.split(key, len(images))
+    return jax.jit(partial(over_rows, one))(keys, jnp.asarray(images, jnp.float32), sigmas)
 
 
 def draw_batches(

@@ -1,7 +1,8 @@
 """PDFs to and from Parquet: one fixed-size binary column of parameters beside ordinary columns.
 
-The column ``pdf`` holds each object's parameters (see `sfumato.io.encoding`) or, for `GridPDFs`,
-its float32 densities, or, for `SamplePDFs`, float32 draws; the file's metadata, under the key ``sfumato``, holds in JSON what they mean.
+The column ``pdf`` holds each object's parameters (see `sfumato.io.encoding`), for `GridPDFs` its
+float32 densities, or for `SamplePDFs` its float32 draws; the file's metadata, under the key
+``sfumato``, holds in JSON what they mean.
 Identifiers, truths and statistics are plain columns that any Parquet reader understands.
 """
 

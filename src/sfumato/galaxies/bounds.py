@@ -17,7 +17,7 @@ from sfumato.galaxies.likelihood import SHAPE, Scene
 from sfumato.galaxies.noise import Noise
 from sfumato.galaxies.pixels import PixelGrid
 from sfumato.galaxies.population import Population
-from sfumato.galaxies.profiles import UNITS, Sersic, check_galaxy
+from sfumato.galaxies.profiles import LABELS, UNITS, Sersic, check_galaxy
 from sfumato.galaxies.psf import PSF, Gaussian, ImagePSF, Moffat
 from sfumato.galaxies.sources import PSFSource
 from sfumato.io.output import Column
@@ -219,7 +219,7 @@ def plot_bound(columns: dict[str, Column], x: MapAxis, y: MapAxis, path: Path) -
 
 def _label(name: str) -> str:
     unit = UNITS.get(name, "")
-    words = name.replace("_", " ").replace("sersic", "Sérsic")
+    words = LABELS.get(name, name)
     return f"{words} [{unit}]" if unit else words
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sfumato.galaxies.measured import Measured
-from sfumato.galaxies.profiles import UNITS
+from sfumato.galaxies.profiles import LABELS, UNITS
 from sfumato.galaxies.sources import Source
 from sfumato.plots.estimators import plot_bias_and_scatter, prepare_bias_and_scatter
 from sfumato.plots.images import plot_profiles, plot_residuals, prepare_profile
@@ -56,9 +56,7 @@ def _of_galaxies(batch: Measured, rows: np.ndarray, scale: float) -> Iterator[tu
     sigmas = np.sqrt(1 / np.where(masks, 1.0, weights) + light)
     p = len(batch.fits.names)
     ratio = batch.fits.signal_to_noise[rows]
-    titles = [
-        f"stamp {batch.rows[i]}, signal-to-noise {s:.0f}" for i, s in zip(rows, ratio, strict=True)
-    ]
+    titles = [f"stamp {batch.rows[i]} (S/N {s:.0f})" for i, s in zip(rows, ratio, strict=True)]
     yield (
         "residuals",
         plot_residuals(
@@ -86,7 +84,7 @@ def _of_galaxies(batch: Measured, rows: np.ndarray, scale: float) -> Iterator[tu
             plot_corner(
                 found.theta[row].T,
                 weights=np.exp(found.log_weights[row]),
-                names=list(found.names),
+                names=[LABELS.get(name, name) for name in found.names],
                 units=[UNITS.get(name, "") for name in found.names],
                 maximum=batch.fits.theta[row],
             ),
@@ -118,7 +116,7 @@ def _truths(done: list[Measured], source: Source) -> np.ndarray | None:
 def _bias_figure(done: list[Measured], truth: np.ndarray) -> Figure:
     """Bias and scatter of the fits over signal-to-noise, beside the bound at the fits."""
     fits = [batch.fits for batch in done]
-    clean = np.concatenate([f.flags for f in fits]) == 0
+    clean = np.isfinite(np.concatenate([f.errors for f in fits])).all(axis=1)
     estimate = np.concatenate([f.theta - f.bias for f in fits])[clean]
     errors = np.concatenate([f.errors for f in fits])[clean]
     ratio = np.concatenate([f.signal_to_noise for f in fits])[clean]
@@ -127,10 +125,10 @@ def _bias_figure(done: list[Measured], truth: np.ndarray) -> Figure:
     prepared = prepare_bias_and_scatter(estimate, truth[clean], by=ratio, edges=edges)
     places = np.digitize(ratio, edges) - 1
     bounds = np.stack([np.median(errors[places == i], axis=0) for i in range(len(edges) - 1)])
-    names = list(fits[0].names)
+    names = fits[0].names
     return plot_bias_and_scatter(
         {"maximum likelihood": prepared},
-        names=names,
+        names=[LABELS.get(name, name) for name in names],
         units=[UNITS.get(name, "") for name in names],
         bounds=bounds,
         robust=True,

@@ -107,6 +107,7 @@ class Fits(NamedTuple):
     names : of the parameters.
     theta : (n, p) estimates, as maximised.
     bias : (n, p) their bias to second order in the noise; ``theta - bias`` is the better estimate.
+        0 where the expansion says nothing: flagged fits, and a bias above half a deviation.
     covariance : (n, p, p) inverse of the Fisher information.
     chi2 : (n,) sum of squared residuals in units of the noise.
     n_pixels : (n,) pixels fitted; less p are the degrees of freedom.
@@ -176,10 +177,7 @@ def fit_stamps(stamps: Stamps, scene: Scene, *, correct_bias: bool = True) -> Fi
     failed = ~np.isfinite(theta).all(axis=1) | (n_pixels <= len(scene.names))
     flags = _flags(scene, found, singular, failed)
     blank = np.where(failed, np.nan, 1.0)
-    deviation = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
-    limit = _LARGEST_BIAS * np.nan_to_num(deviation)
-    settled = (flags == 0)[:, None]
-    bias = np.where(settled, np.clip(np.nan_to_num(found.bias.astype(float)), -limit, limit), 0.0)
+    bias = _usable_bias(scene, found, covariance, flags)
     return Fits(
         names=scene.names,
         theta=theta * blank[:, None],
@@ -227,6 +225,8 @@ def sample_stamps(
     keys = jax.random.split(jax.random.key(random_state), len(stamps))
     found = _sampler(*key, n_draws)(*arrays, keys, start, centre, covariance)
     theta, log_weights, log_evidence, size = (np.asarray(v, float) for v in found)
+    # a draw of no weight may lie so far out that it is no number
+    theta = np.where(np.isfinite(theta), theta, np.asarray(start, float)[:, :, None])
     theta[~fitted], size = np.nan, np.where(fitted, size, 0.0)
     out = Posteriors(scene.names, theta, log_weights, log_evidence, size)
     return out if before is None else merge(before, out, random_state=random_state)
@@ -260,6 +260,18 @@ def merge(first: Posteriors, second: Posteriors, *, random_state: int = 0) -> Po
         out.log_evidence[row] = total[row, 0] - np.log(log_weights.shape[1])
         out.effective_size[row] = size[row]
     return out
+
+
+def _usable_bias(
+    scene: Scene, found: "_Found", covariance: np.ndarray, flags: np.ndarray
+) -> np.ndarray:
+    """The bias where the expansion holds: clean fits, bias below half a deviation; else 0."""
+    deviation = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    with np.errstate(invalid="ignore"):
+        small = np.all(np.abs(found.bias) < _LARGEST_BIAS * deviation, axis=1) & (flags == 0)
+    low, high = Coordinates(scene).theta_bounds()
+    bias = np.where(small[:, None], found.bias, 0.0).astype(float)
+    return found.theta - np.clip(found.theta - bias, low, high)
 
 
 # Programs -------------------------------------------------------------------------------------

@@ -184,7 +184,7 @@ def _in_threads(function: Callable, parts: Iterator) -> Iterator:
 def _padded(stamps: Stamps) -> Stamps:
     """Stamps repeated to the next of few sizes, so that few programs are compiled."""
     n = len(stamps)
-    size = next(size for size in (_FEW, CHUNK) if size >= n)
+    size = next(size for size in (_FEW, 64, CHUNK) if size >= n)
     if n == size:
         return stamps
     psfs = stamps.psfs

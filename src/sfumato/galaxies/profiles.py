@@ -66,6 +66,11 @@ class Sersic(NamedTuple):
 
 
 PARAMETERS = Sersic._fields
+LABELS: Mapping[str, str] = {
+    "sersic_index": "Sérsic index",
+    "half_light_radius": "half-light radius",
+}
+"""Names in pictures, where they differ from those in the code."""
 UNITS: Mapping[str, str] = {
     "flux": "counts",
     "sersic_index": "",

@@ -158,6 +158,8 @@ def plot_bias_and_scatter(
             )
             spread = "robust scatter" if robust else "scatter"
             axes[1].set(xlabel=xlabel, yscale="log", ylabel=name_with_unit(spread, units[column]))
+            for axis in (axes[0].xaxis, axes[1].xaxis, axes[1].yaxis):
+                label_log(axis)
         handles, labels = grid[1, 0].get_legend_handles_labels()
         entries = dict(zip(labels, handles, strict=True))
         # estimators first, which matplotlib lists last

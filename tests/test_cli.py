@@ -520,6 +520,7 @@ def test_public_names_and_floors_are_decisions():
         "MDNClassifier",
         "MDNRegressor",
         "ParametricPDFs",
+        "SamplePDFs",
         "concatenate",
         "importance_weights",
         "read_model",

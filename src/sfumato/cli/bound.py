@@ -73,8 +73,8 @@ def bound(
     root mean square error of *any* estimator on a population, biased ones included: that of the
     mean of the exact posterior.
 
-    Examples:
-
+    Examples
+    --------
         sfumato bound --set snr60
 
         sfumato bound --noise 400 --map half_light_radius:0.1:0.6:20,sersic_index:0.5:6:20 \\

@@ -11,7 +11,7 @@ from sfumato.cli._options import Overwrite, split
 from sfumato.errors import DataError
 from sfumato.galaxies.figures import write_figures
 from sfumato.galaxies.likelihood import DEFAULT_FREE
-from sfumato.galaxies.measured import (
+from sfumato.galaxies.measure import (
     Plan,
     count_flags,
     measure_source,

@@ -109,8 +109,8 @@ class StampBasis(eqx.Module):
 
     def images(self, coefficients: Array) -> Array:
         """Images (..., height, width) of coefficients (..., d)."""
-        flat = coefficients @ self.modes
-        return flat.reshape(*flat.shape[:-1], *self.grid.shape)
+        flat = jnp.asarray(coefficients @ self.modes)
+        return jnp.reshape(flat, (*flat.shape[:-1], *self.grid.shape))
 
     def coefficients(self, galaxy: Sersic, fwhm: Array | None = None) -> Array:
         """Coefficients (s, d) of s noiseless stamps, for a galaxy with fields of shape (s,).
@@ -304,13 +304,13 @@ def _degrees(n_variables: int, total: int) -> tuple[tuple[int, ...], ...]:
 def _features(variables: list[Array], degrees: tuple[tuple[int, ...], ...]) -> Array:
     """Products (f, s) of Chebyshev polynomials of the variables (s,) each."""
     powers = np.array(degrees)
-    product = None
+    product = jnp.ones_like(variables[0])
     for column, x in zip(powers.T, variables, strict=True):
         terms = [jnp.ones_like(x), x]
         for _ in range(int(powers.max()) - 1):
             terms.append(2 * x * terms[-1] - terms[-2])
         chosen = jnp.stack(terms)[column]
-        product = chosen if product is None else product * chosen
+        product = product * chosen
     return product
 
 

@@ -39,7 +39,7 @@ class Coordinates:
             jnp.exp(u[i]) if name in LOGARITHMIC else u[i]
             for i, name in enumerate(self.scene.names)
         ]
-        squared = sum(u[i] ** 2 for i in self._shears)
+        squared = sum((u[i] ** 2 for i in self._shears), jnp.float32(0.0))
         for i in self._shears:
             entries[i] = u[i] * _half_tanh(squared)
         return jnp.stack(entries)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
@@ -70,7 +69,7 @@ def inverse(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     outer = scale[..., :, None] * scale[..., None, :]
     with np.errstate(divide="ignore", invalid="ignore"):
         unit = matrices / outer
-    finite = np.isfinite(unit).all(axis=(-2, -1))
+    finite = np.asarray(np.isfinite(unit).all(axis=(-2, -1)))
     unit = np.where(finite[..., None, None], unit, np.eye(matrices.shape[-1]))
     values, vectors = np.linalg.eigh(unit)
     singular = ~finite | (values[..., 0] < 1e-7)

@@ -114,8 +114,8 @@ def make_bank(basis: StampBasis, *, random_state: int = 0) -> tuple[Array, Array
     theta = np.stack(
         [
             np.ones(_BANK),
-            np.exp(rng.uniform(*np.log(ranges.sersic_index), _BANK)),
-            np.exp(rng.uniform(*np.log(ranges.half_light_radius), _BANK)),
+            _log_uniform(rng, ranges.sersic_index),
+            _log_uniform(rng, ranges.half_light_radius),
             size * np.cos(2 * angle),
             size * np.sin(2 * angle),
         ]
@@ -125,6 +125,11 @@ def make_bank(basis: StampBasis, *, random_state: int = 0) -> tuple[Array, Array
     coefficients = basis.coefficients(Sersic(*galaxies), width)
     norm = jnp.linalg.norm(coefficients, axis=1)
     return galaxies.at[0].divide(norm), coefficients / norm[:, None]
+
+
+def _log_uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> np.ndarray:
+    low, high = np.log(bounds)
+    return np.exp(low + (high - low) * rng.random(_BANK))
 
 
 def posterior_in(

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from matplotlib.figure import Figure
 
-from sfumato.galaxies.measured import Measured
+from sfumato.galaxies.measure import Measured
 from sfumato.galaxies.profiles import LABELS, UNITS
 from sfumato.galaxies.sources import Source
 from sfumato.plots.estimators import plot_bias_and_scatter, prepare_bias_and_scatter
 from sfumato.plots.images import plot_profiles, plot_residuals, prepare_profile
-from sfumato.plots.page import save
+from sfumato.plots.page import Figure, save
 from sfumato.plots.posteriors import plot_corner
 
 N_SHOWN = 6

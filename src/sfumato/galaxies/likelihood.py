@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -90,7 +91,7 @@ class Scene:
 
         return predict
 
-    def unpack(self, theta: Array) -> dict[str, Array | float | None]:
+    def unpack(self, theta: Array) -> dict[str, Any]:
         """Parameters by name: free ones from the vector, the others at their fixed values."""
         values: dict = {"g1": 0.0, "g2": 0.0, "x": 0.0, "y": 0.0, "background": 0.0, **self.fixed}
         for name in ("x", "y"):

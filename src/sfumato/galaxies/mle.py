@@ -97,7 +97,7 @@ def maximise(
         return going & (state.damping < most)
 
     pixels, jacobian = linearise(model, start)
-    begun = _State(start, pixels, jacobian, jnp.float32(first), jnp.int32(0), jnp.bool_(False))
+    begun = _State(start, pixels, jacobian, jnp.float32(first), jnp.int32(0), jnp.zeros((), bool))
     end = lax.while_loop(unfinished, step, begun)
     w = weight(end.pixels)
     residual = data - end.pixels

@@ -89,7 +89,7 @@ class PixelGrid:
         return x, y
 
     def wave_numbers(self) -> tuple[Array, Array]:
-        """kx (2, 1, Kx) with both signs and ky (1, Ky, 1), radians per arcsec."""
+        """Kx (2, 1, Kx) with both signs and ky (1, Ky, 1), radians per arcsec."""
         ky, kx = (jnp.asarray(axis.k / self.pixel_scale, jnp.float32) for axis in self.axes)
         return jnp.stack([kx, -kx])[:, None, :], ky[None, :, None]
 
@@ -114,15 +114,17 @@ class PixelGrid:
         if y is not None:
             angle = jnp.asarray(y_axis.k, jnp.float32)[:, None] * (y / self.pixel_scale)
             parts = _transpose(_shift_x(_transpose(parts), angle))
-        quadrants = {
-            parity: y_axis.waves[parity[0]].T @ part @ x_axis.waves[parity[1]]
+        quadrants: _Parts = {
+            parity: jnp.asarray(y_axis.waves[parity[0]].T @ part @ x_axis.waves[parity[1]])
             for parity, part in parts.items()
         }
-        rows = {
-            y: _unfold(quadrants.get(y + "c"), quadrants.get(y + "s"), self.width) for y in "cs"
-        }
-        even, odd = (None if rows[y] is None else rows[y].T for y in "cs")
-        return _unfold(even, odd, self.height).T
+        even, odd = (
+            _unfold(quadrants.get(y + "c"), quadrants.get(y + "s"), self.width) for y in "cs"
+        )
+        turned = (None if part is None else part.T for part in (even, odd))
+        image = _unfold(*turned, n=self.height)
+        assert image is not None  # noqa: S101 - a spectrum has a part
+        return image.T
 
 
 @dataclass(frozen=True)

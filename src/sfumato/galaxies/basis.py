@@ -135,7 +135,7 @@ class StampBasis(eqx.Module):
         turned = order > 0
         cosine = functions * jnp.stack(real)[order]
         sine = functions[turned] * jnp.stack(imaginary)[order[turned]]
-        return galaxy.flux * jnp.concatenate([cosine, sine])
+        return jnp.multiply(galaxy.flux, jnp.concatenate([cosine, sine]))
 
 
 def build_basis(
@@ -171,7 +171,8 @@ def build_basis(
     degrees = _degrees(n_variables, degree or {3: 14, 4: 11}[n_variables])
     parts_of = _angular_parts(grid, psf, ranges)
     modes = _polar_modes(parts_of, _design(ranges, 10, random_state), tolerance)
-    points = _design(ranges, 12 if n_variables == 3 else 13, random_state + 1)
+    # six galaxies for every term of the series
+    points = _design(ranges, int(np.ceil(np.log2(6 * len(degrees)))), random_state + 1)
     targets, norms = _polar_coefficients(parts_of, points, modes)
     orders = tuple(m for m, stamps in enumerate(modes) for _ in stamps)
     series = _fit_series(ranges, points, targets / norms[:, None], 1 / norms, orders, degrees)

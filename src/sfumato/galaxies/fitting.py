@@ -9,17 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from sfumato._compilation import CPU_OPTIONS
+from sfumato._compilation import CPU_OPTIONS, over_rows
 from sfumato.galaxies.coordinates import LARGEST_SHEAR, Coordinates
 from sfumato.galaxies.crb import inverse
-from sfumato.galaxies.likelihood import Model, Scene, linearise
+from sfumato.galaxies.likelihood import Model, Scene
 from sfumato.galaxies.mle import maximise
 from sfumato.galaxies.stamps import (
     Stamps,
+    background_of,
     device_arrays,
     over_stamps,
     weigher,
-    without_light,
 )
 from sfumato.galaxies.start import start_from_moments
 
@@ -159,11 +159,12 @@ def _fit_one(
         lambda u: model(map_.to_theta(u)), data, weight=weigh, start=start, bounds=(low, high)
     )
     theta = map_.to_theta(top.u)
-    pixels, jacobian = linearise(model, theta)
-    w = weigh(pixels)
-    information = (jacobian * w) @ jacobian.T
-    bias = _bias(model, theta, jacobian * w, information) if correct_bias else 0 * theta
-    light = pixels - model(without_light(scene, theta))
+    # the chain rule, from coordinates to parameters
+    turned = jnp.linalg.inv(jax.jacfwd(map_.to_theta)(top.u)).T
+    weighted = turned @ (top.jacobian * weigh(top.pixels))
+    information = weighted @ (turned @ top.jacobian).T
+    bias = _bias(model, theta, weighted, information) if correct_bias else 0 * theta
+    light = top.pixels - background_of(scene, theta)
     return _Found(
         theta=theta,
         bias=bias,
@@ -185,14 +186,15 @@ def _bias(model: Model, theta: Array, weighted: Array, information: Array) -> Ar
     scale = jnp.sqrt(jnp.maximum(jnp.diagonal(information), 1e-30))
     unit = jnp.linalg.inv(information / scale[:, None] / scale + 1e-7 * jnp.eye(theta.size))
     root = jnp.linalg.cholesky(unit) / scale[:, None]
-    curvature = jnp.zeros(weighted.shape[1])
-    for direction in root.T:
 
-        def slope(at: Array, direction: Array = direction) -> Array:
+    def curvature(direction: Array) -> Array:
+        def slope(at: Array) -> Array:
             return jax.jvp(model, (at,), (direction,))[1]
 
-        curvature += jax.jvp(slope, (theta,), (direction,))[1]
-    return -0.5 * (unit / scale[:, None] / scale) @ (weighted @ curvature)
+        return weighted @ jax.jvp(slope, (theta,), (direction,))[1]
+
+    total = jnp.sum(over_rows(curvature, root.T), axis=0)
+    return -0.5 * (unit / scale[:, None] / scale) @ total
 
 
 def _flags(scene: Scene, found: _Found, singular: np.ndarray, failed: np.ndarray) -> np.ndarray:

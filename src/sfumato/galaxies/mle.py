@@ -20,6 +20,7 @@ class Maximum(NamedTuple):
     Parameters
     ----------
     u : (p,) coordinates.
+    pixels, jacobian : (m,) and (p, m) of the model there.
     chi2 : sum of squared residuals times weights.
     n_iterations : steps tried.
     converged : whether the last step promised nothing more.
@@ -27,6 +28,8 @@ class Maximum(NamedTuple):
     """
 
     u: Array
+    pixels: Array
+    jacobian: Array
     chi2: Array
     n_iterations: Array
     converged: Array
@@ -37,6 +40,8 @@ class _State(NamedTuple):
     u: Array
     pixels: Array
     jacobian: Array
+    trial: Array
+    promised: Array
     damping: Array
     n_iterations: Array
     converged: Array
@@ -70,40 +75,51 @@ def maximise(
     first, least, most = _DAMPING
 
     def step(state: _State) -> _State:
+        """Look at the trial, keep it if it is better, and propose the next one."""
+        pixels, jacobian = linearise(model, state.trial)
         w = weight(state.pixels)
-        residual = data - state.pixels
-        weighted = state.jacobian * w
-        information, slope = weighted @ state.jacobian.T, weighted @ residual
-        movable = ~_held(state.u, slope, low, high)
-        move = _solve(information, slope, movable, state.damping)
-        u = jnp.clip(state.u + move, low, high)
-        move = u - state.u
-        promised = 2 * move @ slope - move @ (information @ move)
-        pixels, jacobian = linearise(model, u)
         # as a difference of squares: both sums are large, what matters is small
         gained = jnp.sum(w * (pixels - state.pixels) * (2 * data - pixels - state.pixels))
-        better = gained > 0
-        small = (promised < _TOLERANCE) & (state.damping < 1)
+        is_first = state.n_iterations == 0
+        better = (gained > 0) | is_first
+        u = jnp.where(better, state.trial, state.u)
+        pixels = jnp.where(better, pixels, state.pixels)
+        jacobian = jnp.where(better, jacobian, state.jacobian)
+        small = (state.promised < _TOLERANCE) & (state.damping < 1) & ~is_first
         damping = jnp.where(better, state.damping / 8, state.damping * 6)
-        moved = _State(u, pixels, jacobian, damping, state.n_iterations, small)
-        stayed = state._replace(damping=damping, converged=small)
-        out = _choose(better, moved, stayed)
-        return out._replace(
-            damping=jnp.clip(out.damping, least, most), n_iterations=state.n_iterations + 1
-        )
+        damping = jnp.clip(jnp.where(is_first, first, damping), least, most)
+        w = weight(pixels)
+        weighted = jacobian * w
+        information, slope = weighted @ jacobian.T, weighted @ (data - pixels)
+        move = _solve(information, slope, ~_held(u, slope, low, high), damping)
+        trial = jnp.clip(u + move, low, high)
+        move = trial - u
+        promised = 2 * move @ slope - move @ (information @ move)
+        n_iterations = state.n_iterations + 1
+        return _State(u, pixels, jacobian, trial, promised, damping, n_iterations, small)
 
     def unfinished(state: _State) -> Array:
         going = ~state.converged & (state.n_iterations < max_iterations)
         return going & (state.damping < most)
 
-    pixels, jacobian = linearise(model, start)
-    begun = _State(start, pixels, jacobian, jnp.float32(first), jnp.int32(0), jnp.zeros((), bool))
+    begun = _State(
+        u=start,
+        pixels=jnp.zeros_like(data),
+        jacobian=jnp.zeros((start.size, data.size)),
+        trial=start,
+        promised=jnp.float32(jnp.inf),
+        damping=jnp.float32(first),
+        n_iterations=jnp.int32(0),
+        converged=jnp.zeros((), bool),
+    )
     end = lax.while_loop(unfinished, step, begun)
     w = weight(end.pixels)
     residual = data - end.pixels
     slope = (end.jacobian * w) @ residual
     return Maximum(
         u=end.u,
+        pixels=end.pixels,
+        jacobian=end.jacobian,
         chi2=jnp.sum(w * residual**2),
         n_iterations=end.n_iterations,
         converged=end.converged & jnp.isfinite(end.u).all(),
@@ -124,7 +140,3 @@ def _solve(information: Array, slope: Array, movable: Array, damping: Array) -> 
     matrix = jnp.where(both, information / scale[:, None] / scale, 0.0)
     matrix = jnp.where(identity > 0, 1.0 + damping, matrix)
     return jnp.linalg.solve(matrix, jnp.where(movable, slope / scale, 0.0)) / scale
-
-
-def _choose(condition: Array, yes: _State, no: _State) -> _State:
-    return _State(*(jnp.where(condition, a, b) for a, b in zip(yes, no, strict=True)))

@@ -14,7 +14,6 @@ from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import gammaln, logsumexp
 from jaxtyping import Array
 
-from sfumato.galaxies.likelihood import linearise
 from sfumato.galaxies.mle import Maximum, maximise
 from sfumato.galaxies.priors import LOGISTIC_DEVIATION, Prior
 
@@ -22,7 +21,7 @@ LogDensity = Callable[[Array], Array]
 """From coordinates (p, s) of s draws to log-densities (s,), up to a constant."""
 
 _FARTHEST = 12.0  # of any coordinate from 0: probabilities of 6e-6
-_FREEDOM = 5.0  # of the Student-t proposals: tails heavier than any posterior's here
+_FREEDOM = 5  # of the Student-t proposals: tails heavier than any posterior's here
 
 
 class Whitened(NamedTuple):
@@ -79,9 +78,8 @@ def laplace(likelihood: Whitened, prior: Prior, *, start: Array) -> tuple[Maximu
         start=start,
         bounds=(jnp.full(p, -_FARTHEST), jnp.full(p, _FARTHEST)),
     )
-    _, jacobian = linearise(predict, top.u)
-    scale = jnp.sqrt(jnp.sum(jacobian**2, axis=1))
-    unit = jacobian / scale[:, None]
+    scale = jnp.sqrt(jnp.sum(top.jacobian**2, axis=1))
+    unit = top.jacobian / scale[:, None]
     covariance = jnp.linalg.inv(unit @ unit.T + 1e-6 * jnp.eye(p)) / scale[:, None] / scale
     return top, covariance
 
@@ -173,10 +171,9 @@ def _cholesky(covariance: Array) -> Array:
 
 
 def _student(key: Array, centre: Array, factor: Array, n: int) -> Array:
-    of_normal, of_gamma = jax.random.split(key)
-    normal = jax.random.normal(of_normal, (centre.size, n))
-    chi2 = 2 * jax.random.gamma(of_gamma, _FREEDOM / 2, (n,))
-    return centre[:, None] + factor @ (normal * jnp.sqrt(_FREEDOM / chi2))
+    normal = jax.random.normal(key, (centre.size + _FREEDOM, n))
+    chi2 = jnp.sum(normal[centre.size :] ** 2, axis=0)
+    return centre[:, None] + factor @ (normal[: centre.size] * jnp.sqrt(_FREEDOM / chi2))
 
 
 def _log_student(z: Array, centre: Array, factor: Array) -> Array:

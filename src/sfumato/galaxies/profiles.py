@@ -72,14 +72,14 @@ LABELS: Mapping[str, str] = {
 }
 """Names in pictures, where they differ from those in the code."""
 UNITS: Mapping[str, str] = {
-    "flux": "counts",
+    "flux": "count",
     "sersic_index": "",
     "half_light_radius": "arcsec",
     "g1": "",
     "g2": "",
     "x": "arcsec",
     "y": "arcsec",
-    "background": "counts per pixel",
+    "background": "count / pixel",
 }
 
 

@@ -21,10 +21,10 @@ from sfumato.galaxies.posterior import (
 from sfumato.galaxies.priors import Prior
 from sfumato.galaxies.stamps import (
     Stamps,
+    background_of,
     device_arrays,
     over_stamps,
     weigher,
-    without_light,
 )
 
 N_DRAWS = (400, 800, 1200)
@@ -158,9 +158,7 @@ def _whitened(
 
     def one(theta: Array) -> tuple[Array, Array]:
         pixels = model(theta)
-        light = (
-            pixels - model(without_light(scene, theta)) if "background" in scene.free else pixels
-        )
+        light = pixels - background_of(scene, theta)
         return jnp.sum((data - root * pixels) ** 2), jnp.sqrt(jnp.sum(flat * light**2))
 
     return Whitened(data, lambda theta: root * model(theta), lambda theta: over_rows(one, theta.T))

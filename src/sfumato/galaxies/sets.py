@@ -31,7 +31,7 @@ COLUMNS = {
     "g1": ("f4", "", "reduced shear along x"),
     "g2": ("f4", "", "reduced shear along x = y"),
     "psf_fwhm": ("f4", "arcsec", "width of the Moffat PSF at half maximum"),
-    "noise_sigma": ("f4", "counts", "Gaussian noise of a pixel"),
+    "noise_sigma": ("f4", "count", "Gaussian noise of a pixel"),
     "signal_to_noise": ("f4", "", "sqrt(sum image^2) / noise_sigma"),
 }
 

@@ -111,7 +111,9 @@ def weigher(weight: Array, gain: float) -> Callable[[Array], Array]:
     return lambda pixels: weight / (1 + weight * poisson_variance(pixels, gain))
 
 
-def without_light(scene: Scene, theta: Array) -> Array:
-    """The same parameters without the galaxy's light: what is left is background."""
-    lit = jnp.array([name.startswith("flux") for name in scene.names])
-    return jnp.where(lit, 0.0, theta)
+def background_of(scene: Scene, theta: Array) -> Array | float:
+    """Background of every pixel (e height width,), counts; a number if it is not free."""
+    if "background" not in scene.free:
+        return scene.fixed.get("background", 0.0)
+    rows = [i for i, name in enumerate(scene.names) if name.startswith("background")]
+    return jnp.repeat(theta[jnp.array(rows)], scene.grid.n_pixels)

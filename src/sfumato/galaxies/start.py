@@ -4,8 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from sfumato._compilation import over_rows
 from sfumato.galaxies.likelihood import Model, Scene
 from sfumato.galaxies.moments import Moments, adaptive_moments, shape_of
+from sfumato.galaxies.stamps import background_of
 
 _STARTS = ((1.0, 1.1), (2.5, 1.4), (4.5, 1.8))  # index, and radius over that of a Gaussian
 
@@ -24,25 +26,25 @@ def start_from_moments(
     found: Moments = adaptive_moments(clean.mean(axis=0), grid=grid, size=size)
     radius, g1, g2 = shape_of(found, psf)
     values = {"g1": g1, "g2": g2, "x": found.x, "y": found.y}
-    best, best_gain = jnp.zeros(len(names)), jnp.float32(-jnp.inf)
-    for index, factor in _STARTS:
-        values |= {"sersic_index": index, "half_light_radius": radius * factor}
-        entries = []
-        for name in names:
-            stem = name.split("_")[0]
-            value = 1.0 if stem == "flux" else values.get(name, 0.0)
-            entries.append(jnp.asarray(value, jnp.float32))
-        theta = jnp.stack(entries)
-        unit = model(theta).reshape(image.shape)
+
+    def attempt(index: Array, factor: Array) -> tuple[Array, Array]:
+        """Parameters with this index, their best fluxes, and the chi-square explained."""
+        now = values | {"sersic_index": index, "half_light_radius": radius * factor}
+        theta = jnp.stack([jnp.asarray(now.get(name, 0.0), jnp.float32) for name in names])
+        lit = jnp.where(jnp.array([name.startswith("flux") for name in names]), 1.0, theta)
+        unit = (model(lit) - background_of(scene, lit)).reshape(image.shape)
         fluxes, gained = _fluxes(unit, clean, weight, scene)
         for i, name in enumerate(names):
             if name.startswith("flux"):
                 theta = theta.at[i].set(fluxes[int(name[5:] or 0)])
             elif name.startswith("background"):
                 theta = theta.at[i].set(sky[int(name[11:] or 0)])
-        best = jnp.where(gained > best_gain, theta, best)
-        best_gain = jnp.maximum(gained, best_gain)
-    return best
+        return theta, gained
+
+    starts, gains = over_rows(
+        attempt, *(jnp.array(column) for column in zip(*_STARTS, strict=True))
+    )
+    return starts[jnp.argmax(gains)]
 
 
 def _fluxes(unit: Array, image: Array, weight: Array, scene: Scene) -> tuple[Array, Array]:

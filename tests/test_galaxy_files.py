@@ -283,7 +283,8 @@ def test_tables_of_results_are_read_by_others(suffix, tmp_path):
 
         table = Table.read(path, hdu="TABLE")
         assert str(table["flux"].unit) == "ct"
-        values = {name: list(table[name]) for name in table.colnames}
+        values = {name: list(np.ma.filled(table[name], np.nan)) for name in ("flux", "flags")}
+        values["name"] = list(table["name"])
     else:
         import h5py
 

@@ -8,7 +8,6 @@ import typer
 from sfumato.cli._console import console, progress
 from sfumato.cli._galaxies import fixed_values, population_of
 from sfumato.cli._options import Overwrite, split
-from sfumato.errors import DataError
 from sfumato.galaxies.figures import write_figures
 from sfumato.galaxies.likelihood import DEFAULT_FREE
 from sfumato.galaxies.measure import (
@@ -18,9 +17,9 @@ from sfumato.galaxies.measure import (
     posterior_pdfs,
     results,
 )
-from sfumato.galaxies.sources import open_source, parse_psf
+from sfumato.galaxies.sources import kept_columns, open_source, parse_psf
 from sfumato.io._files import check_output
-from sfumato.io.output import Column, table_writer, write_columns
+from sfumato.io.output import table_writer, write_columns
 from sfumato.io.pdfs import write_pdfs
 
 
@@ -130,7 +129,7 @@ def measure(
         pixel_scale=pixel_scale,
         mask_bad=mask_bad,
     )
-    kept = _kept(source.files[0], split(keep))
+    kept = kept_columns(source, split(keep))
     with progress() as bar:
         task = bar.add_task("Measuring", total=source.n)
         done = measure_source(source, plan, on_galaxies=lambda n: bar.advance(task, n))
@@ -139,10 +138,10 @@ def measure(
     write_columns(output, {**kept, **table}, about=about, overwrite=overwrite)
     if pdfs is not None:
         pdfs.mkdir(exist_ok=True, parents=True)
-        for name, some in posterior_pdfs(done).items():
-            write_pdfs(
-                some, pdfs / f"{name}.parquet", columns={n: c.values for n, c in kept.items()}
-            )
+        rows, marginals = posterior_pdfs(done)
+        columns = {"row": rows, **{n: c.values[rows] for n, c in kept.items()}}
+        for name, some in marginals.items():
+            write_pdfs(some, pdfs / f"{name}.parquet", columns=columns)
     if figures is not None:
         for path in write_figures(figures, done, source):
             console.print(f"Picture {path}")
@@ -167,19 +166,3 @@ def _number_or_name(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
-
-
-def _kept(file, names: tuple[str, ...]) -> dict[str, Column]:  # noqa: ANN001 - a StampFile
-    """Identifiers of the stamps, and columns carried over."""
-    columns = {}
-    if file.identifiers:
-        columns["id"] = Column(file.identifiers)
-    elif "id" in file.columns:
-        columns["id"] = Column(file.column("id"))
-    for name in names:
-        if name not in file.columns:
-            raise DataError(f"{file.path} has no column {name!r} to keep. Check --keep.")
-        columns[f"true_{name}" if name in (*DEFAULT_FREE, "x", "y") else name] = Column(
-            file.column(name)
-        )
-    return columns

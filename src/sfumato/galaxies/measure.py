@@ -234,31 +234,43 @@ def results(done: list[Measured], plan: Plan, *, covariance: bool = False) -> di
     text = "; ".join(f"{bit} {what}" for bit, what in FLAGS.items())
     columns["flags"] = Column(joined(lambda b: b.fits.flags).astype(np.int32), "", text)
     if plan.posterior:
-        for name, pdfs in posterior_pdfs(done).items():
-            columns |= _posterior_columns(name, pdfs)
+        rows, marginals = posterior_pdfs(done)
+        for name, pdfs in marginals.items():
+            columns |= _posterior_columns(name, rows, pdfs, len(order))
         size = joined(lambda b: b.posteriors.effective_size)  # pyright: ignore
         columns["effective_size"] = Column(size, "", "independent draws of the posterior")
     return columns
 
 
-def _posterior_columns(name: str, pdfs: SamplePDFs) -> dict[str, Column]:
-    unit, ok = _unit(name), np.asarray(np.isfinite(pdfs.draws).all(axis=1))
-    values = {key: np.full(len(pdfs), np.nan) for key in ("mean", "std", *QUANTILES)}
-    if ok.any():
-        good = pdfs[ok]
-        values["mean"][ok], values["std"][ok] = good.mean(), good.std()
-        for key, column in zip(QUANTILES, good.quantiles(list(QUANTILES.values())).T, strict=True):
-            values[key][ok] = column
-    return {f"{name}_{key}": Column(v, unit, "posterior") for key, v in values.items()}
+def _posterior_columns(name: str, rows: np.ndarray, pdfs: SamplePDFs, n: int) -> dict[str, Column]:
+    """Statistics of one parameter; NaN for galaxies without a posterior."""
+    statistics = {"mean": pdfs.mean(), "std": pdfs.std()}
+    statistics |= dict(zip(QUANTILES, pdfs.quantiles(list(QUANTILES.values())).T, strict=True))
+    columns = {}
+    for key, values in statistics.items():
+        full = np.full(n, np.nan)
+        full[rows] = values
+        columns[f"{name}_{key}"] = Column(full, _unit(name), "posterior")
+    return columns
 
 
-def posterior_pdfs(done: list[Measured]) -> dict[str, SamplePDFs]:
-    """The marginal posterior of every parameter, all galaxies in the order of the source."""
+def posterior_pdfs(done: list[Measured]) -> tuple[np.ndarray, dict[str, SamplePDFs]]:
+    """Rows of the galaxies that have a posterior, and the marginals of every parameter."""
     order = np.argsort(np.concatenate([batch.rows for batch in done]))
     found = [batch.posteriors for batch in done if batch.posteriors is not None]
-    theta = np.concatenate([p.theta for p in found])[order]
-    log_weights = np.concatenate([p.log_weights for p in found])[order]
-    return {name: SamplePDFs(theta[:, i], log_weights) for i, name in enumerate(found[0].names)}
+    theta, log_weights, size = (
+        np.concatenate([values(p) for p in found])[order]
+        for values in (
+            lambda p: p.theta,
+            lambda p: p.log_weights,
+            lambda p: p.effective_size,
+        )
+    )
+    rows = np.flatnonzero(size > 0)
+    marginals = {
+        name: SamplePDFs(theta[rows, i], log_weights[rows]) for i, name in enumerate(found[0].names)
+    }
+    return rows, marginals
 
 
 def _unit(name: str) -> str:

@@ -81,7 +81,7 @@ class ImagePSF(NamedTuple):
 
     image: ArrayLike
     pixel_scale: ArrayLike
-    includes_pixel: bool | ArrayLike = False
+    includes_pixel: bool | ArrayLike = True
 
     def transform(self, grid: PixelGrid) -> Array:
         """Transform (2, Ky, Kx) at the wave numbers of the grid, complex."""

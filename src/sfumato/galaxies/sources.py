@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from sfumato.errors import DataError, IncompatibleError, ShapeError
+from sfumato.errors import DataError, IncompatibleError, ShapeError, suggest
 from sfumato.galaxies.pixels import PixelGrid
+from sfumato.galaxies.profiles import PARAMETERS
 from sfumato.galaxies.psf import PSF, Gaussian, ImagePSF, Moffat
 from sfumato.galaxies.stamps import Stamps
 from sfumato.io.images import StampFile, open_stamps
+from sfumato.io.output import Column
 
 # stamps of different shapes are framed to one of these sides (or the next odd one): few programs
 _SIDES = (32, 48, 64, 96, 128, 192, 256, 384, 512)
@@ -276,6 +278,27 @@ def open_source(
         raise DataError(f"{files[0].path} does not say its pixel scale. Pass --pixel-scale.")
     chosen = gain if gain is not None else float(said.get("gain", 0.0))
     return Source(files, tuple(psfs), noise, chosen, float(scale), mask_bad)
+
+
+def kept_columns(source: Source, names: Sequence[str]) -> dict[str, Column]:
+    """Identifiers of the galaxies, and columns of the first file; true parameters say so.
+
+    Raises
+    ------
+    DataError
+        A column is not there.
+    """
+    file, columns = source.files[0], {}
+    if file.identifiers:
+        columns["id"] = Column(np.array(file.identifiers))
+    elif "id" in file.columns:
+        columns["id"] = Column(file.column("id"))
+    for name in names:
+        if name not in file.columns:
+            message = f"{file.path} has no column {name!r} to keep"
+            raise DataError(f"{message}. {suggest(name, file.columns)}")
+        columns[f"true_{name}" if name in PARAMETERS else name] = Column(file.column(name))
+    return columns
 
 
 def _frame_side(shape: tuple[int, ...]) -> int:

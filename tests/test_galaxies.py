@@ -139,7 +139,7 @@ def test_populations_of_a_file():
         ({"flux": "bright"}, r"flux must be a number, \[low, high\]"),
         ({"flux": {"low": 1, "high": 2, "scale": "square"}}, "flux must be a number"),
         ({"sersic_index": [0.3, 2]}, "within 0.5 to 6.0, the renderer's range; got 0.3 to 2.0"),
-        ({"shear": [0.0, 1.0]}, r"\|g\| of at least 0 and below 1"),
+        ({"shear": [0.0, 1.0]}, r"sizes \|g\| below 1; got 1"),
         ({"noise_sigma": 0}, "`noise_sigma` must be positive"),
         ({"flux": [2, 1]}, "the lower bound first; got 2.0 to 1.0"),
         ({"signal_to_noise": [50, 10]}, "must increase"),

@@ -22,6 +22,7 @@ from sfumato.galaxies.likelihood import DEFAULT_FREE
 from sfumato.galaxies.sources import parse_psf
 from sfumato.io._files import check_output
 from sfumato.io.output import Column, table_writer, write_columns
+from sfumato.plots.page import check_picture
 
 
 def bound(
@@ -82,11 +83,7 @@ def bound(
 
         sfumato bound --floor --set v2 --number 2000
     """
-    for path in (output, figure):
-        if path is not None:
-            check_output(path, overwrite=overwrite)
-    if output is not None:
-        table_writer(output)
+    _check_request(output, figure, has_map=over is not None, is_floor=floor, overwrite=overwrite)
     if floor:
         columns = _floor(population or "v1", number, seed)
     else:
@@ -113,6 +110,23 @@ def bound(
     if output is not None:
         write_columns(output, columns, overwrite=overwrite)
         console.print(f"Table written to {output}")
+
+
+def _check_request(
+    output: Path | None, figure: Path | None, *, has_map: bool, is_floor: bool, overwrite: bool
+) -> None:
+    """Refuse, before any work, what cannot be written or does not go together."""
+    for path in (output, figure):
+        if path is not None:
+            check_output(path, overwrite=overwrite)
+    if output is not None:
+        table_writer(output)
+    if figure is not None:
+        if not has_map:
+            raise ValueError("--figure is a picture of --map. Give two parameters and ranges.")
+        check_picture(figure)
+    if is_floor and has_map:
+        raise ValueError("--floor and --map are two questions. Ask one at a time.")
 
 
 def _floor(name: str, number: int, seed: int) -> dict[str, Column]:

@@ -82,7 +82,7 @@ def run(arguments: list[str] | None = None) -> None:
         _fail(str(error))
         code = 2
     if code == _INTERRUPTED:
-        _fail("Interrupted. A prediction goes on where it was with the same command.")
+        _fail("Interrupted. `sfumato predict` goes on where it was with the same command.")
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -8,6 +8,7 @@ import typer
 from sfumato.cli._console import console, progress
 from sfumato.cli._galaxies import fixed_values, population_of
 from sfumato.cli._options import Overwrite, split
+from sfumato.errors import choose
 from sfumato.galaxies.figures import write_figures
 from sfumato.galaxies.likelihood import DEFAULT_FREE
 from sfumato.galaxies.measure import (
@@ -17,8 +18,9 @@ from sfumato.galaxies.measure import (
     posterior_pdfs,
     results,
 )
+from sfumato.galaxies.population import POPULATIONS
 from sfumato.galaxies.sources import kept_columns, open_source, parse_psf
-from sfumato.io._files import check_output
+from sfumato.io._files import check_folder, check_output
 from sfumato.io.output import table_writer, write_columns
 from sfumato.io.pdfs import write_pdfs
 
@@ -51,9 +53,10 @@ def measure(
         float | None, typer.Option(help="Electrons per count; 0 for no Poisson noise.")
     ] = None,
     pixel_scale: Annotated[float | None, typer.Option(help="Arcsec per pixel.")] = None,
-    free: Annotated[str, typer.Option(help="Free parameters; also background.")] = ",".join(
-        (*DEFAULT_FREE, "x", "y")
-    ),
+    free: Annotated[
+        str,
+        typer.Option(help="Of flux, sersic_index, half_light_radius, g1, g2, x, y and background."),
+    ] = ",".join((*DEFAULT_FREE, "x", "y")),
     fix: Annotated[
         str | None, typer.Option(help="Values of others, such as sersic_index=4 or x=0,y=0.")
     ] = None,
@@ -61,7 +64,10 @@ def measure(
         str | None, typer.Option(help="Band of every exposure, such as g,r,r: a flux for each.")
     ] = None,
     mask_bad: Annotated[
-        bool, typer.Option("--mask-bad", help="Leave NaN and infinite pixels out.")
+        bool,
+        typer.Option(
+            "--mask-bad", help="Leave NaN and infinite pixels out, as those whose mask is not 0."
+        ),
     ] = False,
     mend_psf: Annotated[
         bool, typer.Option("--mend-psf", help="Cut PSF images to the stamp and normalise them.")
@@ -107,6 +113,9 @@ def measure(
         raise ValueError("--prior and --pdfs need --posterior. Add it.")
     table_writer(output)
     check_output(output, overwrite=overwrite)
+    for folder in (pdfs, figures):
+        if folder is not None:
+            check_folder(folder, overwrite=overwrite)
     fixed = fixed_values(fix)
     exposures = split(bands) or ("0",) * len(images)
     if len(exposures) != len(images):
@@ -158,7 +167,9 @@ def _prior(text: str | None):  # noqa: ANN202 - a population or None
     if text is None:
         return None
     path = Path(text)
-    return population_of("", path) if path.suffix == ".toml" else population_of(text, None)
+    if path.suffix == ".toml":
+        return population_of("", path)
+    return choose(text, dict(POPULATIONS), what="--prior (or a .toml file)")
 
 
 def _number_or_name(text: str) -> float | str:

@@ -19,7 +19,7 @@ from sfumato.galaxies.pixels import PixelGrid
 from sfumato.galaxies.population import Population
 from sfumato.galaxies.profiles import LABELS, UNITS, Sersic, check_galaxy
 from sfumato.galaxies.psf import PSF, Gaussian, ImagePSF, Moffat
-from sfumato.galaxies.sources import PSFSource
+from sfumato.galaxies.sources import PSFSource, checked_psf
 from sfumato.io.output import Column
 from sfumato.plots.estimators import plot_map
 from sfumato.plots.page import save
@@ -109,7 +109,8 @@ class BoundAt:
         if source.kind == "image":
             scale = source.pixel_scale or self.pixel_scale
             assert source.image is not None  # noqa: S101 - made by `parse_psf`
-            psf = ImagePSF(source.image / source.image.sum(), scale, source.includes_pixel)
+            image = checked_psf(source, source.image, self.scene.grid, where="--psf")
+            psf = ImagePSF(image, scale, source.includes_pixel)
         elif source.kind == "gaussian":
             psf = Gaussian(source.fwhm)
         else:
@@ -140,7 +141,7 @@ def parse_axis(text: str) -> MapAxis:
         low, high, n = float(rest[0]), float(rest[1]), int(rest[2])
     except (ValueError, IndexError):
         low, high, n = 0.0, 0.0, 0
-    if len(rest) != 3 or not low < high or not 2 <= n <= _MOST_PLACES:
+    if len(rest) != 3 or not -np.inf < low < high < np.inf or not 2 <= n <= _MOST_PLACES:
         message = f"--map must be like {name}:LOW:HIGH:NUMBER with at most {_MOST_PLACES} places"
         raise ValueError(f"{message}; got {text!r}.")
     return MapAxis(name, np.linspace(low, high, n))
@@ -176,6 +177,8 @@ def bound_map(at: BoundAt, x: MapAxis, y: MapAxis) -> dict[str, Column]:
         A parameter of the map is not free, or a place on it cannot be rendered.
     """
     names = at.scene.names
+    if x.name == y.name:
+        raise ValueError(f"--map needs two different parameters; got {x.name} twice.")
     for axis in (x, y):
         if axis.name not in names:
             raise ValueError(f"--map: {axis.name} must be among the free parameters {names}.")

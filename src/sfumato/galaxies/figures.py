@@ -130,5 +130,6 @@ def _bias_figure(done: list[Measured], truth: np.ndarray) -> Figure:
         names=[LABELS.get(name, name) for name in names],
         units=[UNITS.get(name, "") for name in names],
         bounds=bounds,
+        bounds_label="median error of the fits",
         robust=True,
     )

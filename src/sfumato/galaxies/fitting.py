@@ -23,6 +23,7 @@ from sfumato.galaxies.stamps import (
 )
 from sfumato.galaxies.start import start_from_moments
 
+_LEAST_DETECTED = 3.0  # signal-to-noise
 _LARGEST_BIAS = 0.5  # standard deviations: beyond, the expansion says nothing
 
 FLAGS = {
@@ -32,6 +33,7 @@ FLAGS = {
     8: "another parameter at a bound",
     16: "parameters degenerate: no covariance",
     32: "not fitted: no usable pixel, or no finite result",
+    64: "not detected: no positive flux, or signal-to-noise below 3",
 }
 """Bits of the column ``flags``; 0 is a clean fit."""
 
@@ -207,4 +209,7 @@ def _flags(scene: Scene, found: _Found, singular: np.ndarray, failed: np.ndarray
     size = np.sqrt(np.sum(found.theta[:, shears] ** 2, axis=1))
     flags |= np.where(size > LARGEST_SHEAR - 1e-3, 8, 0)
     flags |= np.where(singular, 16, 0)
+    fluxes = [i for i, name in enumerate(scene.names) if name.startswith("flux")]
+    dark = np.any(found.theta[:, fluxes] <= 0, axis=1)
+    flags |= np.where(dark | ~(found.signal_to_noise > _LEAST_DETECTED), 64, 0)
     return np.where(failed, 32, flags)

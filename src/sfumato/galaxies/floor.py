@@ -111,6 +111,8 @@ def bayesian_floor(
     least_effective_size : draws that a posterior should be worth; after three rounds it is left.
     on_done : called with the number of galaxies finished since the last call.
     """
+    if n < 1:
+        raise ValueError(f"`n` must be at least 1 galaxy; got {n}.")
     basis = population_basis(population) if basis is None else basis
     prior = Prior(basis_scene(basis), population)
     bank = make_bank(basis, random_state=random_state)

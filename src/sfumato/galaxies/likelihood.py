@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sfumato.galaxies.pixels import PixelGrid
-from sfumato.galaxies.profiles import PARAMETERS, Sersic
+from sfumato.galaxies.profiles import PARAMETERS, Sersic, check_galaxy
 from sfumato.galaxies.psf import PSF
 from sfumato.galaxies.renderer import optics, through
 
@@ -48,6 +49,11 @@ class Scene:
         for name in (*self.free, *self.fixed):
             if name not in known:
                 raise ValueError(f"Unknown parameter {name!r}; there are {', '.join(known)}.")
+        if not self.free:
+            raise ValueError("Nothing is free. Name at least one free parameter.")
+        twice = sorted({name for name in self.free if self.free.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is named twice among the free parameters.")
         both = sorted(set(self.free) & set(self.fixed))
         if both:
             raise ValueError(f"{', '.join(both)} cannot be both free and fixed.")
@@ -55,6 +61,21 @@ class Scene:
         if missing:
             message = f"{', '.join(missing)} must be free or have a fixed value"
             raise ValueError(f"{message}. Add it to the free parameters or fix it.")
+        self._check_fixed()
+
+    def _check_fixed(self) -> None:
+        """Refuse fixed values that cannot be rendered."""
+        defaults = {"flux": 1.0, "sersic_index": 1.0, "half_light_radius": 1.0}
+        fixed = {name: self.fixed.get(name, value) for name, value in defaults.items()}
+        g1, g2 = (self.fixed.get(name, 0.0) for name in ("g1", "g2"))
+        check_galaxy(Sersic(**fixed, g1=g1, g2=g2))
+        for name, n in (("x", self.grid.width), ("y", self.grid.height)):
+            value, most = self.fixed.get(name, 0.0), 0.5 * n * self.grid.pixel_scale
+            if not abs(value) <= most:
+                message = f"`{name}` must lie on the stamp, within {most:g} arcsec of its centre"
+                raise ValueError(f"{message}; got {value:g}.")
+        if not isfinite(self.fixed.get("background", 0.0)):
+            raise ValueError("`background` must be finite.")
 
     @property
     def n_bands(self) -> int:

@@ -79,6 +79,8 @@ def measure_source(
     ----------
     on_galaxies : called with the number of galaxies finished since the last call.
     """
+    if plan.prior is not None:  # a prior that does not fit is refused before the work
+        Prior(plan.scene(PixelGrid(32, 32, source.pixel_scale)), plan.prior)
 
     def fit(part: tuple[np.ndarray, PixelGrid, Stamps]) -> Measured:
         rows, grid, stamps = part
@@ -170,11 +172,14 @@ def wide_population(fits: list[Fits], pixel_scale: float) -> Population:
 
 def _in_threads(function: Callable, parts: Iterator) -> Iterator:
     """Results in order, a few worked on ahead on other cores."""
-    with ThreadPoolExecutor(THREADS) as pool:
+    pool = ThreadPoolExecutor(THREADS)
+    try:
         ahead = [pool.submit(function, part) for part in islice(parts, THREADS + 1)]
         while ahead:
             yield ahead.pop(0).result()
             ahead += [pool.submit(function, part) for part in islice(parts, 1)]
+    finally:  # an interruption does not wait for what nobody will read
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _padded(stamps: Stamps) -> Stamps:

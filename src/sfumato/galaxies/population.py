@@ -94,28 +94,27 @@ class Population:
     name: str = field(default="own", compare=False)
 
     def __post_init__(self) -> None:
+        for name in _DISTRIBUTED:
+            _check_bounds(name, getattr(self, name))
         low, high = SERSIC_INDEX_RANGE
         index = self.sersic_index
         if not low <= index.low <= index.high <= high:
             message = f"`sersic_index` must lie within {low} to {high}, the renderer's range"
             raise ValueError(f"{message}; got {index.low} to {index.high}.")
-        sizes = (self.shear.high, np.hypot(*(self.shear_fixed or (0.0, 0.0))))
-        if not (self.shear.low >= 0 and max(sizes) < 1):
-            message = "`shear` must be sizes |g| of at least 0 and below 1"
-            raise ValueError(f"{message}; got {self.shear.low} to {max(sizes):.3g}.")
-        for name in ("flux", "half_light_radius", "psf_fwhm", "noise_sigma"):
-            bounds = getattr(self, name)
-            if not 0 < bounds.low <= bounds.high < np.inf:
-                message = f"`{name}` must be positive, the lower bound first"
-                raise ValueError(f"{message}; got {bounds.low} to {bounds.high}.")
+        size = float(np.hypot(*self.shear_fixed)) if self.shear_fixed else self.shear.high
+        if not size < 1:
+            raise ValueError(f"`shear` must be sizes |g| below 1; got {size:.3g}.")
+        if self.pixels < 1 or not 0 < self.pixel_scale < np.inf:
+            message = "`pixels` and `pixel_scale` must be positive"
+            raise ValueError(f"{message}; got {self.pixels} and {self.pixel_scale}.")
         side = self.pixels * self.pixel_scale
         check_galaxy(Sersic(1.0, index.high, self.half_light_radius.high), side=side)
-        if not self.signal_to_noise[0] < self.signal_to_noise[1]:
+        if not 0 <= self.signal_to_noise[0] < self.signal_to_noise[1]:
             raise ValueError(f"`signal_to_noise` must increase; got {self.signal_to_noise}.")
         if not (self.gain >= 0 and isfinite(self.gain)):
             raise ValueError(f"`gain` must be at least 0 electrons per count; got {self.gain}.")
-        if not self.psf_beta >= 1.5:
-            raise ValueError(f"`psf_beta` must be at least 1.5; got {self.psf_beta}.")
+        if not 1.5 <= self.psf_beta < np.inf:
+            raise ValueError(f"`psf_beta` must be at least 1.5 and finite; got {self.psf_beta}.")
 
     @property
     def grid(self) -> PixelGrid:
@@ -146,6 +145,19 @@ class Population:
             g2,
         )
         return galaxy, self.psf_fwhm.at(share[5]), self.noise_sigma.at(share[6])
+
+
+_DISTRIBUTED = ("flux", "sersic_index", "half_light_radius", "shear", "psf_fwhm", "noise_sigma")
+
+
+def _check_bounds(name: str, bounds: Uniform) -> None:
+    """Refuse bounds that are not positive and increasing; a linear |g| may begin at 0."""
+    above = bounds.low > 0 or (name == "shear" and bounds.low == 0 and not bounds.log)
+    if not (above and bounds.low <= bounds.high < np.inf):
+        message = f"`{name}` must be positive, the lower bound first"
+        raise ValueError(f"{message}; got {bounds.low} to {bounds.high}.")
+    if bounds.whole and (name != "noise_sigma" or bounds.low % 1 or bounds.high % 1):
+        raise ValueError(f"`{name}`: only noise_sigma may be whole, between whole bounds.")
 
 
 # Named sets, and those of a file ----------------------------------------------------------------
@@ -185,19 +197,40 @@ def population_from(values: Mapping[str, Any], *, where: str = "the population")
     for name, value in values.items():
         if name not in known:
             raise DataError(f"{where}: unknown entry {name!r}. {suggest(name, list(known))}")
-        default = known[name].default
         try:
-            if isinstance(default, Uniform):
-                out[name] = _uniform(value)
-            elif name in ("signal_to_noise", "shear_fixed"):
-                low, high = value
-                out[name] = (float(low), float(high))
-            else:
-                out[name] = type(default)(value)
+            out[name] = _value(name, known[name].default, value)
         except (TypeError, ValueError, KeyError) as error:
-            message = "must be a number, [low, high] or {low, high, scale, whole}"
-            raise DataError(f"{where}: {name} {message}; got {value!r}.") from error
-    return Population(**out)
+            form = _FORMS.get(name, "a number, [low, high] or {low, high, scale, whole}")
+            raise DataError(f"{where}: {name} must be {form}; got {value!r}.") from error
+    try:
+        return Population(**out)
+    except ValueError as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+_PAIR = "a pair [low, high]"
+_FORMS = {
+    "signal_to_noise": _PAIR,
+    "shear_fixed": "a pair [g1, g2]",
+    "pixels": "a whole number",
+    "pixel_scale": "a number",
+    "psf_beta": "a number",
+    "gain": "a number",
+}
+
+
+def _value(name: str, default: Any, value: Any) -> Any:
+    """The value of one entry, of the type that the population has."""
+    if isinstance(value, bool):
+        raise TypeError
+    if isinstance(default, Uniform):
+        return _uniform(value)
+    if name in ("signal_to_noise", "shear_fixed"):
+        low, high = value
+        return float(low), float(high)
+    if isinstance(value, str) or (name == "pixels" and value != int(value)):
+        raise TypeError
+    return type(default)(value)
 
 
 def _uniform(value: Any) -> Uniform:

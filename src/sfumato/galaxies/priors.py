@@ -18,9 +18,9 @@ class Prior:
     """Distribution of a scene's free parameters, and coordinates z in which it is smooth.
 
     Flux, index and radius have the logit of their cumulative probability as coordinate. The shear
-    has a vector of its own direction, whose length is the inverse hyperbolic tangent of |g| over
-    its largest. Offsets of the centre are Normal with a deviation of two pixels, backgrounds
-    Normal with that of `background_sigma`; both are coordinates in units of these.
+    has a vector of its own direction, whose length is the inverse hyperbolic tangent of the
+    cumulative probability of |g|. Offsets of the centre are Normal with a deviation of two pixels,
+    backgrounds Normal with that of `background_sigma`; both are coordinates in units of these.
 
     Parameters
     ----------
@@ -43,15 +43,12 @@ class Prior:
                 message = f"{name} is free in the scene and fixed in the prior"
                 raise IncompatibleError(f"{message}. Fix it in both or give the prior a range.")
         shears = {"g1", "g2"} & set(self.scene.free)
-        if len(shears) == 1 or (shears and not self._largest > 0):
+        spread = self.population.shear_fixed is None and not self.population.shear.is_fixed
+        if len(shears) == 1 or (shears and not spread):
             raise IncompatibleError(
                 "A prior needs both shears free, and a range of their size |g|. "
                 "Free or fix g1 and g2 together."
             )
-
-    @property
-    def _largest(self) -> float:
-        return 0.0 if self.population.shear_fixed is not None else self.population.shear.high
 
     @property
     def _shear(self) -> int | None:
@@ -80,8 +77,8 @@ class Prior:
                 rows.append(z[i] * self._deviation(name))
         if self._shear is not None:
             g1, g2 = _shear_rows(self.scene)
-            size = jnp.sqrt(z[g1] ** 2 + z[g2] ** 2 + 1e-12)
-            scale = self._largest * jnp.tanh(size) / size
+            length = jnp.sqrt(z[g1] ** 2 + z[g2] ** 2 + 1e-12)
+            scale = self.population.shear.at(jnp.tanh(length)) / length
             rows[g1], rows[g2] = z[g1] * scale, z[g2] * scale
         return jnp.stack(rows)
 
@@ -100,14 +97,15 @@ class Prior:
         if self._shear is not None:
             g1, g2 = _shear_rows(self.scene)
             size = jnp.sqrt(theta[g1] ** 2 + theta[g2] ** 2 + 1e-12)
-            length = jnp.arctanh(jnp.minimum(size / self._largest, _LARGEST))
+            share = self.population.shear.share(size)
+            length = jnp.arctanh(jnp.minimum(share, _LARGEST))
             rows[g1], rows[g2] = theta[g1] / size * length, theta[g2] / size * length
         return jnp.stack(rows)
 
     def log_density(self, z: Array) -> Array:
         """Log-density (...) in the coordinates (p, ...), normalised.
 
-        Sizes |g| are uniform from 0 and angles uniform: in the plane of the shear, a density
+        The direction of the shear is uniform: in its plane the density of a uniform size is
         proportional to 1 / |g|.
         """
         total = jnp.zeros(z.shape[1:])

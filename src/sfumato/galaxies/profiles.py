@@ -133,6 +133,8 @@ def check_galaxy(galaxy: Sersic, *, side: float | None = None) -> None:
     for name, value in values.items():
         if not np.all(np.isfinite(value)):
             raise ValueError(f"`{name}` must be finite; got {value}.")
+    if np.any(values["flux"] <= 0):
+        raise ValueError(f"`flux` must be positive counts; got {values['flux'].min():g}.")
     low, high = SERSIC_INDEX_RANGE
     n, r = values["sersic_index"], values["half_light_radius"]
     if np.any((n < low) | (n > high)):

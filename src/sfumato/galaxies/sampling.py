@@ -105,7 +105,11 @@ def merge(first: Posteriors, second: Posteriors, *, random_state: int = 0) -> Po
     )
     total = np.logaddexp.reduce(log_weights, axis=1, keepdims=True)
     log_weights = log_weights - total
-    size = np.exp(-np.logaddexp.reduce(2 * log_weights, axis=1))
+    # draws of equal weight may be copies: what each set is worth counts, not how many it has
+    n_first = first.log_weights.shape[1]
+    shares = np.exp(np.logaddexp.reduce(log_weights[:, :n_first], axis=1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = 1 / (shares**2 / first.effective_size + (1 - shares) ** 2 / second.effective_size)
     theta = np.concatenate([first.theta, second.theta], axis=2)
     out = Posteriors(first.names, *(values.copy() for values in first[1:]))
     n = first.log_weights.shape[1]

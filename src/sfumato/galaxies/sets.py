@@ -16,7 +16,7 @@ from sfumato.galaxies.population import Population
 from sfumato.galaxies.profiles import UNITS
 from sfumato.galaxies.psf import Moffat
 from sfumato.galaxies.renderer import point_source
-from sfumato.galaxies.simulate import Batch, draw_batch, noise_of
+from sfumato.galaxies.simulate import Batch, check_cut, draw_batch, noise_of
 from sfumato.io.images import StampWriter
 
 CHUNK = 500  # galaxies; part of what a seed means
@@ -68,7 +68,7 @@ def simulate_set(
         raise ValueError(f"`number` must be at least 1; got {number}.")
     for name in images:
         choose(name, dict.fromkeys(IMAGES), what="`images`")
-    draw = choose(engine, _ENGINES, what="`engine`")(population)
+    draw = choose(engine, _ENGINES, what="`engine`")(population, min(number, CHUNK))
     attributes = {
         "population": population.name,
         "seed": seed,
@@ -89,6 +89,7 @@ def simulate_set(
         starts = range(0, number, CHUNK)
         for start, batch in zip(starts, _in_order(draw, seed, len(starts)), strict=True):
             n = min(CHUNK, number - start)
+            check_cut(batch, population)
             writer.append(_images(batch, population, images, n), _labels(batch, start, n))
             on_galaxies(n)
 
@@ -96,7 +97,8 @@ def simulate_set(
 def _in_order(draw: Callable, seed: int, n_chunks: int) -> Iterator[Batch]:
     """Batches of all chunks in their order, a few drawn ahead on other cores."""
     key = jax.random.key(seed)
-    with ThreadPoolExecutor(THREADS) as pool:
+    pool = ThreadPoolExecutor(THREADS)
+    try:
         chunks = iter(range(n_chunks))
 
         def submit(chunk: int):  # noqa: ANN202 - a future
@@ -107,6 +109,8 @@ def _in_order(draw: Callable, seed: int, n_chunks: int) -> Iterator[Batch]:
             batch = ahead.pop(0).result()
             ahead += [submit(chunk) for chunk in islice(chunks, 1)]
             yield batch
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _images(
@@ -137,26 +141,27 @@ def _labels(batch: Batch, start: int, n: int) -> dict[str, np.ndarray]:
     return {"id": np.arange(start, start + n), **columns}
 
 
-def _own_engine(population: Population) -> Callable:
+def _own_engine(population: Population, _most: int) -> Callable:
     return jax.jit(
         partial(draw_batch, population=population, n=CHUNK), compiler_options=CPU_OPTIONS
     )
 
 
-def _galsim_engine(population: Population) -> Callable:
+def _galsim_engine(population: Population, most: int) -> Callable:
     """The same labels and noise around GalSim's noiseless images."""
-    own = _own_engine(population)
+    own = _own_engine(population, most)
 
     def draw(key: jax.Array) -> Batch:
         batch = own(key)
         rows = zip(*(np.broadcast_to(v, CHUNK) for v in batch.labels.galaxy[:5]), strict=True)
         widths = np.broadcast_to(batch.labels.psf_fwhm, CHUNK)
-        clean = np.stack(
+        clean = np.array(batch.noiseless)
+        clean[:most] = np.stack(
             [
                 galsim_image(
                     tuple(map(float, row)), float(fwhm), population.psf_beta, population.grid
                 )
-                for row, fwhm in zip(rows, widths, strict=True)
+                for row, fwhm in islice(zip(rows, widths, strict=True), most)
             ]
         )
         return batch._replace(noiseless=clean, noisy=noise_of(key, batch.labels, clean, population))

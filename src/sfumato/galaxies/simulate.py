@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array
 
 from sfumato._compilation import CPU_OPTIONS, over_rows
+from sfumato.errors import IncompatibleError
 from sfumato.galaxies.basis import StampBasis
 from sfumato.galaxies.noise import Noise, signal_to_noise
 from sfumato.galaxies.population import Population
@@ -17,7 +18,7 @@ from sfumato.galaxies.profiles import Sersic
 from sfumato.galaxies.psf import Moffat
 from sfumato.galaxies.renderer import optics, render, through
 
-_MOST_TRIES = 1000  # of a galaxy that passes the cut
+_MOST_TRIES = 300  # of a galaxy that passes the cut
 
 
 class Catalogue(NamedTuple):
@@ -82,6 +83,23 @@ def draw_batch(key: Array, population: Population, n: int, *, smooth: bool = Fal
         return Batch(labels, image, noise.add(of_noise, image, smooth=smooth), ratio)
 
     return over_rows(one, jax.random.split(key, n))
+
+
+def check_cut(batch: Batch, population: Population) -> None:
+    """Refuse a batch in which a galaxy never passed the cut.
+
+    Raises
+    ------
+    IncompatibleError
+        The population hardly has galaxies of such signal-to-noise.
+    """
+    low, high = population.signal_to_noise
+    ratio = np.asarray(batch.signal_to_noise)
+    outside = (ratio <= low) | (ratio >= high)
+    if outside.any():
+        message = f"No galaxy in {_MOST_TRIES} has a signal-to-noise of {low:g} to {high:g}"
+        got = f"the last had {ratio[outside][0]:.3g}"
+        raise IncompatibleError(f"{message}; {got}. Change flux, noise or signal_to_noise.")
 
 
 def noise_of(key: Array, labels: Catalogue, images: np.ndarray, population: Population) -> Array:

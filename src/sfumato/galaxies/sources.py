@@ -51,8 +51,24 @@ class PSFSource:
     def narrowest(self, file: StampFile) -> float:
         """Smallest width of the profiles, arcsec; 0 if that is not known."""
         if self.kind == "columns":
-            return float(np.min(file.column("psf_fwhm")))
+            return float(np.min(self.widths(file)))
         return self.fwhm
+
+    @staticmethod
+    def widths(file: StampFile) -> np.ndarray:
+        """Column ``psf_fwhm`` (n,), arcsec.
+
+        Raises
+        ------
+        DataError
+            A width is not positive.
+        """
+        values = np.asarray(file.column("psf_fwhm"), float)
+        bad = np.flatnonzero(~((values > 0) & np.isfinite(values)))
+        if bad.size:
+            message = f"{file.path}: psf_fwhm of stamp {bad[0]} is {values[bad[0]]:g}"
+            raise DataError(f"{message}; it must be positive arcsec. Mend the column.")
+        return values
 
 
 def parse_psf(
@@ -70,6 +86,8 @@ def parse_psf(
     DataError
         The text is none of these, a width is not positive, or a file cannot be read.
     """  # noqa: D205 - the forms are the summary
+    if pixel_scale is not None and not 0 < pixel_scale < np.inf:
+        raise DataError(f"--psf-scale must be positive arcsec per pixel; got {pixel_scale}.")
     options = {"pixel_scale": pixel_scale, "includes_pixel": includes_pixel, "mend": mend}
     kind, *rest = text.split(":")
     if kind in ("columns", "stamps") and not rest:
@@ -89,7 +107,11 @@ def parse_psf(
     if not Path(text).exists():
         message = "is neither a width, moffat:FWHM:BETA, gaussian:FWHM, columns, stamps nor a file"
         raise DataError(f"--psf {text!r} {message}.")
-    return PSFSource("image", image=open_stamps(text).read_one(0), **options)
+    file = open_stamps(text)
+    if file.n != 1:
+        message = f"{text} holds {file.n} images and --psf needs one"
+        raise DataError(f"{message}. For a PSF per galaxy, store them with the stamps.")
+    return PSFSource("image", image=file.read_one(0), **options)
 
 
 @dataclass(frozen=True)
@@ -120,6 +142,9 @@ class Source:
             if other.n != first.n:
                 message = f"{first.path} has {first.n} stamps and {other.path} has {other.n}"
                 raise ShapeError(f"{message}. Exposures must hold the same galaxies in order.")
+            if other.shape != first.shape:
+                message = f"{first.path} has stamps of {first.shape} and {other.path} of"
+                raise ShapeError(f"{message} {other.shape}. Exposures must have one shape.")
         if isinstance(self.noise, float) and not 0 < self.noise < np.inf:
             raise ValueError(f"The noise must be positive counts per pixel; got {self.noise:g}.")
         if not 0 <= self.gain < np.inf:
@@ -190,6 +215,8 @@ class Source:
         if np.any(bad & (weight != 0)) and not self.mask_bad:
             count = int(np.sum(bad & (weight != 0)))
             message = f"{file.path}: stamp {row} has {count} pixels that are NaN or infinite"
+            if np.isfinite(image).all():
+                message += " in its weight map"
             raise DataError(f"{message}. Pass --mask-bad to leave them out.")
         if np.any(weight < 0):
             raise DataError(f"{file.path}: stamp {row} has negative weights. Mend the map.")
@@ -216,15 +243,24 @@ class Source:
         if source.kind == "gaussian":
             return Gaussian(source.fwhm)
         if source.kind == "columns":
-            beta = float(file.attributes.get("psf_beta", source.beta))
-            fwhm = np.asarray(file.column("psf_fwhm"), np.float32)[rows]
+            beta = attribute(file, "psf_beta", source.beta)
+            fwhm = source.widths(file)[rows].astype(np.float32)
             full = np.ones_like(fwhm)
             return Moffat(fwhm, beta * full, 0 * full, 0 * full)
         scale = source.pixel_scale or self.pixel_scale
         if source.kind == "image":
             assert source.image is not None  # noqa: S101 - made by `parse_psf`
-            return ImagePSF(self._checked(source, source.image, grid), scale, source.includes_pixel)
-        images = [self._checked(source, file.read_one(int(r), "psf"), grid) for r in rows]
+            image = checked_psf(source, source.image, grid, where="--psf")
+            return ImagePSF(image, scale, source.includes_pixel)
+        images = [
+            checked_psf(
+                source,
+                file.read_one(int(row), "psf"),
+                grid,
+                where=f"{file.path}, PSF of stamp {row}",
+            )
+            for row in rows
+        ]
         side = max(max(image.shape) for image in images)
         odd = {n % 2 for image in images for n in image.shape}
         if len(odd) > 1:
@@ -235,24 +271,49 @@ class Source:
         n = np.ones(len(rows), np.float32)
         return ImagePSF(stack, scale * n, source.includes_pixel * n)
 
-    def _checked(self, source: PSFSource, image: np.ndarray, grid: PixelGrid) -> np.ndarray:
-        """A PSF image that sums to 1 and fits into the stamp."""
-        if not np.isfinite(image).all():
-            raise DataError("A PSF image has NaN or infinite pixels. Mend it.")
-        scale = (source.pixel_scale or self.pixel_scale) / self.pixel_scale
-        room = [int(n / scale) for n in grid.shape]
-        total = float(image.sum())
-        if any(n > most for n, most in zip(image.shape, room, strict=True)):
-            if not source.mend:
-                message = f"A PSF image of {image.shape} is larger than the stamp of {grid.shape}"
-                raise DataError(f"{message}. Cut it, or pass --mend-psf.")
-            image = _cut(image, room)
-        if abs(total - 1) > _PSF_SUM_TOLERANCE and not source.mend:
-            message = f"A PSF image sums to {total:.4f} instead of 1"
-            raise DataError(f"{message}. Normalise it, or pass --mend-psf.")
-        if not image.sum() > 0:
-            raise DataError("A PSF image has no light. Check which image it is.")
-        return (image / image.sum()).astype(np.float32)
+
+def checked_psf(source: PSFSource, image: np.ndarray, grid: PixelGrid, *, where: str) -> np.ndarray:
+    """A PSF image that sums to 1 and fits into the stamp.
+
+    Raises
+    ------
+    DataError
+        It does not, and is not to be mended; or it has no light.
+    """
+    if not np.isfinite(image).all():
+        raise DataError(f"{where}: the image has NaN or infinite pixels. Mend it.")
+    scale = source.pixel_scale or grid.pixel_scale
+    side = [n * grid.pixel_scale for n in grid.shape]
+    room = [int(length / scale + 1e-6) for length in side]
+    total = float(image.sum())
+    if any(n > most for n, most in zip(image.shape, room, strict=True)):
+        if not source.mend:
+            sizes = [" x ".join(f"{v:.4g}" for v in (*(n * scale for n in image.shape),))]
+            message = f"the image of {sizes[0]} arcsec is larger than the stamp of"
+            room_text = " x ".join(f"{v:.4g}" for v in side)
+            raise DataError(f"{where}: {message} {room_text}. Cut it, or pass --mend-psf.")
+        image = _cut(image, room)
+    if abs(total - 1) > _PSF_SUM_TOLERANCE and not source.mend:
+        message = f"the image sums to {total:.4f} instead of 1"
+        raise DataError(f"{where}: {message}. Normalise it, or pass --mend-psf.")
+    if not image.sum() > 0:
+        raise DataError(f"{where}: the image has no light. Check which image it is.")
+    return (image / image.sum()).astype(np.float32)
+
+
+def attribute(file: StampFile, name: str, default: float) -> float:
+    """A number that a file says of itself.
+
+    Raises
+    ------
+    DataError
+        It is no number.
+    """
+    value = file.attributes.get(name, default)
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{file.path}: attribute {name} is {value!r}, not a number.") from error
 
 
 def open_source(
@@ -272,12 +333,11 @@ def open_source(
         There is no pixel scale.
     """
     files = tuple(open_stamps(path) for path in paths)
-    said = files[0].attributes
-    scale = pixel_scale if pixel_scale is not None else said.get("pixel_scale")
-    if scale is None:
+    scale = attribute(files[0], "pixel_scale", np.nan) if pixel_scale is None else pixel_scale
+    if np.isnan(scale):
         raise DataError(f"{files[0].path} does not say its pixel scale. Pass --pixel-scale.")
-    chosen = gain if gain is not None else float(said.get("gain", 0.0))
-    return Source(files, tuple(psfs), noise, chosen, float(scale), mask_bad)
+    chosen = gain if gain is not None else attribute(files[0], "gain", 0.0)
+    return Source(files, tuple(psfs), noise, chosen, scale, mask_bad)
 
 
 def kept_columns(source: Source, names: Sequence[str]) -> dict[str, Column]:

@@ -40,6 +40,20 @@ def check_output(path: Path, *, overwrite: bool, mark: str | None = None) -> Non
         raise DataError(message) from error
 
 
+def check_folder(path: Path, *, overwrite: bool) -> None:
+    """Refuse, before any work is done, a folder for results that is a file or holds some.
+
+    Raises
+    ------
+    DataError
+        It is a file, or not empty and `overwrite` is not set.
+    """
+    if path.exists() and not path.is_dir():
+        raise DataError(f"{path} is a file. Give the name of a folder.")
+    if path.is_dir() and any(path.iterdir()) and not overwrite:
+        raise DataError(f"{path} is not empty. Pass --overwrite to write into it.")
+
+
 def check_replaceable(path: Path, *, mark: str | None) -> None:
     """Refuse to replace a folder by a file, or a folder that does not hold `mark`.
 

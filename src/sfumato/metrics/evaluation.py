@@ -168,10 +168,13 @@ def in_bins(
     return rows
 
 
+_MAGNITUDE_CODES = (99.0, 999.0, 9999.0)  # not detected, not observed
+
+
 def quantile_edges(values: ArrayLike, *, n_bins: int = 5) -> np.ndarray:
-    """Edges of bins with equal numbers of the finite values below 90 (magnitude codes)."""
+    """Edges of bins with equal numbers of the finite values, codes of magnitudes left out."""
     finite = np.asarray(values, float)
-    finite = finite[np.isfinite(finite) & (np.abs(finite) < 90)]
+    finite = finite[np.isfinite(finite) & ~np.isin(np.abs(finite), _MAGNITUDE_CODES)]
     edges = np.unique(np.quantile(finite, np.linspace(0, 1, n_bins + 1)))
     edges[-1] = np.nextafter(edges[-1], np.inf)
     return edges

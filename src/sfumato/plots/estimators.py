@@ -127,6 +127,7 @@ def plot_bias_and_scatter(
     bounds: np.ndarray | None = None,
     floors: np.ndarray | None = None,
     robust: bool = False,
+    bounds_label: str = "Cramér–Rao bound",
     xlabel: str = "signal-to-noise",
 ) -> Figure:
     """Bias above, scatter below against the signal-to-noise, a column for each parameter.
@@ -138,6 +139,7 @@ def plot_bias_and_scatter(
     bounds, floors : (b, d) Cramér–Rao bound on the scatter of an unbiased estimator, and the
         least error that any estimator reaches on average over the prior; both as deviations.
     robust : draw the scatter from the median absolute deviation.
+    bounds_label : what the bounds are.
     """
     _check_bins(results, names, units, {"bounds": bounds, "floors": floors})
     with style():
@@ -149,7 +151,7 @@ def plot_bias_and_scatter(
                 _draw_estimator(axes, result, column, index, shift, label=name, robust=robust)
             centre = next(iter(results.values())).centre
             if bounds is not None:
-                axes[1].plot(centre, bounds[:, column], color=INK, label="Cramér–Rao bound")
+                axes[1].plot(centre, bounds[:, column], color=INK, label=bounds_label)
             if floors is not None:
                 axes[1].plot(centre, floors[:, column], color=INK, ls="--", label="Bayes floor")
             axes[0].axhline(0, color=INK, lw=0.8, zorder=1)

@@ -75,6 +75,20 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def check_picture(path: Path) -> str:
+    """The kind of picture that a path asks for, ``"png"``, ``"pdf"`` or ``"svg"``.
+
+    Raises
+    ------
+    ValueError
+        It is none of these.
+    """
+    kind = path.suffix.lstrip(".").lower()
+    if kind not in ("png", "pdf", "svg"):
+        raise ValueError(f"{path}: a figure must end in .png, .pdf or .svg.")
+    return kind
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a figure in the format of the path's suffix, whole or not at all.
 
@@ -83,9 +97,7 @@ def save(figure: Figure, path: Path) -> None:
     ValueError
         The suffix is not png, pdf or svg.
     """
-    kind = path.suffix.lstrip(".").lower()
-    if kind not in ("png", "pdf", "svg"):
-        raise ValueError(f"{path}: a figure must end in .png, .pdf or .svg.")
+    kind = check_picture(path)
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind)
     temporary = path.with_name(f".{path.name}.writing")

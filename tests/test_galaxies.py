@@ -34,6 +34,7 @@ from sfumato.galaxies.priors import Prior
 from sfumato.galaxies.profiles import check_galaxy
 from sfumato.galaxies.renderer import point_source
 from sfumato.galaxies.sampling import Posteriors, merge
+from sfumato.galaxies.sets import simulate_set
 from sfumato.galaxies.simulate import draw_batch, draw_batches, draw_coefficients
 from sfumato.galaxies.sources import PSFSource
 
@@ -143,6 +144,12 @@ def test_populations_of_a_file():
         ({"noise_sigma": 0}, "`noise_sigma` must be positive"),
         ({"flux": [2, 1]}, "the lower bound first; got 2.0 to 1.0"),
         ({"signal_to_noise": [50, 10]}, "must increase"),
+        ({"shear": [0.5, 0.2]}, "the lower bound first; got 0.5 to 0.2"),
+        ({"shear": {"low": 0, "high": 0.5, "scale": "log"}}, "`shear` must be positive"),
+        ({"shear_fixed": [float("nan"), 0]}, "below 1; got nan"),
+        ({"pixels": 64.7}, "pixels must be a whole number"),
+        ({"flux": True}, "flux must be a number"),
+        ({"flux": {"low": 1, "high": 9, "whole": True}}, "only noise_sigma may be whole"),
         ({"psf_beta": 1.2}, "at least 1.5"),
         ({"gain": -1}, "at least 0 electrons"),
         ({"half_light_radius": [1, 9]}, "stamp of 14.72 arcsec is too small: .* of the light"),
@@ -168,6 +175,30 @@ def test_what_cannot_be_rendered_is_refused(galaxy, message):
         check_galaxy(galaxy, side=10.0)
 
 
+def test_a_cut_that_nothing_passes_is_an_error(tmp_path):
+    faint = replace(SMALL, noise_sigma=Uniform(1e7, 1e7), pixels=64)
+    with pytest.raises(IncompatibleError, match="No galaxy in 300 has a signal-to-noise of 20"):
+        simulate_set(faint, tmp_path / "faint.hdf5", number=2)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("free", "fixed", "message"),
+    [
+        (("flux", "g1"), {"sersic_index": 9, "half_light_radius": 1}, "within 0.5 to 6.0; got 9"),
+        (("flux", "g1"), {"sersic_index": 2, "half_light_radius": -1}, "positive arcsec"),
+        (("flux", "sersic_index", "half_light_radius"), {"x": 100.0}, "must lie on the stamp"),
+        (("flux", "sersic_index", "half_light_radius"), {"x": np.nan}, "must lie on the stamp"),
+        (("flux", "sersic_index", "half_light_radius"), {"g1": 1.5}, "must be below 1"),
+        ((), {}, "Nothing is free"),
+        (("flux", "flux"), {}, "flux is named twice"),
+    ],
+)
+def test_scenes_that_cannot_be_are_refused(free, fixed, message):
+    with pytest.raises(ValueError, match=message):
+        Scene(GRID, free, fixed)
+
+
 # -- priors ---------------------------------------------------------------------------------------
 
 
@@ -184,6 +215,21 @@ def test_the_prior_density_is_that_of_the_population():
     np.testing.assert_allclose(
         prior.log_density(z) - log_volume, box + shear + rest, rtol=0, atol=2e-3
     )
+
+
+@pytest.mark.parametrize("shear", [Uniform(0.3, 0.5), Uniform(0.05, 0.6, log=True)])
+def test_the_size_of_the_shear_has_its_own_distribution(shear):
+    prior = Prior(Scene(GRID), replace(SMALL, shear=shear))
+    z = jax.random.normal(jax.random.key(0), (5, 20))
+    theta = jax.vmap(prior.to_theta, 1, 1)(z)
+    np.testing.assert_allclose(prior.to_coordinates(theta), z, atol=5e-3)
+    size = np.hypot(theta[3], theta[4])
+    assert np.all((size >= shear.low) & (size <= shear.high))
+    log_volume = np.linalg.slogdet(np.asarray(jax.vmap(jax.jacfwd(prior.to_theta), 1)(z), float))[1]
+    box = -np.log((2e5 - 6e4) * 3.2 * 0.3)
+    by_size = -np.log(size * np.log(12)) if shear.log else -np.log(0.2)
+    expected = box + by_size - np.log(2 * np.pi * size)
+    np.testing.assert_allclose(prior.log_density(z) - log_volume, expected, rtol=0, atol=5e-3)
 
 
 def test_priors_that_do_not_fit_the_scene_are_refused():
@@ -203,9 +249,11 @@ def test_importance_sampling_of_a_skewed_density():
         gamma = 3 * z[0] - jnp.exp(z[0])  # exp(z0) is Gamma(3), whose integral is 2
         return gamma - 0.5 * jnp.sum((z[1:] - z[0]) ** 2, axis=0) / 0.25
 
-    draws = importance_sample(
-        jax.random.key(1), log_density, centre=jnp.full(3, 0.3), covariance=0.5 * jnp.eye(3)
-    )
+    draws = jax.jit(
+        lambda key: importance_sample(
+            key, log_density, centre=jnp.full(3, 0.3), covariance=0.5 * jnp.eye(3)
+        )
+    )(jax.random.key(1))
     weights, z = np.exp(draws.log_weights), np.asarray(draws.z, float)
     size = float(draws.effective_size)
     assert size > 1500
@@ -281,7 +329,7 @@ def test_a_basis_needs_one_psf_or_a_range_of_widths():
 # -- the floor ------------------------------------------------------------------------------------
 
 
-def test_the_floor_is_calibrated_and_posteriors_of_pixels_agree(basis, batch):
+def test_the_floor_is_calibrated(basis):
     floor = bayesian_floor(SMALL, 200, basis=basis, random_state=1, least_effective_size=0.0)
     assert np.median(floor.effective_sizes) > 500
     # the error of posterior means on these galaxies is the floor, within 5 standard errors
@@ -292,6 +340,10 @@ def test_the_floor_is_calibrated_and_posteriors_of_pixels_agree(basis, batch):
     for pit in floor.pit.T:
         assert stats.kstest(pit, "uniform").pvalue > 1e-3
 
+
+@pytest.mark.slow
+def test_posteriors_of_pixels_are_as_close_to_the_truth_as_the_floor(basis, batch):
+    floor = bayesian_floor(SMALL, 200, basis=basis, random_state=1)
     images = np.asarray(batch.noisy)[:16, None]
     scene = Scene(SMALL.grid)
     stamps = stamps_of(images)
@@ -308,39 +360,63 @@ def test_the_floor_is_calibrated_and_posteriors_of_pixels_agree(basis, batch):
 # -- fits -----------------------------------------------------------------------------------------
 
 
+N = 500  # of every batch, so that one program serves all
+
+
 def test_fits_reach_the_bound_and_their_bias_is_known():
-    stamps = stamps_of(noisy(600))
-    fits = fit_stamps(stamps, Scene(GRID))
+    fits = fit_stamps(stamps_of(noisy(N)), Scene(GRID))
     assert np.mean(fits.flags & 1) == 0
-    assert abs(fits.chi2_per_degree.mean() - 1) < 5 * np.sqrt(2 / 1019 / 600)
+    assert abs(fits.chi2_per_degree.mean() - 1) < 5 * np.sqrt(2 / 1019 / N)
     raw, better = fits.theta - TRUTH, fits.theta - fits.bias - TRUTH
     bound = np.median(fits.errors, axis=0)
     robust = 1.4826 * np.median(np.abs(raw - np.median(raw, axis=0)), axis=0)
-    np.testing.assert_allclose(robust, bound, rtol=5 * 1.17 / np.sqrt(600))
-    error = bound / np.sqrt(600)
+    np.testing.assert_allclose(robust, bound, rtol=5 * 1.17 / np.sqrt(N))
+    error = bound / np.sqrt(N)
     assert raw[:, 2].mean() > 2.5 * error[2]  # radii are biased high
     assert np.all(np.abs(better.mean(axis=0)) < 4 * error)
     assert better[:, 2].std() < raw[:, 2].std()
 
 
-def test_masks_weights_exposures_bands_and_background():
-    one = noisy(40, theta=TRUTH * [2, 0.5, 1, 1, 1])
-    scene = Scene(GRID, (*Scene(GRID).free, "background"))
-    fits = fit_stamps(stamps_of(one + 500.0), scene)
-    assert fits.names[-1] == "background"
-    pull = (fits.theta - [*(TRUTH * [2, 0.5, 1, 1, 1]), 500.0]) / fits.errors
-    assert np.all(np.abs(pull.mean(axis=0)) < 5 / np.sqrt(40))
-    assert np.all(np.abs(pull.std(axis=0) - 1) < 5 / np.sqrt(80))
-
-    images = one.copy()
+def test_masked_pixels_count_for_nothing_and_a_lost_galaxy_stops_nothing():
+    bright = TRUTH * [2, 0.5, 1, 1, 1]
+    images = noisy(N, theta=bright).copy()
     images[:, :, 5:9, 20:24] = np.nan
     weight = np.full(images.shape, 200.0**-2)
     weight[~np.isfinite(images)] = 0
-    masked = fit_stamps(Stamps(images, weight, (PSF,), 1.0), Scene(GRID))
-    assert np.all(masked.n_pixels == 1024 - 16)
-    assert np.all(np.isfinite(masked.theta))
+    weight[1] = 0
+    fits = fit_stamps(Stamps(images, weight, (PSF,), 1.0), Scene(GRID))
+    assert fits.flags[1] == 32
+    assert np.isnan(fits.theta[1]).all()
+    assert np.isnan(fits.chi2[1])
+    rest = np.arange(N) != 1
+    assert np.all(fits.n_pixels[rest] == 1024 - 16)
+    assert np.all(fits.flags[rest] & 32 == 0)
+    pull = ((fits.theta - fits.bias - bright) / fits.errors)[rest]
+    assert np.all(np.abs(pull.mean(axis=0)) < 5 / np.sqrt(N))
+    assert np.all(np.abs(pull.std(axis=0) - 1) < 5 / np.sqrt(2 * N))
 
-    # the same light twice as long: the information doubles; a second band has its own flux
+
+def test_pure_noise_is_not_called_a_galaxy():
+    images = np.random.default_rng(0).normal(0, 200, (N, 1, 32, 32)).astype(np.float32)
+    fits = fit_stamps(stamps_of(images), Scene(GRID))
+    faint = ~(fits.signal_to_noise > 3) | (fits.theta[:, 0] <= 0)
+    assert np.mean(faint) > 0.5
+    assert np.all(fits.flags[faint] & (64 + 32) > 0)
+    assert np.all(fits.bias[fits.flags > 0] == 0)
+
+
+@pytest.mark.slow
+def test_exposures_bands_and_background():
+    bright = TRUTH * [2, 0.5, 1, 1, 1]
+    one = noisy(40, theta=bright)
+    scene = Scene(GRID, (*Scene(GRID).free, "background"))
+    fits = fit_stamps(stamps_of(one + 500.0), scene)
+    assert fits.names[-1] == "background"
+    pull = (fits.theta - [*bright, 500.0]) / fits.errors
+    assert np.all(np.abs(pull.mean(axis=0)) < 5 / np.sqrt(40))
+    assert np.all(np.abs(pull.std(axis=0) - 1) < 5 / np.sqrt(80))
+
+    # a second exposure in another band has its own flux, and both know the shape better
     both = np.concatenate([one, noisy(40, theta=TRUTH * [4, 0.5, 1, 1, 1], seed=1)], axis=1)
     stamps = Stamps(both, np.full(both.shape, 200.0**-2), (PSF, PSF), 1.0)
     double = fit_stamps(stamps, Scene(GRID, bands=(0, 1)))
@@ -351,23 +427,20 @@ def test_masks_weights_exposures_bands_and_background():
     assert np.all(np.median(double.errors[:, 2:], axis=0) < np.median(single.errors[:, 1:], axis=0))
 
 
-def test_a_galaxy_that_cannot_be_fitted_is_flagged_and_stops_nothing():
+@pytest.mark.slow
+def test_a_galaxy_without_a_fit_has_no_posterior():
     images = noisy(3)
     weight = np.full(images.shape, 200.0**-2)
     weight[1] = 0
-    fits = fit_stamps(Stamps(images, weight, (PSF,), 1.0), Scene(GRID))
-    assert fits.flags[1] == 32
-    assert np.isnan(fits.theta[1]).all()
-    assert np.isnan(fits.chi2[1])
-    assert np.isfinite(fits.theta[[0, 2]]).all()
-    posteriors = sample_stamps(
-        Stamps(images, weight, (PSF,), 1.0), Scene(GRID), Prior(Scene(GRID), SMALL), fits
-    )
-    assert posteriors.effective_size[1] == 0
-    assert np.isnan(posteriors.theta[1]).all()
-    assert posteriors.effective_size[0] > 20
+    stamps = Stamps(images, weight, (PSF,), 1.0)
+    fits = fit_stamps(stamps, Scene(GRID))
+    found = sample_stamps(stamps, Scene(GRID), Prior(Scene(GRID), SMALL), fits)
+    assert found.effective_size[1] == 0
+    assert np.isnan(found.theta[1]).all()
+    assert found.effective_size[0] > 20
 
 
+@pytest.mark.slow
 def test_an_image_of_the_psf_gives_the_fits_of_its_formula():
     images = noisy(8)
     star = np.asarray(point_source(PSF, PixelGrid(61, 61, 0.23)))

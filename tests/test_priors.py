@@ -115,6 +115,7 @@ COLLAPSED = {
 }
 
 
+@pytest.mark.slow
 def test_remedies_bring_a_collapsed_component_back():
     x, y = two_branches()
     # a start at which one component is beyond all targets, and so is never responsible for one

@@ -72,6 +72,7 @@ def test_pandas_numpy_and_pipelines_agree(toy):
     assert pipeline.score(x, y) > 0
 
 
+@pytest.mark.slow
 def test_grid_search_works(toy):
     search = GridSearchCV(MDNRegressor(random_state=0, **SMALL), {"n_components": [1, 2]}, cv=2)
     search.fit(*toy)

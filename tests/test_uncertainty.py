@@ -52,7 +52,12 @@ def task(x, u, *, n_members=4, seed=0):
     return Task(Inputs(None, scaler), x, u, np.ones(len(u)), n_members, seed)
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+SLOW = ("variational", "nuts", "svi")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in STRATEGIES]
+)
 def test_every_strategy_is_unsure_where_it_has_seen_nothing(name, wave):
     x, y = wave
     small = {"hidden_sizes": (8,)} if name in ("nuts", "svi") else {"hidden_sizes": (32, 32)}
@@ -199,6 +204,7 @@ def test_nuts_refuses_large_networks_with_the_count_and_the_alternative(wave):
         model.fit(*wave)
 
 
+@pytest.mark.slow
 def test_sampling_that_has_not_converged_is_a_warning_with_a_cure(wave):
     hasty = SVI(n_steps=60, learning_rate=1e-2)
     model = MDNRegressor(
@@ -218,6 +224,7 @@ def test_training_that_has_not_converged_is_a_warning_with_a_cure(wave):
     assert model.history_.warnings
 
 
+@pytest.mark.slow
 def test_sampling_sees_priors_and_refuses_what_it_cannot_see(wave):
     x, y = wave
     small = {"hidden_sizes": (6,), "n_members": 4, "max_epochs": 20, "embedding": "none"}

@@ -119,9 +119,8 @@ def _usable_bias(
     with np.errstate(invalid="ignore"):
         small = np.all(np.abs(found.bias) < _LARGEST_BIAS * deviation, axis=1) & (flags == 0)
     low, high = Coordinates(scene).theta_bounds()
-    bias = np.where(small[:, None], found.bias, 0.0).astype(float)
-    theta = np.asarray(found.theta, float)
-    return theta - np.clip(theta - bias, low, high)
+    theta, bias = np.asarray(found.theta, float), np.asarray(found.bias, float)
+    return np.where(small[:, None], theta - np.clip(theta - bias, low, high), 0.0)
 
 
 class _Found(NamedTuple):

@@ -27,6 +27,7 @@ from sfumato.galaxies import (
 )
 from sfumato.galaxies.basis import Ranges, StampBasis, build_basis
 from sfumato.galaxies.bounds import BoundAt, bound_map, bound_table, parse_axis
+from sfumato.galaxies.chains import run_chains
 from sfumato.galaxies.floor import bayesian_floor, population_basis
 from sfumato.galaxies.population import population_from
 from sfumato.galaxies.posterior import importance_sample
@@ -528,3 +529,22 @@ def test_impossible_bounds_are_refused():
         at().of_population(POPULATIONS["v1"])
     with pytest.raises(ValueError, match="must be among the free"):
         bound_map(at(free=("flux",)), parse_axis("g1:0:0.1:2"), parse_axis("flux:1:2:2"))
+
+
+@pytest.mark.slow
+def test_markov_chains_agree_with_importance_sampling():
+    stamps = stamps_of(noisy(1))
+    scene = Scene(GRID)
+    prior = Prior(scene, replace(SMALL, signal_to_noise=(0.0, np.inf)))
+    fits = fit_stamps(stamps, scene)
+    sampled = sample_stamps(stamps, scene, prior, fits, n_draws=(1000, 2000, 3000))
+    chained, r_hat = run_chains(stamps, scene, prior, fits, n_draws=2000)
+    assert r_hat < 1.02
+    weights = np.exp(sampled.log_weights[0])
+    mean = sampled.theta[0] @ weights
+    deviation = np.sqrt(((sampled.theta[0] - mean[:, None]) ** 2) @ weights)
+    error = deviation * np.sqrt(1 / sampled.effective_size[0] + 1 / chained.effective_size[0])
+    assert np.all(np.abs(chained.theta[0].mean(axis=1) - mean) < 5 * error)
+    np.testing.assert_allclose(chained.theta[0].std(axis=1), deviation, rtol=0.2)
+    with pytest.raises(ShapeError, match="one galaxy at a time; got 2"):
+        run_chains(stamps_of(noisy(2)), scene, prior, fits)

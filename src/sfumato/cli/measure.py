@@ -7,7 +7,7 @@ import typer
 
 from sfumato.cli._console import console, progress
 from sfumato.cli._galaxies import fixed_values, population_of
-from sfumato.cli._options import Overwrite, split
+from sfumato.cli._options import Overwrite, numbers, split
 from sfumato.errors import choose
 from sfumato.galaxies.figures import write_figures
 from sfumato.galaxies.likelihood import DEFAULT_FREE
@@ -89,6 +89,10 @@ def measure(
         str | None,
         typer.Option(help="Prior of --posterior: v1, v2, v3 or a TOML file; else very wide."),
     ] = None,
+    chains: Annotated[
+        str | None,
+        typer.Option(help="Rows, such as 0,17, whose posterior comes from Markov chains (NUTS)."),
+    ] = None,
     pdfs: Annotated[
         Path | None, typer.Option(help="Folder for the posteriors, one file per parameter.")
     ] = None,
@@ -109,8 +113,8 @@ def measure(
         sfumato measure v3.hdf5 --psf columns --noise noise_sigma --fix x=0,y=0 \\
         --posterior --prior v3 --output v3_measured.parquet --figures figures
     """
-    if (prior or pdfs) and not posterior:
-        raise ValueError("--prior and --pdfs need --posterior. Add it.")
+    if (prior or pdfs or chains) and not posterior:
+        raise ValueError("--prior, --pdfs and --chains need --posterior. Add it.")
     table_writer(output)
     check_output(output, overwrite=overwrite)
     for folder in (pdfs, figures):
@@ -126,6 +130,7 @@ def measure(
         bands=tuple(list(dict.fromkeys(exposures)).index(band) for band in exposures),
         correct_bias=not raw,
         posterior=posterior,
+        chains=tuple(int(row) for row in numbers(chains or "", option="--chains")),
         prior=_prior(prior),
         seed=seed,
     )

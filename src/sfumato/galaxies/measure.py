@@ -1,5 +1,6 @@
 """A table of measured galaxies from files of stamps: fits and posteriors, batch after batch."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -8,8 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 from jax.typing import ArrayLike
+from sklearn.exceptions import ConvergenceWarning
 
 from sfumato.errors import DataError
+from sfumato.galaxies.chains import LARGEST_R_HAT, run_chains
 from sfumato.galaxies.fitting import FLAGS, Fits, fit_stamps
 from sfumato.galaxies.likelihood import Scene
 from sfumato.galaxies.pixels import PixelGrid
@@ -40,6 +43,7 @@ class Plan:
     free, fixed, bands : as in `Scene`.
     correct_bias : whether estimates are freed of their bias to second order.
     posterior : whether posteriors are sampled.
+    chains : rows of galaxies whose posteriors come from Markov chains instead.
     prior : population for them; by default wide ranges around the fits.
     seed : of the sampling.
     """
@@ -49,6 +53,7 @@ class Plan:
     bands: tuple[int, ...] = (0,)
     correct_bias: bool = True
     posterior: bool = False
+    chains: tuple[int, ...] = ()
     prior: Population | None = None
     seed: int = 0
 
@@ -97,7 +102,7 @@ def measure_source(
     if not plan.posterior:
         return done
     population = plan.prior or wide_population([batch.fits for batch in done], source.pixel_scale)
-    sample = _Sampling(population, plan.seed)
+    sample = _Sampling(population, plan.seed, plan.chains)
     for i, batch in enumerate(_in_threads(sample, iter(done))):
         done[i] = batch
         on_galaxies(len(batch.rows))
@@ -108,6 +113,7 @@ def measure_source(
 class _Sampling:
     population: Population
     seed: int
+    chains: tuple[int, ...]
 
     def __call__(self, batch: Measured) -> Measured:
         deviation = np.sqrt(
@@ -127,7 +133,32 @@ class _Sampling:
             for start in range(0, weak.size, _FEW):
                 rows = weak[start : start + _FEW]
                 _improve(batch, prior, found, rows, seed + 1 + turn * n + start)
+        for row in np.flatnonzero(np.isin(batch.rows, self.chains)):
+            _run_chains(batch, prior, found, int(row), self.seed)
         return batch._replace(posteriors=found)
+
+
+def _run_chains(batch: Measured, prior: Prior, found: Posteriors, row: int, seed: int) -> None:
+    """The posterior of one galaxy by Markov chains, written into what was found."""
+    if not np.isfinite(batch.fits.theta[row]).all():
+        return
+    fits = Fits(batch.fits.names, *(v[row : row + 1] for v in batch.fits[1:]))
+    chosen, r_hat = run_chains(
+        batch.stamps.take(slice(row, row + 1)),
+        batch.scene,
+        prior,
+        fits,
+        n_draws=found.log_weights.shape[1],
+        random_state=seed,
+    )
+    if r_hat > LARGEST_R_HAT:
+        warnings.warn(
+            f"The chains of stamp {batch.rows[row]} have not mixed: R-hat is {r_hat:.3f}.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    for values, new in zip(found[1:], chosen[1:], strict=True):
+        values[row] = new[0]
 
 
 def _improve(batch: Measured, prior: Prior, found: Posteriors, rows: np.ndarray, seed: int) -> None:

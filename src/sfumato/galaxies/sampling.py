@@ -152,7 +152,7 @@ def _moments_of(prior: Prior) -> Callable:
     return jax.jit(jax.vmap(one))
 
 
-def _whitened(
+def whitened(
     image: Array, weight: Array, instruments: Array, start: Array, *, scene: Scene, gain: float
 ) -> Whitened:
     """The likelihood of pixels; the variance of the Poisson noise is that of the fit."""
@@ -179,7 +179,7 @@ def _approximate_one(
     gain: float,
 ) -> tuple[Array, Array]:
     """Centre and covariance of Laplace's approximation, in the coordinates of the prior."""
-    likelihood = _whitened(image, weight, instruments, start, scene=scene, gain=gain)
+    likelihood = whitened(image, weight, instruments, start, scene=scene, gain=gain)
     top, covariance = laplace(likelihood, prior, start=prior.to_coordinates(start))
     return top.u, covariance
 
@@ -198,7 +198,7 @@ def _sample_one(
     gain: float,
     n_draws: tuple[int, ...],
 ) -> tuple[Array, Array, Array, Array]:
-    likelihood = _whitened(image, weight, instruments, start, scene=scene, gain=gain)
+    likelihood = whitened(image, weight, instruments, start, scene=scene, gain=gain)
     draws = sample_posterior(
         key, likelihood, prior, centre=centre, covariance=covariance, n_draws=n_draws
     )

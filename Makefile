@@ -31,10 +31,10 @@ demo: .venv/.base
 	@echo "$(CURDIR)/demo/report.html"
 
 test: .venv/.dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 test-all: .venv/.dev
-	$(BIN)/python -m pytest -n 2 -m "slow or not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "slow or not slow"
 
 lint: .venv/.dev
 	$(BIN)/ruff format --check .

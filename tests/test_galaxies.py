@@ -176,8 +176,9 @@ def test_what_cannot_be_rendered_is_refused(galaxy, message):
         check_galaxy(galaxy, side=10.0)
 
 
-def test_a_cut_that_nothing_passes_is_an_error(tmp_path):
-    faint = replace(SMALL, noise_sigma=Uniform(1e7, 1e7), pixels=64)
+def test_a_cut_that_nothing_passes_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("sfumato.galaxies.sets.CHUNK", 4)
+    faint = replace(SMALL, noise_sigma=Uniform(1e7, 1e7))
     with pytest.raises(IncompatibleError, match="No galaxy in 300 has a signal-to-noise of 20"):
         simulate_set(faint, tmp_path / "faint.hdf5", number=2)
     assert not list(tmp_path.iterdir())

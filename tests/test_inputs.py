@@ -109,8 +109,22 @@ def test_a_column_transformer_in_front_works():
 # -- embeddings and backbones ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("embedding", ["none", "periodic", "piecewise-linear"])
-@pytest.mark.parametrize("backbone", ["mlp", "residual"])
+@pytest.mark.parametrize(
+    ("embedding", "backbone"),
+    [
+        ("none", "mlp"),
+        ("piecewise-linear", "residual"),
+        *(
+            pytest.param(*pair, marks=pytest.mark.slow)
+            for pair in [
+                ("periodic", "mlp"),
+                ("piecewise-linear", "mlp"),
+                ("none", "residual"),
+                ("periodic", "residual"),
+            ]
+        ),
+    ],
+)
 def test_every_front_and_backbone_learns_survives_and_has_a_gradient(embedding, backbone, tmp_path):
     x = RNG.uniform(-1, 1, (200, 2))
     y = np.sin(5 * x[:, 0]) + 0.05 * RNG.normal(size=len(x))

@@ -73,6 +73,7 @@ def test_bad_priors_are_refused(priors, message):
         check_priors(priors, network())
 
 
+@pytest.mark.slow
 def test_a_strong_prior_shrinks_the_layer_it_is_on():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 3))

@@ -121,6 +121,7 @@ def test_thinned_networks_are_dropout_passes():
     assert stats.ks_2samp(np.array(thin), np.full(900, plain(x)["loc"][0, 0])).pvalue < 1e-6
 
 
+@pytest.mark.slow
 def test_learned_dropout_rates_move_and_have_a_gradient(wave):
     strategy = MonteCarloDropout()
     member = strategy.prepare(network(n_features=1), key=jax.random.key(0), n_members=1)

@@ -331,6 +331,7 @@ def test_a_basis_needs_one_psf_or_a_range_of_widths():
 # -- the floor ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_floor_is_calibrated(basis):
     floor = bayesian_floor(SMALL, 200, basis=basis, random_state=1, least_effective_size=0.0)
     assert np.median(floor.effective_sizes) > 500

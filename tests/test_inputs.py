@@ -197,6 +197,7 @@ def test_new_parameters_are_checked(change, message):
 # -- measurement errors ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_noise_widens_predictions_as_it_must():
     # y = 2 x + N(0, 0.3^2), x spread far wider than its errors: with errors s in x the answer is
     # Normal with variance 0.3^2 + 4 s^2

@@ -199,6 +199,7 @@ def test_noise_equals_photerr():
             assert np.nanmedian(err[:, b]) == pytest.approx(2.5 * np.log10(1 + ratio[b]), rel=0.03)
 
 
+@pytest.mark.slow
 def test_exact_posterior_is_calibrated_at_every_depth():
     galaxies = mock.draw_galaxies(40, rng=np.random.default_rng(8))
     for years in (0.1, 10.0):

@@ -52,7 +52,7 @@ def task(x, u, *, n_members=4, seed=0):
     return Task(Inputs(None, scaler), x, u, np.ones(len(u)), n_members, seed)
 
 
-SLOW = ("variational", "nuts", "svi")
+SLOW = ("variational", "dropout", "batch-ensemble", "nuts", "svi")
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,7 @@ def test_members_of_any_strategy_survive_a_file(wave, tmp_path):
 # -- parts against formulas ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_thinned_networks_are_dropout_passes():
     member = network()
     drops = tuple(Dropout(0.3) for _ in member.backbone.dropouts)

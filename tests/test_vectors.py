@@ -115,6 +115,7 @@ def test_vectors_survive_a_file(tmp_path):
     assert set(names) == {f"{s}_{i}" for s in ("mean", "q16") for i in (1, 2, 3)}
 
 
+@pytest.mark.slow
 def test_a_regressor_learns_a_correlation_and_is_judged_jointly():
     x = RNG.uniform(-1, 1, (2000, 1))
     rho = 0.9 * np.sign(x[:, 0])

@@ -277,14 +277,14 @@ def test_bound_prints_the_published_table_and_writes_maps(tmp_path, capsys):
 COLUMNS = {
     "name": Column(np.array(["a", "bcd"]), "", "names"),
     "flux": Column(np.array([1.5, np.nan]), "count", "light"),
-    "flags": Column(np.array([0, 3], np.int32)),
+    "flags": Column(np.array([0, 3], np.int32), "", "2 Sérsic index at a bound"),
 }
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".fits", ".hdf5"])
 def test_tables_of_results_are_read_by_others(suffix, tmp_path):
     path = tmp_path / f"table{suffix}"
-    write_columns(path, COLUMNS, about={"made": "by a test"})
+    write_columns(path, COLUMNS, about={"made": "by a tést"})
     if suffix == ".parquet":
         table = pq.read_table(path)
         assert table.schema.field("flux").metadata[b"description"] == b"light"

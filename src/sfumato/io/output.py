@@ -1,6 +1,7 @@
 """Tables of results to Parquet, CSV, FITS or HDF5: whole, with units and descriptions."""
 
 import json
+import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -93,10 +94,15 @@ def _write_fits(path: Path, columns: Mapping[str, Column], about: dict) -> None:
         name="TABLE",
     )
     for number, (name, column) in enumerate(columns.items(), start=1):
-        table.header[f"TCOMM{number}"] = (column.description or name, name[:40])
+        table.header[f"TCOMM{number}"] = (_ascii(column.description or name), _ascii(name)[:40])
     for key, value in about.items():
-        table.header.add_history(f"{key}: {value}")
+        table.header.add_history(_ascii(f"{key}: {value}"))
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
+
+
+def _ascii(text: str) -> str:
+    """The text in the only letters a FITS header may have: é becomes e."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
 def _fits_values(values: np.ndarray) -> np.ndarray:

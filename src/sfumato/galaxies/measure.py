@@ -85,7 +85,7 @@ def measure_source(
     on_galaxies : called with the number of galaxies finished since the last call.
     """
     if plan.prior is not None:  # a prior that does not fit is refused before the work
-        Prior(plan.scene(PixelGrid(32, 32, source.pixel_scale)), plan.prior)
+        Prior(plan.scene(PixelGrid(4096, 4096, source.pixel_scale)), plan.prior)
 
     def fit(part: tuple[np.ndarray, PixelGrid, Stamps]) -> Measured:
         rows, grid, stamps = part

@@ -168,13 +168,15 @@ def in_bins(
     return rows
 
 
-_MAGNITUDE_CODES = (99.0, 999.0, 9999.0)  # not detected, not observed
+_BRIGHTEST_CODE = 90.0  # magnitudes from here on mean "not detected" or "not observed"
 
 
 def quantile_edges(values: ArrayLike, *, n_bins: int = 5) -> np.ndarray:
     """Edges of bins with equal numbers of the finite values, codes of magnitudes left out."""
     finite = np.asarray(values, float)
-    finite = finite[np.isfinite(finite) & ~np.isin(np.abs(finite), _MAGNITUDE_CODES)]
+    finite = finite[np.isfinite(finite)]
+    if finite.size and np.median(np.abs(finite)) < _BRIGHTEST_CODE:  # fluxes may be any number
+        finite = finite[np.abs(finite) < _BRIGHTEST_CODE]
     edges = np.unique(np.quantile(finite, np.linspace(0, 1, n_bins + 1)))
     edges[-1] = np.nextafter(edges[-1], np.inf)
     return edges

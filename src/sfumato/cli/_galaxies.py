@@ -1,11 +1,10 @@
 """Options of the verbs for galaxy images, and how their texts become values."""
 
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 
-from sfumato.cli._options import numbers, split
-from sfumato.errors import DataError, choose
+from sfumato.cli._options import numbers, read_toml, split
+from sfumato.errors import choose
 from sfumato.galaxies.population import POPULATIONS, Population, Uniform, population_from
 
 
@@ -21,7 +20,7 @@ def population_of(
     if path is None:
         population = choose(name, dict(POPULATIONS), what="--set")
     else:
-        population = read_population(path)
+        population = population_from(read_toml(path, option="--prior"), where=str(path))
     changes = {}
     if psf is not None:
         changes["psf_fwhm"] = _range(psf, option="--psf")
@@ -30,17 +29,6 @@ def population_of(
     if noise is not None:
         changes["noise_sigma"] = _range(noise, option="--noise")
     return replace(population, **changes) if changes else population
-
-
-def read_population(path: Path) -> Population:
-    """The population of a TOML file."""
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist. Check --prior.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise DataError(f"{path} is not valid TOML ({error}).") from error
-    return population_from(values, where=str(path))
 
 
 def _range(text: str, *, option: str) -> Uniform:

@@ -69,16 +69,27 @@ def band_columns(template: str, bands: tuple[str, ...], *, option: str) -> tuple
     return tuple(template.replace("{band}", band) for band in bands)
 
 
+def read_toml(path: Path, *, option: str) -> dict[str, Any]:
+    """Values of a TOML file.
+
+    Raises
+    ------
+    DataError
+        The file is missing or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist. Check {option}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise DataError(f"{path} is not valid TOML ({error}).") from error
+
+
 def from_config(context: typer.Context, _parameter: Any, path: Path | None) -> Path | None:
     """Callback of ``--config``: a TOML file's values become the options' defaults."""
     if path is None:
         return None
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist. Check --config.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise DataError(f"{path} is not valid TOML ({error}).") from error
+    values = read_toml(path, option="--config")
     # an option may be called --drop-missing and its parameter drop_missing
     names = {
         option.removeprefix("--"): parameter.name

@@ -1,16 +1,15 @@
 """A table of measured galaxies from files of stamps: fits and posteriors, batch after batch."""
 
 import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from jax.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 
+from sfumato._compilation import in_threads
 from sfumato.errors import DataError
 from sfumato.galaxies.chains import LARGEST_R_HAT, run_chains
 from sfumato.galaxies.fitting import FLAGS, Fits, fit_stamps
@@ -26,7 +25,6 @@ from sfumato.io.output import Column
 from sfumato.pdfs import SamplePDFs
 
 CHUNK = 256  # galaxies of one batch
-THREADS = 2
 QUANTILES = {"q16": 0.16, "median": 0.5, "q84": 0.84}
 _WIDE = 10.0  # times the faintest and brightest fitted flux, of the prior that nobody gave
 _LEAST_SIZE = 500.0  # effective draws that a posterior should be worth
@@ -96,14 +94,14 @@ def measure_source(
         return Measured(rows, stamps, scene, kept, None)
 
     done = []
-    for batch in _in_threads(fit, source.parts(CHUNK)):
+    for batch in in_threads(fit, source.parts(CHUNK)):
         done.append(batch)
         on_galaxies(0 if plan.posterior else len(batch.rows))
     if not plan.posterior:
         return done
     population = plan.prior or wide_population([batch.fits for batch in done], source.pixel_scale)
     sample = _Sampling(population, plan.seed, plan.chains)
-    for i, batch in enumerate(_in_threads(sample, iter(done))):
+    for i, batch in enumerate(in_threads(sample, list(done))):
         done[i] = batch
         on_galaxies(len(batch.rows))
     return done
@@ -199,18 +197,6 @@ def wide_population(fits: list[Fits], pixel_scale: float) -> Population:
         pixel_scale=pixel_scale,
         name="wide",
     )
-
-
-def _in_threads(function: Callable, parts: Iterator) -> Iterator:
-    """Results in order, a few worked on ahead on other cores."""
-    pool = ThreadPoolExecutor(THREADS)
-    try:
-        ahead = [pool.submit(function, part) for part in islice(parts, THREADS + 1)]
-        while ahead:
-            yield ahead.pop(0).result()
-            ahead += [pool.submit(function, part) for part in islice(parts, 1)]
-    finally:  # an interruption does not wait for what nobody will read
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _padded(stamps: Stamps) -> Stamps:

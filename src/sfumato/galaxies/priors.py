@@ -51,10 +51,10 @@ class Prior:
             )
 
     @property
-    def _shear(self) -> int | None:
-        """Place of g1 in the vector; g2 follows."""
+    def _shear(self) -> tuple[int, int] | None:
+        """Places of g1 and g2 in the vector."""
         names = self.scene.names
-        return names.index("g1") if "g1" in names else None
+        return (names.index("g1"), names.index("g2")) if "g1" in names else None
 
     def _distribution(self, name: str) -> Uniform | None:
         stem = name.rsplit("_", 1)[0] if name.startswith("flux_") else name
@@ -76,7 +76,7 @@ class Prior:
             else:
                 rows.append(z[i] * self._deviation(name))
         if self._shear is not None:
-            g1, g2 = _shear_rows(self.scene)
+            g1, g2 = self._shear
             length = jnp.sqrt(z[g1] ** 2 + z[g2] ** 2 + 1e-12)
             scale = self.population.shear.at(jnp.tanh(length)) / length
             rows[g1], rows[g2] = z[g1] * scale, z[g2] * scale
@@ -95,7 +95,7 @@ class Prior:
             else:
                 rows.append(theta[i] / self._deviation(name))
         if self._shear is not None:
-            g1, g2 = _shear_rows(self.scene)
+            g1, g2 = self._shear
             size = jnp.sqrt(theta[g1] ** 2 + theta[g2] ** 2 + 1e-12)
             share = self.population.shear.share(size)
             length = jnp.arctanh(jnp.minimum(share, _LARGEST))
@@ -115,7 +115,7 @@ class Prior:
             elif name not in ("g1", "g2"):
                 total += -0.5 * z[i] ** 2 - 0.5 * jnp.log(2 * jnp.pi)
         if self._shear is not None:
-            g1, g2 = _shear_rows(self.scene)
+            g1, g2 = self._shear
             size = jnp.sqrt(z[g1] ** 2 + z[g2] ** 2 + 1e-12)
             total -= 2 * (jnp.logaddexp(size, -size) - jnp.log(2.0))
             total -= jnp.log(2 * jnp.pi * size)
@@ -125,7 +125,3 @@ class Prior:
 _LOGITS = ("flux", "sersic_index", "half_light_radius")
 LOGISTIC_DEVIATION = 1.8138
 """pi / sqrt(3): the deviation of the logistic distribution that the logits have."""
-
-
-def _shear_rows(scene: Scene) -> tuple[int, int]:
-    return scene.names.index("g1"), scene.names.index("g2")

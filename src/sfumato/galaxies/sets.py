@@ -1,7 +1,6 @@
 """Data sets of simulated galaxies in files: labels, images, and what made them."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from sfumato._compilation import CPU_OPTIONS
+from sfumato._compilation import CPU_OPTIONS, in_threads
 from sfumato.errors import choose
 from sfumato.galaxies.oracle import galsim_image
 from sfumato.galaxies.population import Population
@@ -20,7 +19,6 @@ from sfumato.galaxies.simulate import Batch, check_cut, draw_batch, noise_of
 from sfumato.io.images import StampWriter
 
 CHUNK = 500  # galaxies; part of what a seed means
-THREADS = 2
 IMAGES = ("image", "noiseless", "psf")
 
 COLUMNS = {
@@ -87,30 +85,21 @@ def simulate_set(
         overwrite=overwrite,
     ) as writer:
         starts = range(0, number, CHUNK)
-        for start, batch in zip(starts, _in_order(draw, seed, len(starts)), strict=True):
+        for start, batch in zip(starts, _batches(draw, seed, len(starts)), strict=True):
             n = min(CHUNK, number - start)
             check_cut(batch, population)
             writer.append(_images(batch, population, images, n), _labels(batch, start, n))
             on_galaxies(n)
 
 
-def _in_order(draw: Callable, seed: int, n_chunks: int) -> Iterator[Batch]:
-    """Batches of all chunks in their order, a few drawn ahead on other cores."""
+def _batches(draw: Callable, seed: int, n_chunks: int) -> Iterator[Batch]:
+    """Batches of all chunks in their order."""
     key = jax.random.key(seed)
-    pool = ThreadPoolExecutor(THREADS)
-    try:
-        chunks = iter(range(n_chunks))
 
-        def submit(chunk: int):  # noqa: ANN202 - a future
-            return pool.submit(lambda: jax.block_until_ready(draw(jax.random.fold_in(key, chunk))))
+    def one(chunk: int) -> Batch:
+        return jax.block_until_ready(draw(jax.random.fold_in(key, chunk)))
 
-        ahead = [submit(chunk) for chunk in islice(chunks, THREADS + 1)]
-        while ahead:
-            batch = ahead.pop(0).result()
-            ahead += [submit(chunk) for chunk in islice(chunks, 1)]
-            yield batch
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    return in_threads(one, range(n_chunks))
 
 
 def _images(

@@ -70,7 +70,8 @@ def dc2(part: str) -> tuple[np.ndarray, np.ndarray]:
 
 def score(pdfs, z) -> dict[str, float]:
     """All metrics of `sfumato evaluate`, without errors."""
-    from sfumato.metrics.evaluation import REDSHIFT_METRICS, score_objects
+    from sfumato.metrics.evaluation import score_objects
+    from sfumato.photoz.metrics import REDSHIFT_METRICS
 
     objects = score_objects(pdfs, z)
     return {name: metric(objects) for name, metric in REDSHIFT_METRICS.items()}

@@ -16,15 +16,15 @@ KEYS = ["log_score", "crps", "pit_ks", "bias", "sigma_mad", "outlier_fraction"]
 def report(name, model, train, test, weight=None):
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    from sfumato.metrics import point
+    from sfumato.photoz.metrics import outlier_fraction, scaled_errors, sigma_mad
 
     (x, z), (x_test, z_test) = train, test
     pdfs = model.fit(x, z, weight).predict_pdfs(x_test)
     values = score(pdfs, z_test)
     tree = HistGradientBoostingRegressor(random_state=0).fit(x, z, weight)
-    delta = point.scaled_errors(tree.predict(x_test), z_test)
+    delta = scaled_errors(tree.predict(x_test), z_test)
     cells = " | ".join(f"{values[key]:.4f}" for key in KEYS)
-    peer = f"{point.sigma_mad(delta):.4f}, {point.outlier_fraction(delta):.4f}"
+    peer = f"{sigma_mad(delta):.4f}, {outlier_fraction(delta):.4f}"
     print(f"| {name} | {len(z):,} | {len(z_test):,} | {cells} | {peer} |", flush=True)
 
 

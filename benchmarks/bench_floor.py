@@ -25,7 +25,7 @@ def main():
     from scipy import stats
 
     from sfumato.galaxies import POPULATIONS
-    from sfumato.galaxies.floor import bayesian_floor, population_basis
+    from sfumato.galaxies.basis.floor import bayesian_floor, population_basis
 
     scale = np.array([1e-5, 1, 1, 1, 1])
     for name in options.sets.split(","):

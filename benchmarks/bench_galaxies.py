@@ -30,7 +30,7 @@ def line(label, values, form=".4f"):
 def simulate(number):
     """v2 onto the disk, both cores; extrapolated to 200,000."""
     from sfumato.galaxies import POPULATIONS
-    from sfumato.galaxies.sets import simulate_set
+    from sfumato.galaxies.jobs.sets import simulate_set
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "v2.hdf5"
@@ -46,9 +46,9 @@ def simulate(number):
 def coefficients(basis, n=8192):
     import jax
 
-    from sfumato._compilation import CPU_OPTIONS
+    from sfumato.engine.compiled import CPU_OPTIONS
     from sfumato.galaxies import POPULATIONS
-    from sfumato.galaxies.simulate import draw_coefficients
+    from sfumato.galaxies.basis.coefficients import draw_coefficients
 
     draw = jax.jit(draw_coefficients, static_argnums=(1, 3), compiler_options=CPU_OPTIONS)
     run = lambda i: jax.block_until_ready(draw(jax.random.key(i), POPULATIONS["v1"], basis, n))  # noqa: E731
@@ -67,8 +67,8 @@ def fits(name, n, basis):
     import numpy as np
 
     from sfumato.galaxies import POPULATIONS, Moffat, Scene, Stamps, fit_stamps
-    from sfumato.galaxies.population import Population
-    from sfumato.galaxies.simulate import draw_batch
+    from sfumato.galaxies.population.labelled import draw_batch
+    from sfumato.galaxies.population.population import Population
 
     population: Population = POPULATIONS[name]
     batch = jax.jit(lambda key: draw_batch(key, population, n))(jax.random.key(7))
@@ -89,8 +89,8 @@ def fits(name, n, basis):
     bound = np.array(PUBLISHED_BOUND[name])
     print(f"maximum likelihood at {name}, {n:,} draws: flux/1e5, n, r, g1, g2")
     line("bound (published, GalSim derivatives)", bound)
-    from sfumato.galaxies.crb import crb, fisher
-    from sfumato.galaxies.noise import Noise
+    from sfumato.galaxies.fit.fisher import crb, fisher
+    from sfumato.galaxies.render.noise import Noise
 
     model = scene.model(scene.optics(stamps.psfs))
     information = fisher(
@@ -122,8 +122,8 @@ def basis_fits(basis, images, sigma, truth, bound, unit, block=64):
     import jax.numpy as jnp
     import numpy as np
 
-    from sfumato._compilation import CPU_OPTIONS
-    from sfumato.galaxies.emulated import make_bank, maximise_in, nearest_start
+    from sfumato.engine.compiled import CPU_OPTIONS
+    from sfumato.galaxies.basis.emulator import make_bank, maximise_in, nearest_start
 
     bank = make_bank(basis)
 
@@ -156,8 +156,8 @@ def posteriors(n=64):
     import numpy as np
 
     from sfumato.galaxies import POPULATIONS, Moffat, Scene, Stamps, fit_stamps, sample_stamps
-    from sfumato.galaxies.priors import Prior
-    from sfumato.galaxies.simulate import draw_batch
+    from sfumato.galaxies.population.labelled import draw_batch
+    from sfumato.galaxies.posterior.prior import Prior
 
     population = POPULATIONS["v1"]
     batch = jax.jit(lambda key: draw_batch(key, population, n))(jax.random.key(11))
@@ -193,7 +193,7 @@ def main():
         return
     one_core()
     from sfumato.galaxies import Moffat, PixelGrid
-    from sfumato.galaxies.basis import Ranges, build_basis
+    from sfumato.galaxies.basis.stamp_basis import Ranges, build_basis
 
     ranges = Ranges((0.5, 6.0), (0.05, 1.2), 0.8)
     grid = PixelGrid.seeing(64, 64, 0.23, fwhm=0.5)

@@ -45,7 +45,8 @@ def main():
     import pyarrow.parquet as pq
 
     from sfumato import MDNRegressor
-    from sfumato.tabular import Columns, TabularModel
+    from sfumato.jobs.columns import Columns
+    from sfumato.jobs.model_files import TabularModel
 
     names = tuple(f"x{i}" for i in range(10))
     rng = np.random.default_rng(0)

@@ -26,7 +26,7 @@ def accuracy(n):
     import numpy as np
 
     from sfumato.galaxies import Moffat, PixelGrid, Sersic, render
-    from sfumato.galaxies.oracle import galsim_image
+    from sfumato.galaxies.render.galsim_twin import galsim_image
 
     grid = PixelGrid.seeing(64, 64, 0.23, fwhm=0.5)
     rows, widths = draw(np.random.default_rng(0), n)
@@ -52,7 +52,7 @@ def derivatives(n):
     import numpy as np
 
     from sfumato.galaxies import Moffat, PixelGrid, Sersic, render
-    from sfumato.galaxies.oracle import galsim_image
+    from sfumato.galaxies.render.galsim_twin import galsim_image
 
     grid = PixelGrid.seeing(64, 64, 0.23, fwhm=0.5)
     rng = np.random.default_rng(1)
@@ -85,9 +85,9 @@ def speed(n):
     import jax.numpy as jnp
     import numpy as np
 
-    from sfumato._compilation import CPU_OPTIONS, over_rows
+    from sfumato.engine.compiled import CPU_OPTIONS, over_rows
     from sfumato.galaxies import Moffat, PixelGrid, Sersic, render
-    from sfumato.galaxies.likelihood import linearise
+    from sfumato.galaxies.fit.model import linearise
 
     grid = PixelGrid.seeing(64, 64, 0.23, fwhm=0.5)
     rows, widths = draw(np.random.default_rng(2), n)

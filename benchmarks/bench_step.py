@@ -37,10 +37,10 @@ def ours(x, u):
     import numpy as np
     import optax
 
-    from sfumato._compilation import CPU_OPTIONS
+    from sfumato.engine.compiled import CPU_OPTIONS
     from sfumato.families import Beta, MixtureFamily
-    from sfumato.models import Architecture
-    from sfumato.uncertainty.ensemble import make_members
+    from sfumato.networks.architecture import Architecture
+    from sfumato.networks.members import make_members
 
     family = MixtureFamily(Beta(), K)
     import equinox as eqx

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sfumato import MDNClassifier
-from sfumato.plots.curves import figure_probability
+from sfumato.plots.curves import plot_probability
 from sfumato.plots.page import save
 
 
@@ -31,7 +31,7 @@ def main(folder):
     print(f"cross-entropy of test rows {entropy:.4f}; of the true probabilities {floor:.4f}")
     places = np.linspace(-5, 5, 400)
     members = np.exp(model.predict_parameters(places[:, None])["log_weights"])[:, :, 1]
-    figure = figure_probability(x[:2000], y[:2000], places, members, truth=truth)
+    figure = plot_probability(x[:2000], y[:2000], places, members, truth=truth)
     save(figure, folder / "classifier.png")
 
 

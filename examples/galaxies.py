@@ -24,12 +24,12 @@ from sfumato.galaxies import (
     fit_stamps,
     sample_stamps,
 )
-from sfumato.galaxies.bounds import BoundAt, bound_map, parse_axis, plot_bound
-from sfumato.galaxies.floor import bayesian_floor, population_basis
-from sfumato.galaxies.priors import Prior
-from sfumato.galaxies.profiles import LABELS, UNITS
-from sfumato.galaxies.simulate import draw_batch
-from sfumato.galaxies.sources import parse_psf
+from sfumato.galaxies.basis.floor import bayesian_floor, population_basis
+from sfumato.galaxies.jobs.bounds import BoundAt, bound_map, parse_axis, plot_bound
+from sfumato.galaxies.jobs.sources import parse_psf
+from sfumato.galaxies.population.labelled import draw_batch
+from sfumato.galaxies.posterior.prior import Prior
+from sfumato.galaxies.render.profiles import LABELS, UNITS
 from sfumato.plots.estimators import (
     plot_bias_and_scatter,
     plot_table,

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from sfumato import MDNRegressor
-from sfumato.plots.curves import figure_joint, figure_likelihood
+from sfumato.plots.curves import plot_joint, plot_likelihood
 from sfumato.plots.page import save
-from sfumato.plots.pdfs import figure_pdfs
+from sfumato.plots.pdfs import plot_pdfs
 
 N, EPOCHS = 40_000, 1000
 
@@ -50,15 +50,15 @@ def main(folder):
         "training rows": -model.history_.train_loss[:, 0] - scale,
         "rows held out": -model.history_.valid_loss[:, 0] - scale,
     }
-    save(figure_likelihood(curves), folder / "inverse_likelihood.png")
+    save(plot_likelihood(curves), folder / "inverse_likelihood.png")
     pdfs = model.predict_pdfs(x[~train])
     print(f"mean log-likelihood of {len(pdfs)} test rows: {pdfs.log_prob(y[~train]).mean():.3f}")
     few = np.array([0, 4, 6])
     labels = [f"x = {value:.2f}" for value in x[~train][few, 0]]
-    figure = figure_pdfs(pdfs[few], truth=y[~train][few], labels=labels, target="target y")
+    figure = plot_pdfs(pdfs[few], truth=y[~train][few], labels=labels, target="target y")
     save(figure, folder / "inverse_examples.png")
     drawn = pdfs.sample(1)[0]
-    figure = figure_joint((x[~train][:, 0], y[~train]), (x[~train][:, 0], drawn))
+    figure = plot_joint((x[~train][:, 0], y[~train]), (x[~train][:, 0], drawn))
     save(figure, folder / "inverse_joint.png")
 
 

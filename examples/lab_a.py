@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from sfumato import MDNRegressor
-from sfumato.plots.curves import figure_components, figure_samples
+from sfumato.plots.curves import plot_components, plot_samples
 from sfumato.plots.page import save
 
 LABORATORY = {
@@ -49,12 +49,12 @@ def main(folder):
     best = np.mean(0.5 * z**2 + np.log(x[rest, 0] ** 2) + 0.5 * np.log(2 * np.pi))
     print(f"the true density on the validation rows {best:.3f}")
     save(
-        figure_samples(x[rest, 0], y[rest], model.predict_pdfs(x[rest])),
+        plot_samples(x[rest, 0], y[rest], model.predict_pdfs(x[rest])),
         folder / "lab_a_samples.png",
     )
     places = np.linspace(0, 1, 300)
     truths = {"mean": [lambda t: 5 * t], "deviation": [lambda t: t**2]}
-    figure = figure_components(places, model.predict_pdfs(places[:, None]), truths=truths)
+    figure = plot_components(places, model.predict_pdfs(places[:, None]), truths=truths)
     save(figure, folder / "lab_a_parameters.png")
 
 

@@ -11,10 +11,10 @@ from lab_a import LABORATORY
 
 from sfumato import MDNRegressor
 from sfumato.plots.curves import (
-    figure_components,
-    figure_effective,
-    figure_image,
-    figure_samples,
+    plot_components,
+    plot_effective,
+    plot_image,
+    plot_samples,
 )
 from sfumato.plots.page import save
 
@@ -43,7 +43,7 @@ def main(folder):
         loss = -model.predict_pdfs(x[rows]).log_prob(y[rows]).mean()
         print(f"{name} negative log-likelihood {loss:.3f}")
     save(
-        figure_samples(x[rest, 0], y[rest], model.predict_pdfs(x[rest])),
+        plot_samples(x[rest, 0], y[rest], model.predict_pdfs(x[rest])),
         folder / "lab_b_samples.png",
     )
     places = np.linspace(0.002, 1, 300)
@@ -55,9 +55,9 @@ def main(folder):
         "mean": [lambda t: 2 * t + 0.25, lambda t: 8 * t + 0.25],
         "deviation": [lambda t: np.full_like(t, 0.5 / 12**0.5)],
     }
-    save(figure_components(places, pdfs, truths=truths), folder / "lab_b_parameters.png")
+    save(plot_components(places, pdfs, truths=truths), folder / "lab_b_parameters.png")
     grid = np.linspace(-0.5, 4.0, 400)
-    figure = figure_image(places, pdfs, grid, slices=(1 / 3, 1 / 2), data=(x[rest, 0], y[rest]))
+    figure = plot_image(places, pdfs, grid, slices=(1 / 3, 1 / 2), data=(x[rest, 0], y[rest]))
     save(figure, folder / "lab_b_image.png")
     far = [float(y.mean()), float(y.mean() + 60 * y.std())]
     starts = {
@@ -71,7 +71,7 @@ def main(folder):
         name: MDNRegressor(**options, **change).fit(x[train], y[train]).history_
         for name, change in starts.items()
     }
-    save(figure_effective(histories), folder / "lab_b_collapse.png")
+    save(plot_effective(histories), folder / "lab_b_collapse.png")
     for name, history in histories.items():
         loss, used = history.valid_loss.min(), history.n_effective[-1].mean()
         print(f"{name}: {used:.2f} components in use, best loss {loss:.3f}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sfumato import MDNRegressor
-from sfumato.plots.curves import figure_bands
+from sfumato.plots.curves import plot_bands
 from sfumato.plots.page import save
 
 STRATEGIES = {
@@ -59,7 +59,7 @@ def main(folder):
         sizes = [np.sqrt(part.decompose()[1].mean()) for part in (inside, outside)]
         print(f"{name:20s} epistemic deviation inside {sizes[0]:.3f}, outside {sizes[1]:.3f}")
         panels[name] = pdfs
-    save(figure_bands(places, panels, data=(x, y), truth=truth), folder / "strategies.png")
+    save(plot_bands(places, panels, data=(x, y), truth=truth), folder / "strategies.png")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,15 @@
 """Everything that comes in kinds: a family added to the table inherits all the properties."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 
-from sfumato.families import COMPONENTS, bound_component
+from sfumato.families import COMPONENTS, MixtureFamily, bound_component
+from sfumato.pdfs import ParametricPDFs
+
+DATA = Path(os.environ.get("SFUMATO_DATA", Path(__file__).parents[2] / "shared" / "data"))
+SMALL = {"hidden_sizes": (16,), "n_members": 2, "n_components": 2, "max_epochs": 8}
 
 SCALAR = [name for name, c in COMPONENTS.items() if c.kind != "vector"]
 VECTOR = [name for name, c in COMPONENTS.items() if c.kind == "vector"]
@@ -95,3 +102,21 @@ def unit_targets(name):
     if component.support[0] == 0 and component.scaling != "bounds":
         return [np.array(v) for v in (1e-3, 0.5, 1.0, 3.0)]
     return [np.array(v) for v in (0.0, 1e-7, 0.5, 1.0, 3.0)]
+
+
+def make_pdfs(name="beta", *, n=12, members=2, k=3, seed=0, shift=0.5, scale=3.0):
+    """Mixtures with random parameters, narrow and wide, in units that are not the unit ones."""
+    rng = np.random.default_rng(seed)
+    log_weights = np.log(rng.dirichlet(np.ones(k), size=(n, members)))
+    if name == "beta":
+        mean, precision = (
+            rng.uniform(0.03, 0.97, (n, members, k)),
+            np.exp(rng.uniform(np.log(5), np.log(2e4), (n, members, k))),
+        )
+        first, second = 1 + mean * precision, 1 + (1 - mean) * precision
+    else:
+        first = rng.normal(size=(n, members, k))
+        second = np.exp(rng.uniform(np.log(0.01), 0, (n, members, k)))
+    names = COMPONENTS[name].parameters
+    family = MixtureFamily(COMPONENTS[name], k, shift, scale)
+    return ParametricPDFs(family, {"log_weights": log_weights, names[0]: first, names[1]: second})

@@ -5,37 +5,37 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sfumato.classification import MDNClassifier as MDNClassifier
-    from sfumato.conformal import ConformalRecalibration as ConformalRecalibration
+    from sfumato.estimators.classifier import MDNClassifier as MDNClassifier
+    from sfumato.estimators.regressor import MDNRegressor as MDNRegressor
     from sfumato.io.pdfs import read_pdfs as read_pdfs
     from sfumato.io.pdfs import write_pdfs as write_pdfs
+    from sfumato.jobs.model_files import read_model as read_model
+    from sfumato.jobs.model_files import write_model as write_model
+    from sfumato.jobs.search import tune as tune
     from sfumato.pdfs import CountPDFs as CountPDFs
     from sfumato.pdfs import GridPDFs as GridPDFs
     from sfumato.pdfs import JointPDFs as JointPDFs
     from sfumato.pdfs import ParametricPDFs as ParametricPDFs
     from sfumato.pdfs import SamplePDFs as SamplePDFs
     from sfumato.pdfs import concatenate as concatenate
-    from sfumato.preprocessing.density_ratio import importance_weights as importance_weights
-    from sfumato.regression import MDNRegressor as MDNRegressor
-    from sfumato.tabular import read_model as read_model
-    from sfumato.tabular import write_model as write_model
-    from sfumato.tuning import tune as tune
+    from sfumato.preprocessing.shift.weights import importance_weights as importance_weights
+    from sfumato.recalibration.conformal import ConformalRecalibration as ConformalRecalibration
 
 _HOMES = {
-    "ConformalRecalibration": "sfumato.conformal",
+    "ConformalRecalibration": "sfumato.recalibration.conformal",
     "CountPDFs": "sfumato.pdfs",
     "GridPDFs": "sfumato.pdfs",
     "JointPDFs": "sfumato.pdfs",
-    "MDNClassifier": "sfumato.classification",
-    "MDNRegressor": "sfumato.regression",
+    "MDNClassifier": "sfumato.estimators.classifier",
+    "MDNRegressor": "sfumato.estimators.regressor",
     "ParametricPDFs": "sfumato.pdfs",
     "SamplePDFs": "sfumato.pdfs",
     "concatenate": "sfumato.pdfs",
-    "importance_weights": "sfumato.preprocessing.density_ratio",
-    "read_model": "sfumato.tabular",
+    "importance_weights": "sfumato.preprocessing.shift.weights",
+    "read_model": "sfumato.jobs.model_files",
     "read_pdfs": "sfumato.io.pdfs",
-    "tune": "sfumato.tuning",
-    "write_model": "sfumato.tabular",
+    "tune": "sfumato.jobs.search",
+    "write_model": "sfumato.jobs.model_files",
     "write_pdfs": "sfumato.io.pdfs",
 }
 

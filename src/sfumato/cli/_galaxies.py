@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sfumato.cli._options import numbers, read_toml, split
 from sfumato.errors import choose
-from sfumato.galaxies.population import POPULATIONS, Population, Uniform, population_from
+from sfumato.galaxies.population.population import POPULATIONS, Population, Uniform, population_from
 
 
 def population_of(

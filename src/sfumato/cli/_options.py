@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from sfumato.errors import DataError, suggest
-from sfumato.io.tables import TableFile, open_table
 
 Tables = Annotated[
     list[Path], typer.Argument(help="Tables: .parquet, .csv, .hdf5 or .fits.", show_default=False)
@@ -19,11 +18,6 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output 
 PDFs = Annotated[
     Path, typer.Argument(help="A file written by `sfumato predict`.", show_default=False)
 ]
-
-
-def open_tables(paths: list[Path], group: str | None) -> list[TableFile]:
-    """All tables, opened."""
-    return [open_table(path, group=group) for path in paths]
 
 
 def split(text: str | None) -> tuple[str, ...]:
@@ -56,19 +50,6 @@ def edges(text: str) -> tuple[float, ...]:
     return values
 
 
-def band_columns(template: str, bands: tuple[str, ...], *, option: str) -> tuple[str, ...]:
-    """A column for each band from a template such as ``mag_{band}``.
-
-    Raises
-    ------
-    ValueError
-        The template has no place for the band.
-    """
-    if "{band}" not in template:
-        raise ValueError(f"{option} must contain {{band}}, as in 'mag_{{band}}'; got {template!r}.")
-    return tuple(template.replace("{band}", band) for band in bands)
-
-
 def read_toml(path: Path, *, option: str) -> dict[str, Any]:
     """Values of a TOML file.
 
@@ -92,7 +73,7 @@ def from_config(context: typer.Context, _parameter: Any, path: Path | None) -> P
     values = read_toml(path, option="--config")
     # an option may be called --drop-missing and its parameter drop_missing
     names = {
-        option.removeprefix("--"): parameter.name
+        option.removeprefix("--"): parameter
         for parameter in context.command.params
         for option in parameter.opts
         if option.startswith("--")
@@ -102,7 +83,11 @@ def from_config(context: typer.Context, _parameter: Any, path: Path | None) -> P
         name = key.replace("_", "-")
         if name not in names:
             raise DataError(f"{path}: unknown option {key!r}. {suggest(name, list(names))}")
-        text = ",".join(map(str, value)) if isinstance(value, list) else value
-        defaults[names[name]] = text
+        parameter = names[name]
+        if parameter.multiple:
+            defaults[parameter.name] = value if isinstance(value, list) else [value]
+        else:
+            text = ",".join(map(str, value)) if isinstance(value, list) else value
+            defaults[parameter.name] = text
     context.default_map = {**(context.default_map or {}), **defaults}
     return path

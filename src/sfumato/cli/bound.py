@@ -9,7 +9,9 @@ from rich.table import Table
 from sfumato.cli._console import console, progress
 from sfumato.cli._galaxies import population_of
 from sfumato.cli._options import Overwrite, split
-from sfumato.galaxies.bounds import (
+from sfumato.galaxies.basis.floor import bayesian_floor
+from sfumato.galaxies.fit.scene import DEFAULT_FREE
+from sfumato.galaxies.jobs.bounds import (
     BoundAt,
     bound_map,
     bound_table,
@@ -17,9 +19,7 @@ from sfumato.galaxies.bounds import (
     parse_axis,
     plot_bound,
 )
-from sfumato.galaxies.floor import bayesian_floor
-from sfumato.galaxies.likelihood import DEFAULT_FREE
-from sfumato.galaxies.sources import parse_psf
+from sfumato.galaxies.jobs.sources import parse_psf
 from sfumato.io._files import check_output
 from sfumato.io.output import Column, table_writer, write_columns
 from sfumato.plots.page import check_picture

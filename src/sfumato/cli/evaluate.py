@@ -8,15 +8,7 @@ from rich.table import Table
 
 from sfumato.cli._console import console, progress
 from sfumato.cli._options import Overwrite, PDFs, split
-from sfumato.io._files import check_output
-from sfumato.io.pdfs import open_pdfs
-from sfumato.report import (
-    METRICS_FILE,
-    evaluate_vectors,
-    is_redshift,
-    read_scores,
-    write_evaluation,
-)
+from sfumato.jobs.evaluation import evaluate_file
 
 
 def evaluate(
@@ -33,9 +25,12 @@ def evaluate(
     magnitude: Annotated[
         str | None, typer.Option(help="Column to bin by as well, kept by `predict --keep`.")
     ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="What is reported [by what the model saw]: plain, redshift.")
+    ] = None,
     redshift: Annotated[
         bool | None,
-        typer.Option(help="Errors in z / (1 + z) and tomography [if fitted to photometry]."),
+        typer.Option(help="The same as `--profile redshift`, or `--profile plain`."),
     ] = None,
     bootstrap: Annotated[int, typer.Option(help="Resamplings for the errors.")] = 100,
     overwrite: Overwrite = False,
@@ -47,27 +42,22 @@ def evaluate(
         sfumato evaluate pdfs.parquet --truth redshift \\
         --magnitude mag_i_depth5 --output evaluation
     """
-    folder = output or pdfs.with_name(pdfs.stem + "-evaluation")
-    check_output(folder, overwrite=overwrite, mark=METRICS_FILE)
-    file = open_pdfs(pdfs)
-    if file.is_vector:
-        overall = evaluate_vectors(file, split(truth), folder)
-        _report(overall, title=f"{pdfs.name}: {file.n_rows:,} objects", folder=folder)
-        return
+    if redshift is not None:
+        profile = "redshift" if redshift else "plain"
     with progress() as bar:
-        task = bar.add_task("Scoring", total=file.n_rows)
-        objects, by = read_scores(
-            file, truth, magnitude=magnitude, on_rows=lambda n: bar.advance(task, n)
+        task = bar.add_task("Scoring")
+        found = evaluate_file(
+            pdfs,
+            split(truth),
+            output,
+            by=magnitude,
+            profile=profile,
+            n_bootstrap=bootstrap,
+            overwrite=overwrite,
+            on_start=lambda n: bar.update(task, total=n),
+            on_rows=lambda n: bar.advance(task, n),
         )
-    result = write_evaluation(
-        objects,
-        folder,
-        redshift=is_redshift(file) if redshift is None else redshift,
-        by=by,
-        by_name=magnitude,
-        n_bootstrap=bootstrap,
-    )
-    _report(result["overall"], title=f"{pdfs.name}: {len(objects):,} objects", folder=folder)
+    _report(found.metrics, title=f"{pdfs.name}: {found.n:,} objects", folder=found.folder)
 
 
 def _report(metrics: dict[str, dict[str, float]], *, title: str, folder: Path) -> None:

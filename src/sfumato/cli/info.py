@@ -7,7 +7,7 @@ import typer
 from rich.pretty import pretty_repr
 
 from sfumato.cli._console import console
-from sfumato.io.models import read_archive
+from sfumato.io.archive import read_archive
 from sfumato.io.pdfs import open_pdfs
 
 

@@ -10,8 +10,8 @@ import typer
 from rich.markup import escape
 
 from sfumato import __version__
-from sfumato._compilation import use_compilation_cache
 from sfumato.cli._console import console, errors
+from sfumato.engine.compiled import use_compilation_cache
 
 VERBS = (
     "simulate",

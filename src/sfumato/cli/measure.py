@@ -9,17 +9,17 @@ from sfumato.cli._console import console, progress
 from sfumato.cli._galaxies import fixed_values, population_of
 from sfumato.cli._options import Overwrite, numbers, split
 from sfumato.errors import choose
-from sfumato.galaxies.figures import write_figures
-from sfumato.galaxies.likelihood import DEFAULT_FREE
-from sfumato.galaxies.measure import (
+from sfumato.galaxies.fit.scene import DEFAULT_FREE
+from sfumato.galaxies.jobs.figures import write_figures
+from sfumato.galaxies.jobs.measure import (
     Plan,
     count_flags,
     measure_source,
     posterior_pdfs,
     results,
 )
-from sfumato.galaxies.population import POPULATIONS
-from sfumato.galaxies.sources import kept_columns, open_source, parse_psf
+from sfumato.galaxies.jobs.sources import kept_columns, open_source, parse_psf
+from sfumato.galaxies.population.population import POPULATIONS
 from sfumato.io._files import check_folder, check_output
 from sfumato.io.output import table_writer, write_columns
 from sfumato.io.pdfs import write_pdfs

@@ -7,10 +7,7 @@ import typer
 
 from sfumato.cli._console import console
 from sfumato.cli._options import Overwrite, PDFs, numbers
-from sfumato.errors import choose
-from sfumato.io._files import check_output
-from sfumato.io.pdfs import open_pdfs
-from sfumato.report import PLOTS, draw
+from sfumato.jobs.pictures import draw_file
 
 
 def plot(
@@ -31,16 +28,6 @@ def plot(
 
         sfumato plot pdfs.parquet --kind pdfs --rows 0,10,20 --truth redshift
     """
-    choose(kind, PLOTS, what="--kind")
-    path = output or pdfs.with_name(f"{pdfs.stem}-{kind}.png")
-    check_output(path, overwrite=overwrite)
-    file = open_pdfs(pdfs)
-    draw(file, kind, path, rows=_rows(rows, file.n_rows), truth=truth)
+    chosen = None if rows is None else [int(row) for row in numbers(rows, option="--rows")]
+    path = draw_file(pdfs, kind, output, rows=chosen, truth=truth, overwrite=overwrite)
     console.print(f"Figure written to {path}")
-
-
-def _rows(text: str | None, n_rows: int) -> list[int]:
-    """Rows that were asked for, or the first six."""
-    if text is None:
-        return list(range(min(6, n_rows)))
-    return [int(row) for row in numbers(text, option="--rows")]

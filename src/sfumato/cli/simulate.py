@@ -8,7 +8,7 @@ import typer
 from sfumato.cli._console import console, progress
 from sfumato.cli._galaxies import population_of
 from sfumato.cli._options import Overwrite, split
-from sfumato.galaxies.sets import simulate_set
+from sfumato.galaxies.jobs.sets import simulate_set
 from sfumato.photoz.survey import SurveyPlan, simulate_survey
 
 app = typer.Typer(no_args_is_help=True, help="Simulate data whose truth is known.")

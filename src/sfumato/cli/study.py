@@ -8,8 +8,8 @@ import typer
 from sfumato.cli._console import console, progress
 from sfumato.cli._options import Overwrite
 from sfumato.io._files import check_output
+from sfumato.jobs.model_files import TabularModel
 from sfumato.photoz.study import STEPS, write_study
-from sfumato.tabular import TabularModel
 
 
 def study(

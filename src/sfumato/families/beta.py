@@ -5,8 +5,9 @@ The textbook form loses all precision at large parameters, where three log-gamma
 ("saddle-point") form, in which the large parts have been cancelled on paper.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -14,12 +15,12 @@ import numpy as np
 from jaxtyping import Array
 from scipy import special
 
-from sfumato.families._base import SPREAD, Kind, Scaling, Shapes
+from sfumato.families._base import SPREAD, Component, Kind, Scaling, Shapes, Values
 from sfumato.families._special import HALF_LOG_2PI, log1p_minus, stirling_remainder
 
 
 @dataclass(frozen=True)
-class Beta:
+class Beta(Component):
     """Beta distribution with parameters ``alpha`` and ``beta``, from a mode and a concentration.
 
     The links are ``mode = sigmoid`` and ``concentration = exp``, both clipped, with
@@ -38,6 +39,7 @@ class Beta:
     scaling: Scaling = "bounds"
     shapes: Shapes = ((), ())
     raw_shapes: Shapes = ((), ())
+    sharpens: ClassVar[bool] = True
 
     def constrain(self, first: Array, second: Array) -> tuple[Array, Array]:
         """`first` is the logit of the mode, `second` the log of alpha + beta - 2; both clipped."""
@@ -53,21 +55,24 @@ class Beta:
         mode = np.clip((mean * precision - 1) / concentration, 1e-3, 1 - 1e-3)
         return special.logit(mode), np.log(concentration)
 
-    def log_precision(self, first: Any, second: Any) -> Any:
+    def log_precision(self, first: Values, second: Values) -> Values:
         """Log of alpha + beta."""
         return jnp.log(first + second)
 
-    def narrow(self, first: Any, second: Any, log_factor: Any) -> tuple[Any, Any]:
+    def narrow(
+        self, log_weights: Values, params: Sequence[Values], log_factor: Values | float
+    ) -> tuple[Values, Sequence[Values]]:
         """Precision is alpha + beta; no parameter above 1 is brought below it."""
+        first, second = params
         floor = jnp.minimum(1.0, 1.0 / jnp.minimum(first, second))
         factor = jnp.maximum(jnp.exp(log_factor), floor)
-        return first * factor, second * factor
+        return log_weights, (first * factor, second * factor)
 
     def log_prob(self, y: Array, first: Array, second: Array) -> Array:
         """Log-density for training; see `beta_log_prob`."""
         return beta_log_prob(y, first, second)
 
-    def clip(self, y: Any) -> Any:
+    def clip(self, y: Values) -> Values:
         """Targets moved inside (margin, 1 - margin); the density has no finite value at 0 or 1."""
         return jnp.clip(y, self.margin, 1 - self.margin)
 

@@ -4,18 +4,20 @@ A histogram is a mixture of uniform densities on given bins, and a categorical d
 point masses; only their weights are predicted.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from sfumato.families._base import Kind, Scaling, Shapes
+from sfumato.families._base import Component, Kind, Scaling, Shapes, Values
 
 
 @dataclass(frozen=True)
-class Bins:
+class Bins(Component):
     """Uniform densities on adjacent bins of (0, 1), with `edges` (K + 1,) from 0 to 1."""
 
     edges: tuple[float, ...] | None = None
@@ -53,7 +55,7 @@ class Bins:
         inside = (u >= lower) & (u < upper)
         return jnp.where(inside, -jnp.log(upper - lower), -jnp.inf)
 
-    def clip(self, u: Any) -> Any:
+    def clip(self, u: Values) -> Values:
         """Targets moved inside the outermost edges."""
         return jnp.clip(u, self.margin, 1 - self.margin)
 
@@ -91,7 +93,7 @@ class Bins:
 
 
 @dataclass(frozen=True)
-class Points:
+class Points(Component):
     """Point masses on the classes 0 to `n_classes` - 1."""
 
     n_classes: int | None = None
@@ -101,6 +103,7 @@ class Points:
     parameters: tuple[str, ...] = ()
     shapes: Shapes = ()
     raw_shapes: Shapes = ()
+    sharpens: ClassVar[bool] = True
 
     @property
     def support(self) -> tuple[float, float]:
@@ -130,9 +133,15 @@ class Points:
         classes = jnp.asarray(self.constants[0], u.dtype).reshape(-1, *(1,) * u.ndim)
         return jnp.where(u == classes, 0.0, -jnp.inf)
 
-    def clip(self, u: Any) -> Any:
-        """Classes are left as they are."""
-        return u
+    def log_precision(self, *params: Values) -> Values:
+        """None: log-weights are what is sharpened, all alike."""
+        return np.zeros(())
+
+    def narrow(
+        self, log_weights: Values, params: Sequence[Values], log_factor: Values | float
+    ) -> tuple[Values, Sequence[Values]]:
+        """The logits divided by a temperature."""
+        return jax.nn.log_softmax(log_weights * jnp.exp(log_factor), axis=-1), params
 
     def admits(self, u: np.ndarray) -> np.ndarray:
         """The classes."""

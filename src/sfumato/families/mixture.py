@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sfumato._typing import HostParams, Params
-from sfumato.families._base import options_of
+from sfumato.families._base import Component, options_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class MixtureFamily:
         vectors, one for each coordinate; scale > 0.
     """
 
-    component: Any
+    component: Component
     n_components: int
     shift: Any = 0.0  # a number, or a tuple of one for each coordinate
     scale: Any = 1.0
@@ -47,14 +47,12 @@ class MixtureFamily:
     @property
     def event_size(self) -> int:
         """Coordinates of a target."""
-        return getattr(self.component, "event_size", None) or 1
+        return self.component.n_coordinates
 
     @property
     def support(self) -> tuple[float, float]:
         """Bounds of a scalar target in the user's units."""
-        low, high = self.component.support
-        trials = getattr(self.component, "trials", None)
-        high = high if trials is None else float(trials)
+        low, high = self.component.support[0], self.component.upper
         return self.shift + self.scale * low, self.shift + self.scale * high
 
     def to_unit(self, y: Any) -> Any:
@@ -83,10 +81,7 @@ class MixtureFamily:
         The Jacobian ``-log(scale)`` is a constant of training and is added by `log_jacobian`.
         """
         values = [params[name] for name in self.component.parameters]
-        if hasattr(self.component, "mixture_log_prob"):
-            return self.component.mixture_log_prob(u, params["log_weights"], *values)
-        components = self.component.log_prob(u, *values)
-        return jax.nn.logsumexp(params["log_weights"] + components, axis=0)
+        return self.component.mixture_log_prob(u, params["log_weights"], *values)
 
     @property
     def log_jacobian(self) -> float:
@@ -103,9 +98,8 @@ class MixtureFamily:
 
         Those of components that a network does not move are filled in.
         """
-        constants = getattr(self.component, "constants", ())
         shape = np.shape(params["log_weights"])
-        fixed = tuple(np.broadcast_to(values, shape) for values in constants)
+        fixed = tuple(np.broadcast_to(values, shape) for values in self.component.constants)
         return fixed + tuple(np.asarray(params[n], float) for n in self.component.parameters)
 
     def to_dict(self) -> dict[str, Any]:

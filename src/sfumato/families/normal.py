@@ -1,7 +1,8 @@
 """The Normal component, for standardised targets on the real line."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -9,12 +10,12 @@ import numpy as np
 from jaxtyping import Array
 from scipy import special
 
-from sfumato.families._base import SPREAD, Kind, Scaling, Shapes
+from sfumato.families._base import SPREAD, Component, Kind, Scaling, Shapes, Values
 from sfumato.families._special import HALF_LOG_2PI
 
 
 @dataclass(frozen=True)
-class Normal:
+class Normal(Component):
     """Normal distribution with parameters ``loc`` and ``scale``.
 
     The scale has a floor, in units of the standard deviation of the target, because the likelihood
@@ -29,6 +30,7 @@ class Normal:
     scaling: Scaling = "standard"
     shapes: Shapes = ((), ())
     raw_shapes: Shapes = ((), ())
+    sharpens: ClassVar[bool] = True
 
     def constrain(self, first: Array, second: Array) -> tuple[Array, Array]:
         """`loc` as it is; `scale` = softplus + floor."""
@@ -38,13 +40,16 @@ class Normal:
         """Raw values whose component has this mean and standard deviation."""
         return mean, np.log(np.expm1(np.maximum(std - self.scale_floor, 1e-3)))
 
-    def log_precision(self, first: Any, second: Any) -> Any:
+    def log_precision(self, first: Values, second: Values) -> Values:
         """Log of 1 / variance."""
         return -2.0 * jnp.log(second)
 
-    def narrow(self, first: Any, second: Any, log_factor: Any) -> tuple[Any, Any]:
+    def narrow(
+        self, log_weights: Values, params: Sequence[Values], log_factor: Values | float
+    ) -> tuple[Values, Sequence[Values]]:
         """Precision is 1 / variance."""
-        return first, second * jnp.exp(-0.5 * log_factor)
+        first, second = params
+        return log_weights, (first, second * jnp.exp(-0.5 * log_factor))
 
     def log_prob(self, y: Array, first: Array, second: Array) -> Array:
         """Log-density, JAX."""
@@ -54,10 +59,6 @@ class Normal:
     def mixture_log_prob(self, u: Array, log_weights: Array, *params: Array) -> Array:
         """Log-density of the mixture over the leading axis; see `normal_mixture_log_prob`."""
         return normal_mixture_log_prob(u, log_weights, *params)
-
-    def clip(self, y: Any) -> Any:
-        """Nothing to do on the real line."""
-        return y
 
     def log_density(self, y: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Exact log-density."""

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array
 from scipy import special
 
-from sfumato.families._base import Kind, Scaling, Shapes
+from sfumato.families._base import Component, Kind, Scaling, Shapes, Values
 from sfumato.families.links import Link, link_of
 
 _LEVELS = special.expit(np.linspace(-20, 20, 81))
@@ -24,7 +24,7 @@ _TAIL = 1e-12
 
 
 @dataclass(frozen=True)
-class ScalarComponent:
+class ScalarComponent(Component):
     """A row of the table of families.
 
     Parameters
@@ -74,6 +74,11 @@ class ScalarComponent:
         """One real for each parameter."""
         return self.shapes
 
+    @property
+    def upper(self) -> float:
+        """The number of trials, where there is one."""
+        return self.support[1] if self.trials is None else float(self.trials)
+
     # -- training --------------------------------------------------------------------------------
 
     def constrain(self, *raw: Array) -> tuple[Array, ...]:
@@ -110,18 +115,23 @@ class ScalarComponent:
         named = dict(zip(self.parameters, params, strict=True))
         return numpyro_class(self.numpyro)(**named, **self._fixed).log_prob(u)
 
-    def clip(self, u: Any) -> Any:
+    def clip(self, u: Values) -> Values:
         """Targets moved inside the support by the margin."""
         low, high = self.support
         return jnp.clip(u, low + self.margin, high - self.margin) if self.margin else u
 
     def admits(self, u: np.ndarray) -> np.ndarray:
         """Which targets lie in the support; those of a bounded scale may lie on its bounds."""
-        low, high = self.support
-        high = high if self.trials is None else self.trials
+        low, high = self.support[0], self.upper
         closed = self.kind == "count" or self.zero or self.scaling == "bounds"
         inside = np.isfinite(u) & (u <= high) & ((u >= low) if closed else (u > low))
         return inside & (u == np.round(u)) if self.kind == "count" else inside
+
+    def takes(self) -> str:
+        """Whole numbers up to the trials, where there are some."""
+        if self.trials is None:
+            return super().takes()
+        return f"whole numbers up to (or adding up to) {self.trials} trials"
 
     # -- results ---------------------------------------------------------------------------------
 

@@ -20,14 +20,14 @@ import numpy as np
 from jaxtyping import Array
 from scipy import special
 
-from sfumato.families._base import Kind, Scaling, Shapes
+from sfumato.families._base import Component, Kind, Scaling, Shapes, Values
 
 _FLOOR = 1e-3
 """Smallest width, height and slope: no bin can vanish."""
 
 
 @dataclass(frozen=True)
-class Spline:
+class Spline(Component):
     """One cdf on (0, 1) from `n_bins` rational-quadratic pieces; parameters as the network's."""
 
     n_bins: int = 16
@@ -73,7 +73,7 @@ class Spline:
         last = [jnp.moveaxis(values, 1, -1) for values in params]
         return jnp.log(_evaluate(jnp, u, *last)[1])
 
-    def clip(self, u: Any) -> Any:
+    def clip(self, u: Values) -> Values:
         """Targets moved inside (margin, 1 - margin)."""
         return jnp.clip(u, self.margin, 1 - self.margin)
 

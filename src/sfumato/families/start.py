@@ -28,8 +28,9 @@ def initial_raw(
         `centres` is an unknown word or has another shape.
     """
     k, component = family.n_components, family.component
-    if hasattr(component, "start_weights"):
-        return np.log(component.start_weights(u))
+    shares = component.start_weights(u)
+    if shares is not None:
+        return np.log(shares)
     weights, means, stds = _clusters(u, k, centres)
     raw = component.unconstrain(means, stds)
     return np.concatenate([np.log(weights), *(np.reshape(part, -1) for part in raw)])

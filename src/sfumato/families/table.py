@@ -2,16 +2,16 @@
 
 import copyreg
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy import special, stats
 
-from sfumato.errors import DataError, choose
-from sfumato.families import kernels, vector
+from sfumato.errors import choose
+from sfumato.families import log_densities, vector
 from sfumato.families._base import Component, options_of
 from sfumato.families.beta import Beta
+from sfumato.families.exact import DIRICHLET, GAUSSIAN, MULTINOMIAL, low_rank_cholesky
 from sfumato.families.fixed import Bins, Points
 from sfumato.families.links import POSITIVE, REAL
 from sfumato.families.mixture import MixtureFamily
@@ -19,7 +19,7 @@ from sfumato.families.normal import Normal
 from sfumato.families.scalar import ScalarComponent
 from sfumato.families.spline import Spline
 from sfumato.families.uniform import SoftUniform, soft_uniform_log_prob, soft_uniform_nodes
-from sfumato.families.vector import DIRICHLET, GAUSSIAN, MULTINOMIAL, VectorComponent
+from sfumato.families.vector import VectorComponent
 
 _WIDTH = 0.005
 """Smallest scale of a component, in standard deviations of the target: without one the likelihood
@@ -78,7 +78,7 @@ _ROWS: tuple[ScalarComponent, ...] = (
         exact=stats.gumbel_r,
         start=lambda m, s: (m - np.euler_gamma * s * 6**0.5 / np.pi, s * 6**0.5 / np.pi),
         numpyro="Gumbel",
-        kernel=kernels.gumbel_log_prob,
+        kernel=log_densities.gumbel_log_prob,
         **_REAL,
     ),
     ScalarComponent(
@@ -107,7 +107,7 @@ _ROWS: tuple[ScalarComponent, ...] = (
         start=lambda m, s: (_squared_ratio(m, s), m),
         combine=lambda concentration, mean: (concentration, concentration / mean),
         numpyro="Gamma",
-        kernel=kernels.gamma_log_prob,
+        kernel=log_densities.gamma_log_prob,
         **_POSITIVE,
     ),
     ScalarComponent(
@@ -117,7 +117,7 @@ _ROWS: tuple[ScalarComponent, ...] = (
         start=lambda m, s: (2 + _squared_ratio(m, s), m),
         combine=lambda concentration, mean: (concentration, (concentration - 1) * mean),
         numpyro="InverseGamma",
-        kernel=kernels.inverse_gamma_log_prob,
+        kernel=log_densities.inverse_gamma_log_prob,
         floors=(2.05, 0.0),
         **_POSITIVE,
     ),
@@ -127,7 +127,7 @@ _ROWS: tuple[ScalarComponent, ...] = (
         exact=lambda scale, concentration: stats.weibull_min(concentration, scale=scale),
         start=_weibull_start,
         numpyro="Weibull",
-        kernel=kernels.weibull_log_prob,
+        kernel=log_densities.weibull_log_prob,
         **_POSITIVE,
     ),
     ScalarComponent(
@@ -145,7 +145,7 @@ _ROWS: tuple[ScalarComponent, ...] = (
         exact=stats.chi2,
         start=lambda m, _s: (m,),
         numpyro="Chi2",
-        kernel=kernels.chi_squared_log_prob,
+        kernel=log_densities.chi_squared_log_prob,
         scaling="none",
         support=(0.0, np.inf),
     ),
@@ -155,7 +155,7 @@ _ROWS: tuple[ScalarComponent, ...] = (
         exact=lambda loc, scale: stats.truncnorm(-loc / scale, (1 - loc) / scale, loc, scale),
         start=lambda m, s: (m, s),
         numpyro="Normal",
-        kernel=kernels.truncated_normal_log_prob,
+        kernel=log_densities.truncated_normal_log_prob,
         floors=(0.0, _WIDTH),
         scaling="bounds",
         support=(0.0, 1.0),
@@ -202,7 +202,7 @@ _VECTORS: tuple[VectorComponent, ...] = (
         ("loc", "scale"),
         numpyro="Normal",
         shape=lambda d, _r: ((d,), (d,)),
-        start=vector.gaussian_start,
+        start=vector.diagonal_start,
         kernel=vector.normal_kernel,
         natural=lambda loc, scale, _c: (loc, scale[..., None] * np.eye(scale.shape[-1])),
         exact=GAUSSIAN,
@@ -213,9 +213,9 @@ _VECTORS: tuple[VectorComponent, ...] = (
         ("loc", "cov_factor", "cov_diag"),
         numpyro="LowRankMultivariateNormal",
         shape=lambda d, r: ((d,), (d, r), (d,)),
-        start=vector.gaussian_start,
+        start=vector.low_rank_start,
         kernel=vector.low_rank_kernel,
-        natural=lambda loc, factor, diag, _c: vector.low_rank_cholesky(loc, factor, diag),
+        natural=lambda loc, factor, diag, _c: low_rank_cholesky(loc, factor, diag),
         exact=GAUSSIAN,
         floors=(0.0, 0.0, _WIDTH**2),
     ),
@@ -241,6 +241,7 @@ _VECTORS: tuple[VectorComponent, ...] = (
         kernel=vector.dirichlet_kernel,
         natural=lambda concentration, _c: (concentration,),
         exact=DIRICHLET,
+        simplex=True,
         floors=(0.01,),
         scaling="none",
         support=(0.0, 1.0),
@@ -261,7 +262,7 @@ _VECTORS: tuple[VectorComponent, ...] = (
     ),
 )
 
-COMPONENTS: dict[str, Any] = {
+COMPONENTS: dict[str, Component] = {
     component.name: component
     for component in (Normal(), Beta(), *_ROWS, Spline(), Bins(), Points(), *_VECTORS)
 }
@@ -271,12 +272,9 @@ REGRESSION = tuple(name for name in COMPONENTS if name != "categorical")
 """Families a regressor can be asked for."""
 
 
-def bound_component(name: str, **options: Any) -> Any:
+def bound_component(name: str, **options: object) -> Component:
     """The component called `name`, bound to a task by the options it has (see `OPTIONS`)."""
-    component = choose(name, COMPONENTS, what="`family`")
-    known = {key: value for key, value in options.items() if hasattr(component, key)}
-    edges = known.get("edges")
-    return replace(component, **{**known, "edges": tuple(edges)} if edges is not None else known)
+    return choose(name, COMPONENTS, what="`family`").bound(**options)
 
 
 def family_from_dict(values: Mapping[str, Any]) -> MixtureFamily:
@@ -295,104 +293,10 @@ def family_from_dict(values: Mapping[str, Any]) -> MixtureFamily:
     return MixtureFamily(component, values["n_components"], shift, scale)
 
 
-def _rebuild(name: str, options: dict[str, Any]) -> Any:
+def _rebuild(name: str, options: dict[str, object]) -> Component:
     return bound_component(name, **options)
 
 
 for _kind in (ScalarComponent, VectorComponent):
     # rows hold functions, which cannot be pickled: a component is its name and its options
-    copyreg.pickle(_kind, lambda row: (_rebuild, (row.name, options_of(row))))
-
-
-# -- which families fit a target -------------------------------------------------------------------
-
-
-def families_for(y: np.ndarray, *, trials: int | None = None) -> list[str]:
-    """Names of the families whose support holds every target y, (n,) or (n, d), as it stands."""
-    fitting = []
-    for name in REGRESSION:
-        component = COMPONENTS[name]
-        if (component.kind == "vector") != (y.ndim == 2):
-            continue
-        if component.scaling == "bounds":
-            fitting.append(name)  # whose bounds can be laid around any target
-            continue
-        if getattr(component, "needs_trials", False):
-            n = trials if trials is not None else _total(y)
-            if n is None:
-                continue
-            component = replace(component, trials=n)
-        if np.all(component.admits(y)):
-            fitting.append(name)
-    return fitting
-
-
-def _total(y: np.ndarray) -> int | None:
-    """The number of trials that count vectors show; scalars do not show theirs."""
-    if y.ndim == 1 or not np.all(y == np.round(y)):
-        return None
-    totals = np.unique(y.sum(axis=1))
-    return int(totals[0]) if totals.size == 1 else None
-
-
-def check_support(component: Component, u: np.ndarray, y: np.ndarray) -> None:
-    """Refuse targets outside the support, and say what would hold them.
-
-    Parameters
-    ----------
-    u : targets on the component's scale, (n,) or (n, d).
-    y : the same in the user's units.
-
-    Raises
-    ------
-    DataError
-        A target lies outside; the message names its row, its value and the families that fit.
-    """
-    if component.kind == "count" and np.max(y) > MOST_COUNTS:
-        message = f"The family {component.name!r} takes counts up to {MOST_COUNTS}"
-        row = int(np.argmax(y)) + 1
-        cure = "Use a continuous family such as 'gamma' or 'lognormal'"
-        raise DataError(f"{message}; the target of row {row} is {np.max(y):g}. {cure}.")
-    fine = component.admits(u)  # type: ignore[attr-defined]
-    if np.all(fine):
-        return
-    row = int(np.argmax(~fine))
-    value = f"{y[row]:g}" if y.ndim == 1 else np.array2string(y[row], precision=4)
-    what = {"count": "whole numbers of at least 0"}.get(component.kind, "values in its support")
-    if getattr(component, "trials", None) is not None:
-        what = f"whole numbers up to (or adding up to) {component.trials} trials"  # type: ignore[attr-defined]
-    elif component.support[0] == 0 and component.kind == "continuous":
-        what = "values above 0"
-    elif component.name == "dirichlet":
-        what = "shares of at least 0 that add up to 1"
-    fitting = ", ".join(repr(name) for name in families_for(y))
-    raise DataError(
-        f"The family {component.name!r} takes {what}; the target of row {row + 1} is {value}. "
-        f"Families that hold all targets: {fitting}."
-    )
-
-
-MOST_COUNTS = 100_000
-"""Largest count of a family of counts: the links of rates reach somewhat further."""
-
-
-def choose_family(y: np.ndarray) -> tuple[str, str]:
-    """The family for targets y, (n,) or (n, d), by their support, and the reason in a sentence."""
-    whole = bool(np.all(y == np.round(y)))
-    if y.ndim == 2:
-        if np.all(y >= 0) and np.allclose(y.sum(axis=1), 1, atol=1e-4):
-            return "dirichlet", "the targets are shares that add up to 1"
-        if whole and np.all(y >= 0) and _total(y) is not None:
-            return "multinomial", f"the targets are counts that add up to {_total(y)} in every row"
-        return "multivariate-normal", f"the targets are vectors of {y.shape[1]} real numbers"
-    if whole and np.all(y >= 0) and np.max(y) <= MOST_COUNTS:
-        if np.var(y) > 1.2 * np.mean(y):
-            return "negative-binomial", "the targets are counts, more scattered than Poisson"
-        return "poisson", "the targets are counts, not more scattered than Poisson"
-    if np.all((y > 0) & (y < 1)):
-        return "beta", "the targets lie between 0 and 1"
-    if np.all(y > 0) and np.max(y) > 20 * np.median(y):
-        return "lognormal", "the targets are positive with a long upper tail"
-    if np.all(y > 0):
-        return "gamma", "the targets are positive"
-    return "normal", "the targets are real numbers of both signs"
+    copyreg.pickle(_kind, lambda row: (_rebuild, (row.name, options_of(row))))  # type: ignore[arg-type]

@@ -1,9 +1,8 @@
 """PDFs to and from Parquet: one fixed-size binary column of parameters beside ordinary columns.
 
-The column ``pdf`` holds each object's parameters (see `sfumato.io.encoding`), for `GridPDFs` its
-float32 densities, or for `SamplePDFs` its float32 draws; the file's metadata, under the key
-``sfumato``, holds in JSON what they mean.
-Identifiers, truths and statistics are plain columns that any Parquet reader understands.
+The column ``pdf`` holds each object's parameters, densities or draws (see `sfumato.io.codecs`);
+the file's metadata, under the key ``sfumato``, holds in JSON what they mean. Identifiers, truths
+and statistics are plain columns that any Parquet reader understands.
 """
 
 import json
@@ -17,86 +16,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sfumato.errors import DataError
-from sfumato.families import MixtureFamily, family_from_dict
 from sfumato.io._files import whole
-from sfumato.io.encoding import decode, encode, row_bytes
+from sfumato.io.codecs import CODECS, FORMAT, Storable, codec_of
 from sfumato.io.tables import TableFile, open_table
-from sfumato.pdfs import (
-    GridPDFs,
-    JointPDFs,
-    ParametricPDFs,
-    SamplePDFs,
-    concatenate,
-    make_pdfs,
-)
+from sfumato.pdfs import AbstractPDFs, JointPDFs, concatenate
 
-FORMAT = 1
 KEY = b"sfumato"
 COLUMN = "pdf"
-EFFECTIVE_SIZE = "effective_size"
-STORED_DRAWS = 500
-"""Draws of each object in a file, where they had weights; `SamplePDFs.resampled` gives others."""
 
 
-def family_header(family: MixtureFamily, *, n_members: int, precision: int) -> dict[str, Any]:
-    """What a file of mixtures says of itself."""
-    return {
-        "format": FORMAT,
-        "object": "mixture",
-        **family.to_dict(),
-        "n_members": n_members,
-        "precision": precision,
-    }
-
-
-def prior_header(prior: GridPDFs | None) -> dict[str, Any]:
-    """The density of the training targets as a part of a header."""
-    if prior is None:
-        return {}
-    density = np.round(prior.density[0], 9).tolist()
-    return {"training_prior": {"grid": prior.grid.tolist(), "density": density}}
-
-
-def samples_header(pdfs: SamplePDFs) -> dict[str, Any]:
-    """What a file of draws says of itself; None in place of an infinite bound."""
-    bounds = [bound if np.isfinite(bound) else None for bound in pdfs.bounds]
-    return {"format": FORMAT, "object": "samples", "n_draws": pdfs.n_draws, "bounds": bounds}
-
-
-def _equal_weights(pdfs: SamplePDFs) -> SamplePDFs:
-    """The same distributions by draws that need no weights."""
-    if pdfs.log_weights is None:
-        return pdfs
-    if np.all(np.ptp(pdfs.weights, axis=1) <= 1e-9 / pdfs.n_draws):
-        return SamplePDFs(pdfs.draws, None, pdfs.bounds)
-    return pdfs.resampled(STORED_DRAWS)
-
-
-def _bounds(header: Mapping[str, Any]) -> tuple[float, float]:
-    """Bounds of the draws in a file, None read as none."""
-    low, high = header["bounds"]
-    return -np.inf if low is None else float(low), np.inf if high is None else float(high)
-
-
-def pdf_column(pdfs: Any, *, precision: int) -> pa.Array:
+def pdf_column(pdfs: Storable, *, precision: int) -> pa.Array:
     """The binary column of a set of PDFs."""
-    if isinstance(pdfs, GridPDFs):
-        rows = np.ascontiguousarray(pdfs.density.astype("<f4")).view(np.uint8)
-    elif isinstance(pdfs, SamplePDFs):
-        if np.any(np.abs(pdfs.draws) > np.finfo(np.float32).max):
-            message = "Draws beyond 3e38 do not fit in float32"
-            raise ValueError(f"{message}; got {np.abs(pdfs.draws).max():g}. Choose other units.")
-        rows = np.ascontiguousarray(pdfs.draws.astype("<f4")).view(np.uint8)
-    else:
-        if pdfs.member_log_weights is not None:
-            raise ValueError("Unequal member weights cannot be stored. Use to_grid() first.")
-        rows = encode(pdfs.family, pdfs.params, precision=precision)
-    buffer = pa.py_buffer(np.ascontiguousarray(rows))
+    rows = np.ascontiguousarray(codec_of(pdfs).rows(pdfs, precision=precision))
+    buffer = pa.py_buffer(rows)
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(rows.shape[1]), len(rows), [None, buffer])
 
 
 def write_pdfs(
-    pdfs: ParametricPDFs | JointPDFs | GridPDFs | SamplePDFs,
+    pdfs: Storable,
     path: str | Path,
     *,
     columns: Mapping[str, Any] | None = None,
@@ -127,19 +64,11 @@ def write_pdfs(
     """
     if precision not in (16, 32):
         raise ValueError(f"`precision` must be 16 or 32; got {precision!r}.")
-    if not isinstance(pdfs, GridPDFs | ParametricPDFs | JointPDFs | SamplePDFs):
-        raise ValueError(f"{type(pdfs).__name__} cannot be stored. Use to_grid() first.")
+    codec = codec_of(pdfs)
+    pdfs, lost = codec.stored(pdfs)
     extra = dict(columns or {})
-    if isinstance(pdfs, GridPDFs):
-        header = {"format": FORMAT, "object": "grid", "grid": pdfs.grid.tolist()}
-    elif isinstance(pdfs, SamplePDFs):
-        extra.setdefault(EFFECTIVE_SIZE, pdfs.effective_size)
-        pdfs = _equal_weights(pdfs)
-        header = samples_header(pdfs)
-    else:
-        header = family_header(pdfs.family, n_members=pdfs.n_members, precision=precision)
-        prior = getattr(pdfs, "training_prior", None)
-        header |= prior_header(prior if isinstance(prior, GridPDFs) else None)
+    extra |= {name: values for name, values in lost.items() if name not in extra}
+    header = codec.header(pdfs, precision=precision)
     if COLUMN in extra:
         raise ValueError(f"A further column may not be named {COLUMN!r}. Rename it.")
     table = pa.table({**extra, COLUMN: pdf_column(pdfs, precision=precision)})
@@ -167,9 +96,7 @@ class PDFsFile:
     @property
     def is_vector(self) -> bool:
         """Whether the target has several coordinates."""
-        if self.header["object"] in ("grid", "samples"):
-            return False
-        return family_from_dict(self.header).kind == "vector"
+        return CODECS[self.header["object"]].is_vector(self.header)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -178,7 +105,7 @@ class PDFsFile:
 
     def chunks(
         self, columns: Sequence[str] = (), *, batch_rows: int = 1 << 17
-    ) -> Iterator[tuple[Any, pa.Table]]:
+    ) -> Iterator[tuple[Storable, pa.Table]]:
         """PDFs and ordinary columns, `batch_rows` objects at a time."""
         self.table.require(columns)
         if COLUMN in columns:
@@ -186,24 +113,28 @@ class PDFsFile:
         for batch in self.table.read([*columns, COLUMN], 0, batch_rows):
             yield self._pdfs(batch[COLUMN]), batch.select(list(columns))
 
-    def _pdfs(self, column: pa.ChunkedArray) -> Any:
+    def scalars(
+        self, columns: Sequence[str] = (), *, batch_rows: int = 1 << 17
+    ) -> Iterator[tuple[AbstractPDFs, pa.Table]]:
+        """`chunks` of a file whose targets are single numbers.
+
+        Raises
+        ------
+        DataError
+            The targets are vectors.
+        """
+        for pdfs, table in self.chunks(columns, batch_rows=batch_rows):
+            if isinstance(pdfs, JointPDFs):
+                message = f"{self.table.path} holds PDFs of vectors; this is for single numbers"
+                raise DataError(f"{message}. Use `sfumato evaluate`, or marginal(i) in Python.")
+            yield pdfs, table
+
+    def _pdfs(self, column: pa.ChunkedArray) -> Storable:
         if column.null_count:
             raise DataError(f"{self.table.path}: the column {COLUMN!r} has missing values.")
         parts = [_bytes_of(chunk) for chunk in column.chunks]
         rows = np.concatenate(parts) if parts else np.zeros((0, column.type.byte_width), np.uint8)
-        if self.header["object"] == "grid":
-            return GridPDFs(np.asarray(self.header["grid"]), rows.view("<f4").astype(float))
-        if self.header["object"] == "samples":
-            bounds = _bounds(self.header)
-            # rounding to float32 may have carried a draw across a bound
-            return SamplePDFs(np.clip(rows.view("<f4").astype(float), *bounds), None, bounds)
-        family = family_from_dict(self.header)
-        n_members, precision = self.header["n_members"], self.header["precision"]
-        params = decode(family, rows, n_members=n_members, precision=precision)
-        if "training_prior" not in self.header:
-            return make_pdfs(family, params)
-        grid, density = (np.asarray(self.header["training_prior"][k]) for k in ("grid", "density"))
-        return make_pdfs(family, params, training_prior=GridPDFs(grid, density[None]))
+        return CODECS[self.header["object"]].read(self.header, rows)
 
 
 def _bytes_of(chunk: pa.FixedSizeBinaryArray) -> np.ndarray:
@@ -242,16 +173,9 @@ def _header(text: bytes, path: Path) -> dict[str, Any]:
         header = json.loads(text)
         if header["format"] > FORMAT:
             return header
-        if header["object"] == "grid":
-            width = 4 * len(header["grid"])
-        elif header["object"] == "samples":
-            width = 4 * header["n_draws"]
-            low, high = _bounds(header)
-            if not low < high:
-                raise ValueError(f"its bounds are {header['bounds']}")
-        else:
-            count, precision = header["n_members"], header["precision"]
-            width = row_bytes(family_from_dict(header), n_members=count, precision=precision)
+        if header["object"] not in CODECS:
+            raise ValueError(f"it holds {header['object']!r}")
+        width = CODECS[header["object"]].width(header)
         stored = pq.read_schema(path).field(COLUMN).type
         if stored != pa.binary(width):
             raise ValueError(f"the column {COLUMN!r} is {stored}, not {width} bytes")
@@ -260,7 +184,7 @@ def _header(text: bytes, path: Path) -> dict[str, Any]:
     return header
 
 
-def read_pdfs(path: str | Path) -> Any:
+def read_pdfs(path: str | Path) -> Storable:
     """All PDFs of a file; for its other columns or for large files use `open_pdfs`.
 
     Raises

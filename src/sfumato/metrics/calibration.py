@@ -67,29 +67,3 @@ def stacked_distance(density: AbstractPDFs, truth: ArrayLike) -> tuple[float, fl
     steps = np.arange(true.size + 1) / true.size
     distance = max(np.max(steps[1:] - cdf), np.max(cdf - steps[:-1]))
     return float(distance), float(density.mean()[0] - true.mean())
-
-
-def tomographic_rms(
-    pdf_means: ArrayLike, assigned_by: ArrayLike, truth: ArrayLike, *, edges: ArrayLike
-) -> float:
-    r"""Rms over bins of (stacked mean - true mean) / (1 + true mean).
-
-    The mean of a stack of equal weights is the mean of the PDFs' means, so no grid is needed.
-
-    Parameters
-    ----------
-    pdf_means : (n,) mean of each PDF.
-    assigned_by : (n,) the point estimate that puts an object in a bin, usually the median.
-    truth : (n,) true redshifts.
-    edges : increasing bin edges; bins without objects are left out.
-    """
-    means, true = np.asarray(pdf_means, float), np.asarray(truth, float)
-    which = np.digitize(np.asarray(assigned_by, float), np.asarray(edges, float))
-    offsets = [
-        (means[which == b].mean() - true[which == b].mean()) / (1 + true[which == b].mean())
-        for b in range(1, len(np.asarray(edges)))
-        if np.any(which == b)
-    ]
-    if not offsets:
-        raise ValueError(f"No object falls inside `edges` {list(np.asarray(edges))}.")
-    return float(np.sqrt(np.mean(np.square(offsets))))

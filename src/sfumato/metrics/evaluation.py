@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike
 from sfumato.metrics import calibration, intervals, joint, point, scores
 from sfumato.pdfs import AbstractPDFs, JointPDFs, summarise
 
-TOMOGRAPHIC_EDGES = (0.0, 0.4, 0.7, 1.0, 1.4, 3.1)
-
 
 @dataclass(frozen=True)
 class ObjectScores:
@@ -67,16 +65,6 @@ def join(parts: list[ObjectScores]) -> ObjectScores:
     )
 
 
-def _delta(objects: ObjectScores) -> np.ndarray:
-    return point.scaled_errors(objects.mode, objects.truth)
-
-
-def _tomographic(objects: ObjectScores) -> float:
-    return calibration.tomographic_rms(
-        objects.mean, objects.median, objects.truth, edges=TOMOGRAPHIC_EDGES
-    )
-
-
 def _pinball(objects: ObjectScores) -> float:
     """Mean pinball loss of the three quantiles that are kept."""
     quantiles = np.stack([objects.low, objects.median, objects.high], axis=1)
@@ -104,14 +92,6 @@ METRICS: dict[str, Callable[[ObjectScores], float]] = {
 }
 """What is reported of any target; point errors are of the mean, in the target's units."""
 
-REDSHIFT_METRICS: dict[str, Callable[[ObjectScores], float]] = METRICS | {
-    "bias": lambda o: point.bias(_delta(o)),
-    "sigma_mad": lambda o: point.sigma_mad(_delta(o)),
-    "outlier_fraction": lambda o: point.outlier_fraction(_delta(o)),
-    "outlier_fraction_lsst": lambda o: point.outlier_fraction_lsst(_delta(o)),
-    "tomographic_rms": _tomographic,
-}
-"""What is reported of redshifts besides: errors of the mode, in (z_p - z) / (1 + z)."""
 
 Metrics = Mapping[str, Callable[[ObjectScores], float]]
 

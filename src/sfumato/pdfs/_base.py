@@ -8,19 +8,16 @@ approximate statistics for very many objects are in `sfumato.pdfs.statistics`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, Self, Union
+from typing import Literal, Self, TypeAlias, Union
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sfumato._numerics import cumulative_trapezoid, invert_increasing, maximise, row_chunks
 from sfumato.errors import ShapeError
+from sfumato.pdfs._kernel_density import kernel_density
 
-if TYPE_CHECKING:
-    from sfumato.pdfs.grid import GridPDFs
-
-Rows = slice | np.ndarray | list[int]
+Rows: TypeAlias = slice | np.ndarray | list[int]
 Density = Union[Callable[[np.ndarray], ArrayLike], "AbstractPDFs", np.ndarray]
 """A density of the target: a function of a grid, a set of one PDF, or the targets themselves."""
 
@@ -86,7 +83,7 @@ class AbstractPDFs(ABC):
         """One object: the (weighted) average density of all, exact or, faster, on a grid."""
 
     @abstractmethod
-    def to_grid(self, grid: ArrayLike | None = None) -> "GridPDFs":
+    def to_grid(self, grid: ArrayLike | None = None) -> "Gridded":
         """The same densities as `GridPDFs`; by default on 1,001 points over the support."""
 
     # -- given ---------------------------------------------------------------------------------
@@ -128,7 +125,7 @@ class AbstractPDFs(ABC):
         """
         gridded = self.to_grid(grid)
         ratio = self._prior_ratio(gridded.grid, new_prior, training_prior)
-        return replace(gridded, density=gridded.density * ratio)
+        return gridded.times(ratio)
 
     def _prior_ratio(
         self, points: np.ndarray, new_prior: Density, training_prior: Density | str | None
@@ -273,6 +270,11 @@ class AbstractPDFs(ABC):
         """Place of the highest density of each object, (n,)."""
         return self._by_rows(lambda rows: rows._mode(), points=self._n_nodes())
 
+    def mode_and_quantiles(self, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mode (n,) and quantiles (n, q) for summaries of very many: fast, not always exact."""
+        quantiles = self.quantiles(levels) if levels.size else np.zeros((len(self), 0))
+        return self.mode(), quantiles
+
     def _n_nodes(self) -> int:
         return self[:1].nodes().shape[1] if len(self) else 1
 
@@ -355,6 +357,17 @@ class AbstractPDFs(ABC):
         return self._solve(np.stack([chosen, chosen + level], axis=1), start)
 
 
+class Gridded(AbstractPDFs):
+    """Densities (n, g) on one grid (g,)."""
+
+    grid: np.ndarray
+    density: np.ndarray
+
+    @abstractmethod
+    def times(self, factor: np.ndarray) -> "Gridded":
+        """The same with all densities times a factor (g,), normalised again."""
+
+
 def _repeat(points: np.ndarray, n: int) -> np.ndarray:
     return np.broadcast_to(points, (n, points.size))
 
@@ -382,42 +395,8 @@ def _on_grid(prior: Density, grid: np.ndarray, *, name: str) -> np.ndarray:
     elif callable(prior):
         values = np.asarray(prior(grid), float)
     else:
-        values = density_of(np.asarray(prior, float)).pdf(grid)[0]
+        points, density = kernel_density(np.asarray(prior, float))
+        values = np.interp(grid, points, density, left=0.0, right=0.0)
     if values.shape != grid.shape or not np.all(np.isfinite(values) & (values >= 0)):
         raise ValueError(f"`{name}` must give one finite value >= 0 for each grid point.")
     return values
-
-
-def density_of(y: np.ndarray, weights: np.ndarray | None = None) -> "GridPDFs":
-    """Smooth density of a sample y (n,), as a set of one: a kernel estimate on 401 points.
-
-    Kernels are reflected at the ends of the sample, where it may stop sharply (Silverman 1986,
-    section 2.10); their width is Silverman's rule with the smaller of deviation and quartiles.
-    """
-    from sfumato.pdfs.grid import GridPDFs
-
-    low = float(np.min(y))
-    values = np.asarray(y, float) - low
-    high = float(np.max(values))
-    q25, q75 = np.quantile(values, [0.25, 0.75])
-    deviation = float(np.std(values))
-    spread = min(deviation, (q75 - q25) / 1.349) or deviation or 1.0
-    width = max(0.9 * spread * values.size**-0.2, high / 400, 1e-12)
-    grid = np.linspace(-1e-9 * width, max(high, width), 401)
-    counts, edges = np.histogram(values, bins=1200, range=(grid[0], grid[-1]), weights=weights)
-    centres = 0.5 * (edges[1:] + edges[:-1])
-    density = np.zeros(grid.size)
-    for mirrored in (centres, -centres, 2 * high - centres):
-        density += np.exp(-0.5 * ((grid[:, None] - mirrored) / width) ** 2) @ counts
-    points = low + grid
-    if np.any(np.diff(points) <= 0):  # so far from 0 that the spread is lost in rounding
-        points = low + np.abs(low) * 1e-12 * np.arange(grid.size)
-    return GridPDFs(points, density[None])
-
-
-def frequencies_of(y: np.ndarray, weights: np.ndarray | None = None) -> "GridPDFs":
-    """Frequencies of the counts y (n,), to be read at whole numbers; none of them 0."""
-    from sfumato.pdfs.grid import GridPDFs
-
-    counts = np.bincount(y.astype(int), weights=weights, minlength=2)[: 1 << 16].astype(float)
-    return GridPDFs(np.arange(counts.size, dtype=float), (counts + 1e-3)[None])

@@ -8,11 +8,12 @@ from numpy.typing import ArrayLike
 
 from sfumato._numerics import cumulative_trapezoid
 from sfumato.errors import ShapeError
-from sfumato.pdfs._base import AbstractPDFs, Rows, shares
+from sfumato.pdfs._base import Gridded, Rows, shares
+from sfumato.pdfs._kernel_density import kernel_density
 
 
 @dataclass(frozen=True, eq=False)
-class GridPDFs(AbstractPDFs):
+class GridPDFs(Gridded):
     """n piecewise linear densities on `grid`, normalised at construction.
 
     Parameters
@@ -150,3 +151,19 @@ class GridPDFs(AbstractPDFs):
         """Average density as a set of one, on this grid or, interpolated, on another."""
         mean = shares(weights, len(self)) @ self.density
         return GridPDFs(self.grid, mean[None]).to_grid(grid)
+
+    def times(self, factor: np.ndarray) -> "GridPDFs":
+        """The same with all densities times a factor (g,), normalised again."""
+        return GridPDFs(self.grid, self.density * factor)
+
+
+def density_of(y: np.ndarray, weights: np.ndarray | None = None) -> GridPDFs:
+    """Smooth density of a sample y (n,), as a set of one: a kernel estimate on 401 points."""
+    points, density = kernel_density(y, weights)
+    return GridPDFs(points, density[None])
+
+
+def frequencies_of(y: np.ndarray, weights: np.ndarray | None = None) -> GridPDFs:
+    """Frequencies of the counts y (n,), to be read at whole numbers; none of them 0."""
+    counts = np.bincount(y.astype(int), weights=weights, minlength=2)[: 1 << 16].astype(float)
+    return GridPDFs(np.arange(counts.size, dtype=float), (counts + 1e-3)[None])

@@ -1,6 +1,6 @@
 """Mixtures held by their parameters, per object and member: the usual result of a prediction."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -8,11 +8,9 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from sfumato._numerics import row_chunks
-from sfumato._typing import HostParams
-from sfumato.errors import ShapeError
-from sfumato.families.mixture import MixtureFamily
-from sfumato.pdfs._base import AbstractPDFs, Rows, shares
-from sfumato.pdfs._kernels import stack_beta
+from sfumato.pdfs._base import AbstractPDFs, shares
+from sfumato.pdfs._fast import kernel_of
+from sfumato.pdfs._mixtures import Mixtures
 from sfumato.pdfs.grid import GridPDFs
 
 _MAX_NODES = 1025
@@ -20,7 +18,7 @@ _MAX_NODES = 1025
 
 
 @dataclass(frozen=True, eq=False)
-class ParametricPDFs(AbstractPDFs):
+class ParametricPDFs(Mixtures, AbstractPDFs):
     """n mixtures, each the average of m members of K components.
 
     Parameters
@@ -37,31 +35,8 @@ class ParametricPDFs(AbstractPDFs):
         The arrays do not share one shape (n, m, K).
     """
 
-    family: MixtureFamily
-    params: HostParams
-    member_log_weights: np.ndarray | None = None
-    training_prior: AbstractPDFs | None = None
-
-    def __post_init__(self) -> None:
-        check_shapes(self.family, self.params)
-
-    def __len__(self) -> int:
-        return self.params["log_weights"].shape[0]
-
     def __repr__(self) -> str:
-        _, members, k = self.params["log_weights"].shape
-        what = f"{k} {self.family.component.name} components"
-        return f"ParametricPDFs({len(self)} objects, {members} x {what}, support {self.support})"
-
-    @property
-    def n_members(self) -> int:
-        """Length of the member axis."""
-        return self.params["log_weights"].shape[1]
-
-    @property
-    def n_components_total(self) -> int:
-        """Components of all members together."""
-        return int(np.prod(self.params["log_weights"].shape[1:]))
+        return f"{super().__repr__()[:-1]}, support {self.support})"
 
     @property
     def support(self) -> tuple[float, float]:
@@ -72,37 +47,7 @@ class ParametricPDFs(AbstractPDFs):
     def _width(self) -> int:
         return self.n_components_total
 
-    def _take(self, rows: Rows) -> "ParametricPDFs":
-        params = {name: values[rows] for name, values in self.params.items()}
-        members = None if self.member_log_weights is None else self.member_log_weights[rows]
-        return replace(self, params=params, member_log_weights=members)
-
     # -- all members as one mixture ------------------------------------------------------------
-
-    def flat_log_weights(self, dtype: type = np.float64) -> np.ndarray:
-        """Log-weights (n, m K) of all components of all members, normalised."""
-        log_weights = np.asarray(self.params["log_weights"], dtype)
-        if self.member_log_weights is None:
-            log_weights = log_weights - dtype(np.log(self.n_members))
-        else:
-            log_weights = log_weights + self.member_log_weights[:, :, None].astype(dtype)
-        flat = log_weights.reshape(len(self), self._width)
-        # stored weights are single precision: their sum is off by 1e-7, which a mean of 1e6 shows
-        return (
-            flat - special.logsumexp(flat, axis=1, keepdims=True) if dtype is np.float64 else flat
-        )
-
-    @cached_property
-    def log_weights(self) -> np.ndarray:
-        """`flat_log_weights` in double precision, kept."""
-        return self.flat_log_weights()
-
-    @cached_property
-    def components(self) -> tuple[np.ndarray, ...]:
-        """The component parameters (n, m K, ...) in double precision, on the standard scale."""
-        shape = (len(self), self._width)
-        values = self.family.exact_parameters(self.params)
-        return tuple(part.reshape(*shape, *part.shape[3:]) for part in values)
 
     @cached_property
     def _along(self) -> tuple[np.ndarray, ...]:
@@ -196,10 +141,7 @@ class ParametricPDFs(AbstractPDFs):
     def sample(self, n_draws: int, *, random_state: int | np.random.Generator = 0) -> np.ndarray:
         """Draws (n_draws, n): a component by its weight, then a value from it."""
         rng = np.random.default_rng(random_state)
-        edges = np.cumsum(np.exp(self.log_weights), axis=1)
-        edges[:, -1] = np.inf
-        uniform = rng.random((n_draws, len(self), 1))
-        chosen = np.sum(uniform >= edges, axis=2)
+        chosen = self._chosen(rng.random((n_draws, len(self))))
         rows = np.arange(len(self))
         params = (values[rows, chosen] for values in self.components)
         return self.family.from_unit(self.family.component.sample(rng, *params))
@@ -207,19 +149,32 @@ class ParametricPDFs(AbstractPDFs):
     def _average_density(self, share: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Weighted average of the densities at points (g,)."""
         unit = self._unit(points)
-        inside = (unit > 0) & (unit < 1)
-        if self.family.component.name == "beta" and np.all(inside):
+        kernel = kernel_of(self.family)
+        if kernel is not None and kernel.reaches(unit):
             with np.errstate(divide="ignore"):
                 log_weights = self.flat_log_weights(np.float32) + np.log(share)[:, None]
-            first, second = (
-                self.params[n].reshape(len(self), self._width) for n in ("alpha", "beta")
-            )
-            return stack_beta(log_weights, first, second, unit) / self.family.scale
-        chunks = row_chunks(len(self), width=self._width * points.size)
+            return kernel.stack(log_weights, *self.flat_parameters(), unit) / self.family.scale
         total = np.zeros(points.size)
-        for rows in chunks:
+        for rows in row_chunks(len(self), width=self._width * points.size):
             total += share[rows] @ self._take(rows).pdf(points)
         return total
+
+    def flat_parameters(self) -> tuple[np.ndarray, ...]:
+        """The component parameters (n, m K, ...) as they are stored."""
+        shape = (len(self), self.n_components_total)
+        values = (self.params[name] for name in self.family.component.parameters)
+        return tuple(v.reshape(*shape, *v.shape[3:]) for v in values)
+
+    def mode_and_quantiles(self, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mode (n,) and quantiles (n, q), by compiled kernels where the family has some."""
+        kernel = kernel_of(self.family)
+        if kernel is None or not len(self):
+            return super().mode_and_quantiles(levels)
+        asked = levels if levels.size else np.array([0.5])
+        weights = self.flat_log_weights(np.float32)
+        mode, quantiles = kernel.summarise(weights, *self.flat_parameters(), asked)
+        shift, scale = np.float32(self.family.shift), np.float32(self.family.scale)
+        return shift + scale * mode, shift + scale * quantiles[:, : levels.size]
 
     def to_grid(self, grid: ArrayLike | None = None) -> GridPDFs:
         """Densities on `grid`, renormalised there; by default 1,001 points over the support."""
@@ -249,34 +204,5 @@ class ParametricPDFs(AbstractPDFs):
         if grid is not None:
             points = self._curve_grid(grid)
             return GridPDFs(points, self._average_density(share, points)[None])
-        k = self.family.n_components
-        params = {
-            name: values.reshape(1, -1, k, *values.shape[3:])
-            for name, values in self.params.items()
-        }
-        with np.errstate(divide="ignore"):
-            members = np.repeat(np.log(share), self.n_members)
-        own = self.member_log_weights
-        members = members + (-np.log(self.n_members) if own is None else own.reshape(-1))
-        return type(self)(self.family, params, members[None])
-
-
-def check_shapes(family: MixtureFamily, params: HostParams) -> None:
-    """Refuse parameters that are not those of the family in one shape (n, m, K).
-
-    Raises
-    ------
-    ShapeError
-        A parameter is missing or has another shape.
-    """
-    shapes = {name: np.shape(values) for name, values in params.items()}
-    expected = {"log_weights", *family.component.parameters}
-    own = {name: shape[len(shape) - len(family.shape_of(name)) :] for name, shape in shapes.items()}
-    leading = {shape[: len(shape) - len(own[name])] for name, shape in shapes.items()}
-    fitting = all(own[name] == family.shape_of(name) for name in shapes)
-    if set(shapes) != expected or len(leading) != 1 or not fitting:
-        raise ShapeError(
-            f"`params` must hold {sorted(expected)} in one shape (n, m, K); got {shapes}."
-        )
-    if len(next(iter(leading))) != 3:
-        raise ShapeError(f"`params` must have axes (object, member, component); got {shapes}.")
+        params, members = self._as_one(share)
+        return type(self)(self.family, params, members)

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sfumato.pdfs._base import AbstractPDFs
-from sfumato.pdfs._kernels import summarise_beta
 from sfumato.pdfs.joint import JointPDFs
-from sfumato.pdfs.parametric import ParametricPDFs
 
 _QUANTILE = re.compile(r"q(\d+(?:\.\d+)?)")
 
@@ -56,11 +54,12 @@ def summarise(pdfs: AbstractPDFs | JointPDFs, names: Sequence[str]) -> dict[str,
     """
     wanted = [parse_statistic(name) for name in names]
     if isinstance(pdfs, JointPDFs):
-        return _summarise_vectors(pdfs, wanted)
+        return _summarise_vectors(pdfs, names)
+    points = {"mean": pdfs.mean, "std": pdfs.std}
     out: dict[str, np.ndarray] = {}
     levels = np.array([s.level for s in wanted if s.level is not None])
     needs_density = levels.size or any(s.name == "mode" for s in wanted)
-    mode, quantiles = _mode_and_quantiles(pdfs, levels) if needs_density else (None, None)
+    mode, quantiles = pdfs.mode_and_quantiles(levels) if needs_density else (None, None)
     columns = iter(range(levels.size))
     for statistic in wanted:
         if statistic.level is not None and quantiles is not None:
@@ -68,29 +67,14 @@ def summarise(pdfs: AbstractPDFs | JointPDFs, names: Sequence[str]) -> dict[str,
         elif statistic.name == "mode" and mode is not None:
             out["mode"] = mode
         else:
-            out[statistic.name] = getattr(pdfs, statistic.name)()
+            out[statistic.name] = points[statistic.name]()
     return out
 
 
-def _summarise_vectors(pdfs: JointPDFs, wanted: Sequence[Statistic]) -> dict[str, np.ndarray]:
+def _summarise_vectors(pdfs: JointPDFs, names: Sequence[str]) -> dict[str, np.ndarray]:
     """Statistics of every coordinate, the number of the coordinate behind the name."""
     out = {}
     for index in range(pdfs.event_size):
-        marginal = summarise(pdfs.marginal(index), [statistic.name for statistic in wanted])
+        marginal = summarise(pdfs.marginal(index), names)
         out |= {f"{name}_{index + 1}": values for name, values in marginal.items()}
     return out
-
-
-def _mode_and_quantiles(pdfs: AbstractPDFs, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mode (n,) and quantiles (n, q)."""
-    if isinstance(pdfs, ParametricPDFs) and pdfs.family.component.name == "beta" and len(pdfs):
-        alpha, beta = (
-            pdfs.params[name].reshape(len(pdfs), pdfs.n_components_total)
-            for name in ("alpha", "beta")
-        )
-        asked = levels if levels.size else np.array([0.5])
-        mode, quantiles = summarise_beta(pdfs.flat_log_weights(np.float32), alpha, beta, asked)
-        shift, scale = np.float32(pdfs.family.shift), np.float32(pdfs.family.scale)
-        return shift + scale * mode, shift + scale * quantiles[:, : levels.size]
-    quantiles = pdfs.quantiles(levels) if levels.size else np.zeros((len(pdfs), 0))
-    return pdfs.mode(), quantiles

@@ -10,13 +10,15 @@ ones are not observed.
 
 import itertools
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
+
+from sfumato.preprocessing import FeatureTransform
 
 POGSON = 2.5 / np.log(10.0)
 """Magnitudes per natural logarithm of flux."""
@@ -28,7 +30,7 @@ NOT_DETECTED_ERROR = POGSON
 """Magnitude error at a signal-to-noise ratio of 1, given to bands without a detection."""
 
 
-class PhotometryFeatures(eqx.Module):
+class PhotometryFeatures(FeatureTransform):
     r"""Asinh magnitudes, their adjacent differences (colours), log errors and two flags per band.
 
     .. math:: \mu = -\frac{2.5}{\ln 10} \left[\operatorname{asinh}\frac{f}{2b} + \ln b\right]
@@ -57,7 +59,7 @@ class PhotometryFeatures(eqx.Module):
     error_features: bool = eqx.field(static=True, default=True)
     jitter: float = eqx.field(static=True, default=1.0)
     drop_fraction: float = eqx.field(static=True, default=0.05)
-    kind: str = eqx.field(static=True, default="photometry")
+    kind: ClassVar[str] = "photometry"
 
     @property
     def n_columns(self) -> int:

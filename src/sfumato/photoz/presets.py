@@ -1,12 +1,17 @@
 """Ready-made estimators for photometric redshifts: configured objects, no new classes."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, Literal, cast
 
+from sfumato.errors import IncompatibleError
+from sfumato.estimators.regressor import MDNRegressor
+from sfumato.jobs.columns import Columns
+from sfumato.jobs.presets import Answers, Preset, Question, Roles, Settings, from_template
 from sfumato.photoz.features import PhotometryFeatures
-from sfumato.regression import MDNRegressor
+from sfumato.preprocessing import FeatureTransform
 
-SETTINGS: dict[str, Any] = {
+SETTINGS: dict[str, Any] = {  # values of every kind, as the regressor takes them
     "family": "beta",
     "n_components": 8,
     "n_members": 5,
@@ -36,7 +41,7 @@ def mdn(
     has_errors: bool = True,
     unit: Literal["magnitude", "flux"] = "magnitude",
     error_features: bool = True,
-    **settings: Any,
+    **settings: Any,  # arguments of MDNRegressor
 ) -> MDNRegressor:
     """Beta-mixture ensemble over photometry in these bands.
 
@@ -53,7 +58,72 @@ def mdn(
     >>> model.n_members, model.features.n_columns
     (2, 12)
     """
-    features = PhotometryFeatures(
-        tuple(bands), has_errors=has_errors, unit=unit, error_features=error_features
+    features = PhotometryFeatures(  # pyright: ignore[reportCallIssue] - n_columns is a property
+        bands=tuple(bands), has_errors=has_errors, unit=unit, error_features=error_features
     )
     return MDNRegressor(**{**SETTINGS, "features": features, **settings})
+
+
+def _prepare(roles: Roles, answers: Answers, settings: Settings) -> tuple[Columns, MDNRegressor]:
+    """The magnitude and error columns of the bands, and the estimator for them."""
+    bands = tuple(part.strip() for part in str(answers["bands"] or "").split(",") if part.strip())
+    if not bands:
+        raise IncompatibleError("--preset photoz needs --bands, as in --bands u,g,r,i,z,y.")
+    repeated = sorted({band for band in bands if bands.count(band) > 1})
+    if repeated:
+        raise ValueError(f"--bands names {repeated[0]!r} more than once.")
+    error = None if answers["error"] in (None, "none", "") else str(answers["error"])
+    values = _columns(str(answers["magnitude"]), bands, option="magnitude")
+    errors = () if error is None else _columns(error, bands, option="error")
+    options = cast("dict[str, Any]", settings)  # arguments of MDNRegressor
+    regressor = mdn(
+        bands,
+        has_errors=error is not None,
+        unit="flux" if answers["flux"] else "magnitude",
+        error_features=bool(answers["error_features"]),
+        **options,
+    )
+    return Columns(values + errors, roles.targets, roles.weight, errors=errors), regressor
+
+
+def _columns(template: str, bands: tuple[str, ...], *, option: str) -> tuple[str, ...]:
+    return from_template(template, bands, option=option, place="band")
+
+
+def _renamed(columns: Columns, features: FeatureTransform, answers: Answers) -> Columns:
+    """The columns of a table that names magnitudes or errors otherwise."""
+    bands = cast(PhotometryFeatures, features).bands
+    values, errors = columns.features[: len(bands)], columns.errors
+    if "magnitude" in answers:
+        values = _columns(str(answers["magnitude"]), bands, option="magnitude")
+    if "error" in answers and not errors:
+        raise IncompatibleError("--error: the model was fitted without errors. Leave it out.")
+    if "error" in answers:
+        errors = _columns(str(answers["error"]), bands, option="error")
+    return replace(columns, features=values + errors, errors=errors)
+
+
+PRESET = Preset(
+    name="photoz",
+    help="for magnitudes or fluxes with errors",
+    questions=(
+        Question("bands", None, "Bands by wavelength, as in `u,g,r,i,z,y`."),
+        Question("magnitude", "mag_{band}", "Template of the magnitude columns.", renames=True),
+        Question(
+            "error",
+            "mag_err_{band}",
+            "Template of the error columns; `none` without errors.",
+            renames=True,
+        ),
+        Question("flux", default=False, help="The columns hold fluxes."),
+        Question(
+            "error_features",
+            default=True,
+            help="Let the network see the errors, beside training with them.",
+        ),
+    ),
+    prepare=_prepare,
+    kinds=(PhotometryFeatures.kind,),
+    renamed=_renamed,
+)
+"""Photometric redshifts on the command line."""

@@ -4,26 +4,29 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
 
 from sfumato.errors import DataError
+from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io._files import read_json, whole
 from sfumato.io.pdfs import open_pdfs
 from sfumato.io.tables import matrix, open_table, read_table
+from sfumato.jobs.model_files import TabularModel
 from sfumato.metrics.calibration import pit_ks
-from sfumato.metrics.evaluation import REDSHIFT_METRICS, ObjectScores, score_objects
-from sfumato.pdfs import AbstractPDFs, GridPDFs, ParametricPDFs
+from sfumato.metrics.evaluation import ObjectScores, score_objects
+from sfumato.pdfs import AbstractPDFs, Gridded, ParametricPDFs
+from sfumato.photoz.features import PhotometryFeatures
+from sfumato.photoz.metrics import REDSHIFT_METRICS
+from sfumato.photoz.plots import plot_data, plot_points
 from sfumato.photoz.tomography import bin_stacks
-from sfumato.plots.calibration import figure_coverage, figure_pit
+from sfumato.plots.calibration import plot_coverage, plot_pit
 from sfumato.plots.page import Page
-from sfumato.plots.pdfs import figure_depths, figure_pdfs, figure_stacks
-from sfumato.plots.points import figure_data, figure_points
-from sfumato.plots.training import figure_history
-from sfumato.regression import MDNRegressor
-from sfumato.tabular import TabularModel
-from sfumato.uncertainty.recalibration import Sharpening
+from sfumato.plots.pdfs import plot_depths, plot_pdfs, plot_stacks
+from sfumato.plots.training import plot_history
+from sfumato.recalibration.sharpening import Sharpening
 
 STEPS = (
     "Data",
@@ -67,7 +70,8 @@ def write_study(
     """
     about = read_json(survey / "survey.json")
     test = open_table(survey / "test.parquet")
-    if getattr(fitted.regressor.features, "bands", None) != tuple(about["bands"]):
+    features = fitted.regressor.features
+    if not isinstance(features, PhotometryFeatures) or features.bands != tuple(about["bands"]):
         raise DataError(f"The model was not fitted to the bands of {survey}: {about['bands']}.")
     table = read_table(test, test.columns)
     page = Page("Redshift PDFs of a mock survey")
@@ -137,7 +141,7 @@ class _Study:
             for i, label in enumerate(self.labels(), start=1)
         }
         page.figure(
-            figure_data(self.truth, mags, errors),
+            plot_data(self.truth, mags, errors),
             "True redshifts and magnitudes of the test galaxies, and their g-band errors by depth.",
         )
 
@@ -145,12 +149,12 @@ class _Study:
         """Losses, then predictions at every depth for the sections that follow."""
         page.heading("Training")
         page.figure(
-            figure_history(self.regressor.history_),
+            plot_history(self.regressor.history_),
             "Loss of each network of the ensemble by epoch, on the scale of the scaled target. "
             "The best epoch of each is kept.",
         )
         for index, label in enumerate(self.labels(), start=1):
-            pdfs = self.regressor.predict_pdfs(self.columns(index))
+            pdfs = _scalar_pdfs(self.regressor, self.columns(index))
             scores = score_objects(pdfs[:MOST_SCORED], self.truth[:MOST_SCORED])
             self.results.append(DepthResult(label, pdfs, scores))
         page.heading("The numbers")
@@ -166,7 +170,7 @@ class _Study:
         page.heading("The same galaxies at five depths")
         chosen = self.chosen()
         page.figure(
-            figure_depths(
+            plot_depths(
                 [result.pdfs[chosen] for result in self.results],
                 truth=self.truth[chosen],
                 labels=self.labels(),
@@ -175,7 +179,7 @@ class _Study:
         )
         deepest = self.results[-1].pdfs[chosen[:3]]
         page.figure(
-            figure_pdfs(
+            plot_pdfs(
                 deepest, truth=self.truth[chosen[:3]], labels=[f"galaxy {i}" for i in chosen]
             ),
             "The deepest PDFs of the first three with their strongest components and statistics.",
@@ -227,11 +231,11 @@ class _Study:
         )
         chosen = self.chosen()
         dashed = [
-            self.regressor.predict_pdfs(self.columns(depth, artificial=True)[chosen])
+            _scalar_pdfs(self.regressor, self.columns(depth, artificial=True)[chosen])
             for depth in range(1, len(self.years) + 1)
         ]
         page.figure(
-            figure_depths(
+            plot_depths(
                 [result.pdfs[chosen] for result in self.results],
                 truth=self.truth[chosen],
                 labels=self.labels(),
@@ -245,22 +249,22 @@ class _Study:
         """Point estimates against the truth."""
         page.heading("Predicted against true redshift")
         panels = [(r.label, np.asarray(r.scores.mode), r.scores.truth) for r in self.results]
-        page.figure(figure_points(panels), "Mode of each PDF; dashed lines at 0.15 (1 + z).")
+        page.figure(plot_points(panels), "Mode of each PDF; dashed lines at 0.15 (1 + z).")
 
     def calibration(self, page: Page) -> None:
         """PIT and coverage, before and after recalibration."""
         page.heading("Calibration")
         page.figure(
-            figure_coverage({r.label: r.scores.pit for r in self.results}),
+            plot_coverage({r.label: r.scores.pit for r in self.results}),
             "Share of truths inside central intervals, by depth.",
         )
         after = np.concatenate([r.scores.pit for r in self.results])
         if self.regressor.sharpening_.is_identity:
-            page.figure(figure_pit({"predicted": after}), "PIT of all depths.")
+            page.figure(plot_pit({"predicted": after}), "PIT of all depths.")
             return
         before, offset = self.unrecalibrated()
         page.figure(
-            figure_pit({"before": before, "after": after}),
+            plot_pit({"before": before, "after": after}),
             "PIT of all depths, before and after recalibration.",
         )
         sharpening = self.regressor.sharpening_
@@ -280,7 +284,7 @@ class _Study:
         plain = _without_sharpening(self.regressor)
         pits, shift = [], 0.0
         for index, result in enumerate(self.results, start=1):
-            pdfs = plain.predict_pdfs(self.columns(index)[:MOST_SCORED])
+            pdfs = _scalar_pdfs(plain, self.columns(index)[:MOST_SCORED])
             pits.append(pdfs.pit(self.truth[:MOST_SCORED]))
             moved = result.pdfs[:MOST_SCORED].mean().mean() - pdfs.mean().mean()
             shift = max(shift, abs(float(moved)))
@@ -297,7 +301,7 @@ class _Study:
             panels.append((result.label, stacks, [self.truth[chosen] for chosen in rows]))
         labels = [f"mean in {a:g} to {b:g}" for a, b in itertools.pairwise(STACK_EDGES)]
         page.figure(
-            figure_stacks(panels, grid, labels=labels),
+            plot_stacks(panels, grid, labels=labels),
             f"All {len(self.truth):,} test galaxies in three bins of the PDF's mean. Filled: their "
             "true redshifts; lines: the stack of their PDFs.",
         )
@@ -310,13 +314,13 @@ class _Study:
         page.heading("Against the exact posterior")
         file = open_pdfs(path)
         depth = int(file.header["about"]["posterior_depth"])
-        parts = [(pdfs, matrix(table, ["id"])[:, 0]) for pdfs, table in file.chunks(["id"])]
+        parts = [(pdfs, matrix(table, ["id"])[:, 0]) for pdfs, table in file.scalars(["id"])]
         exact, rows = parts[0][0].to_grid(), parts[0][1].astype(int)
         ours = self.results[depth - 1].pdfs[rows]
         truth = self.truth[rows]
         shown = rows[:6]
         page.figure(
-            figure_depths(
+            plot_depths(
                 [ours[: len(shown)]],
                 truth=truth[: len(shown)],
                 labels=[f"network, {self.results[depth - 1].label}"],
@@ -353,6 +357,11 @@ def _without_sharpening(regressor: MDNRegressor) -> MDNRegressor:
     return plain
 
 
-def _l1(pdfs: AbstractPDFs, exact: GridPDFs) -> float:
+def _l1(pdfs: AbstractPDFs, exact: Gridded) -> float:
     grid = exact.grid[1:-1]
     return float(np.trapezoid(np.abs(pdfs.pdf(grid) - exact.pdf(grid)), grid, axis=1).mean())
+
+
+def _scalar_pdfs(regressor: MDNRegressor, X: np.ndarray) -> ParametricPDFs:
+    """Predictions of a regressor of redshifts, which are single numbers."""
+    return cast(ParametricPDFs, regressor.predict_pdfs(X))

@@ -12,7 +12,7 @@ from sfumato.io.tables import matrix
 from sfumato.metrics.calibration import stacked_distance
 from sfumato.pdfs import GridPDFs, ParametricPDFs, summarise
 from sfumato.plots.page import save
-from sfumato.plots.pdfs import figure_stacks
+from sfumato.plots.pdfs import plot_stacks
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def stack_in_bins(
     grid = None
     counts, means, variances = np.zeros(n_bins, int), np.zeros(n_bins), np.zeros(n_bins)
     truths: list[list[np.ndarray]] = [[] for _ in range(n_bins)]
-    for pdfs, table in file.chunks(columns):
+    for pdfs, table in file.scalars(columns):
         if grid is None:
             grid = pdfs[:256].default_grid(n_points)
             totals = np.zeros((n_bins, n_points))
@@ -132,7 +132,7 @@ def write_stacks(stacks: Stacks, path: Path) -> None:
         columns["true_mean"] = np.array([values.mean() for values in truths])
     write_pdfs(stacks.pdfs, path, columns=columns)
     panels = [("", stacks.pdfs.density, truths)]
-    save(figure_stacks(panels, stacks.pdfs.grid, labels=stacks.labels), path.with_suffix(".png"))
+    save(plot_stacks(panels, stacks.pdfs.grid, labels=stacks.labels), path.with_suffix(".png"))
 
 
 def bin_stacks(

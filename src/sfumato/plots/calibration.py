@@ -11,7 +11,7 @@ from sfumato.metrics.intervals import reliability_curve
 from sfumato.plots._style import BAND, CYCLE, INK, new_figure, style
 
 
-def figure_pit(pits: Mapping[str, np.ndarray], *, n_bins: int = 25) -> Figure:
+def plot_pit(pits: Mapping[str, np.ndarray], *, n_bins: int = 25) -> Figure:
     """Histograms of PIT values by name, with the 95 % range of calibrated counts in grey."""
     with style():
         figure, grid = new_figure(1, 1, width=5.2, height=3.2)
@@ -29,7 +29,7 @@ def figure_pit(pits: Mapping[str, np.ndarray], *, n_bins: int = 25) -> Figure:
     return figure
 
 
-def figure_reliability(pits: Mapping[str, np.ndarray]) -> Figure:
+def plot_reliability(pits: Mapping[str, np.ndarray]) -> Figure:
     """Share of PIT values up to each level against the level, by name, and the difference."""
     with style():
         figure, grid = new_figure(1, 2, width=9.2, height=3.2)
@@ -51,7 +51,7 @@ def figure_reliability(pits: Mapping[str, np.ndarray]) -> Figure:
     return figure
 
 
-def figure_coverage(pits: Mapping[str, np.ndarray]) -> Figure:
+def plot_coverage(pits: Mapping[str, np.ndarray]) -> Figure:
     """Share of truths inside central intervals against the intervals' probability."""
     levels = np.linspace(0.02, 0.98, 49)
     with style():

@@ -12,7 +12,7 @@ from sfumato.plots._style import BAND, CYCLE, INK, TRUTH, new_figure, style
 Curve = Callable[[np.ndarray], np.ndarray]
 
 
-def figure_samples(
+def plot_samples(
     x: np.ndarray, y: np.ndarray, pdfs: AbstractPDFs, *, at: np.ndarray | None = None
 ) -> Figure:
     """Data (x, y) and, beside them, one draw from each prediction at `at` (by default at x)."""
@@ -30,7 +30,7 @@ def figure_samples(
     return figure
 
 
-def figure_components(
+def plot_components(
     x: np.ndarray, pdfs: ParametricPDFs, *, truths: Mapping[str, Sequence[Curve]] | None = None
 ) -> Figure:
     """Weight, mean and deviation of every component along x, with true curves drawn over.
@@ -56,7 +56,7 @@ def figure_components(
     return figure
 
 
-def figure_image(
+def plot_image(
     x: np.ndarray,
     pdfs: AbstractPDFs,
     grid: np.ndarray,
@@ -88,9 +88,7 @@ def figure_image(
     return figure
 
 
-def figure_joint(
-    left: tuple[np.ndarray, np.ndarray], right: tuple[np.ndarray, np.ndarray]
-) -> Figure:
+def plot_joint(left: tuple[np.ndarray, np.ndarray], right: tuple[np.ndarray, np.ndarray]) -> Figure:
     """Joint density of (x, y) in the data and in draws from the predictions, in hexagons."""
     with style():
         figure, grid = new_figure(1, 2, width=9.6, height=4.0, sharex=True, sharey=True)
@@ -104,7 +102,7 @@ def figure_joint(
     return figure
 
 
-def figure_bands(
+def plot_bands(
     x: np.ndarray,
     panels: Mapping[str, AbstractPDFs],
     *,
@@ -150,7 +148,7 @@ def figure_bands(
     return figure
 
 
-def figure_effective(histories: Mapping[str, Any]) -> Figure:
+def plot_effective(histories: Mapping[str, Any]) -> Figure:
     """Effective number of components by epoch, a curve for each training history."""
     with style():
         figure, grid = new_figure(1, 1, width=6.4, height=3.2)
@@ -164,7 +162,7 @@ def figure_effective(histories: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def figure_likelihood(curves: Mapping[str, np.ndarray]) -> Figure:
+def plot_likelihood(curves: Mapping[str, np.ndarray]) -> Figure:
     """Mean log-likelihood by epoch, a curve for each name."""
     with style():
         figure, grid = new_figure(1, 1, width=6.4, height=3.2)
@@ -177,7 +175,7 @@ def figure_likelihood(curves: Mapping[str, np.ndarray]) -> Figure:
     return figure
 
 
-def figure_probability(
+def plot_probability(
     x: np.ndarray, y: np.ndarray, at: np.ndarray, members: np.ndarray, *, truth: Curve
 ) -> Figure:
     """Probability of a class along x: every member (n, m), their mean, the truth and the labels."""

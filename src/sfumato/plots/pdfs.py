@@ -19,7 +19,7 @@ def density_range(pdfs: AbstractPDFs, *, n_points: int = 600) -> np.ndarray:
     return np.linspace(max(low - margin, bottom), min(high + margin, top), n_points)
 
 
-def plot_counts(axes: Axes, pdf: CountPDFs, *, truth: float | None, label: str) -> None:
+def draw_counts(axes: Axes, pdf: CountPDFs, *, truth: float | None, label: str) -> None:
     """One probability function as bars, its 68 % interval dark, with mean and truth."""
     low, high = pdf.interval(0.68)[0]
     first, last = pdf.quantiles([0.001, 0.999])[0]
@@ -40,12 +40,12 @@ def plot_counts(axes: Axes, pdf: CountPDFs, *, truth: float | None, label: str) 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def plot_pdf(
+def draw_pdf(
     axes: Axes, pdf: AbstractPDFs, *, truth: float | None, label: str, symbol: str = "y"
 ) -> None:
     """One density with its components, 68 % interval, mode, mean and truth."""
     if isinstance(pdf, CountPDFs):
-        plot_counts(axes, pdf, truth=truth, label=label)
+        draw_counts(axes, pdf, truth=truth, label=label)
         return
     grid = density_range(pdf)
     density = pdf.pdf(grid)[0]
@@ -65,7 +65,7 @@ def plot_pdf(
     axes.set(title=label, ylim=(0, None), xlim=(grid[0], grid[-1]))
 
 
-def figure_pdfs(
+def plot_pdfs(
     pdfs: AbstractPDFs,
     *,
     truth: np.ndarray | None,
@@ -84,7 +84,7 @@ def figure_pdfs(
                 axes.set_visible(False)
                 continue
             value = None if truth is None else float(truth[index])
-            plot_pdf(axes, pdfs[index], truth=value, label=labels[index], symbol=symbol)
+            draw_pdf(axes, pdfs[index], truth=value, label=labels[index], symbol=symbol)
         for axes in grid[-1]:
             axes.set_xlabel(target)
         for axes in grid[:, 0]:
@@ -95,7 +95,7 @@ def figure_pdfs(
     return figure
 
 
-def figure_depths(
+def plot_depths(
     by_depth: Sequence[AbstractPDFs],
     *,
     truth: np.ndarray,
@@ -144,7 +144,7 @@ def figure_depths(
     return figure
 
 
-def plot_stacks(
+def draw_stacks(
     axes: Axes,
     grid: np.ndarray,
     stacks: np.ndarray,
@@ -163,7 +163,7 @@ def plot_stacks(
     axes.set(ylim=(0, None), xlim=(grid[0], grid[-1]))
 
 
-def figure_stacks(
+def plot_stacks(
     panels: Sequence[tuple[str, np.ndarray, Sequence[np.ndarray] | None]],
     grid: np.ndarray,
     *,
@@ -183,7 +183,7 @@ def figure_stacks(
                 axes.set_visible(False)
                 continue
             title, stacks, truths = panels[index]
-            plot_stacks(axes, grid, stacks, truths=truths, labels=labels)
+            draw_stacks(axes, grid, stacks, truths=truths, labels=labels)
             axes.set_title(title)
         for axes in axes_grid[-1]:
             axes.set_xlabel(target)

@@ -7,7 +7,7 @@ from sfumato.plots._style import CYCLE, new_figure, style
 from sfumato.training import History
 
 
-def figure_history(history: History) -> Figure:
+def plot_history(history: History) -> Figure:
     """Train and validation losses of every member by epoch, best epochs marked."""
     with style():
         figure, grid = new_figure(1, 1, width=5.6, height=3.2)

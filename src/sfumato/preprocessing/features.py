@@ -5,53 +5,60 @@ this contract; domains bring their own (`sfumato.photoz.features`) and announce 
 points of the group ``sfumato.features``, so that a saved model can name the one it needs.
 """
 
+from abc import abstractmethod
 from importlib.metadata import entry_points
-from typing import Any, Protocol, Self
+from typing import ClassVar, Self
 
+import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from sfumato.errors import choose
 
 
-class FeatureTransform(Protocol):
+class FeatureTransform(eqx.Module):
     """Fitted on training rows, then pure; immutable."""
 
-    @property
-    def kind(self) -> str:
-        """The name under which it is announced."""
-        ...
+    kind: ClassVar[str]
+    """The name under which it is announced."""
 
-    @property
-    def n_columns(self) -> int:
-        """Columns of the user's table it takes."""
-        ...
+    n_columns: eqx.AbstractVar[int]
+    """Columns of the user's table it takes."""
 
+    @abstractmethod
     def fit(self, x: np.ndarray) -> Self:
         """A fitted copy; x is (n, n_columns) and may hold missing values."""
-        ...
 
     def perturb(
         self, x: Float[Array, "c n"], *, key: PRNGKeyArray, noise: Array | float
     ) -> Float[Array, "c n"]:
         """Columns with the noise, times `noise`, and the gaps one pass of training should see."""
-        ...
+        return x
 
-    def __call__(self, x: Float[Array, " c"]) -> Float[Array, " f"]:
-        """Features of one row."""
-        ...
+    @abstractmethod
+    def __call__(self, x: Float[Array, "c *n"]) -> Float[Array, "f *n"]:
+        """Features of one row, or of a batch behind the columns."""
 
-    def to_dict(self) -> dict[str, Any]:
+    @property
+    def category_sizes(self) -> tuple[int, ...]:
+        """Levels of each categorical column; their one-hot features come last."""
+        return ()
+
+    def n_numeric(self, n_features: int) -> int:
+        """How many of the `n_features` are numbers to be scaled; they come first."""
+        return n_features
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, object]:
         """Everything needed to build it again, in JSON's types."""
-        ...
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
+    @abstractmethod
+    def from_dict(cls, values: dict) -> Self:
         """The inverse of `to_dict`."""
-        ...
 
 
-def feature_kind(name: str) -> type:
+def feature_kind(name: str) -> type[FeatureTransform]:
     """The transform announced under `name` by sfumato or another installed package."""
     table = {point.name: point for point in entry_points(group="sfumato.features")}
     return choose(name, table, what="The kind of a feature transform").load()

@@ -52,11 +52,13 @@ def noise_factors(X_err: ArrayLike, *, shape: tuple[int, int]) -> np.ndarray:
     return np.linalg.cholesky(errors)
 
 
-def disturbed(x: Float[Array, "c n"], factors: Array, *, key: PRNGKeyArray) -> Float[Array, "c n"]:
-    """Features with one draw of their noise; factors (n, c) or (n, c, c)."""
+def disturbed(
+    x: Float[Array, "*shape n"], factors: Array, *, key: PRNGKeyArray
+) -> Float[Array, "*shape n"]:
+    """Examples with one draw of their noise; factors (n, *shape), or (n, c, c) for columns."""
     noise = jax.random.normal(key, x.shape, x.dtype)
-    if factors.ndim == 2:
-        return x + factors.T * noise
+    if factors.ndim == x.ndim:
+        return x + jnp.moveaxis(factors, 0, -1) * noise
     return x + jnp.einsum("nij,jn->in", factors, noise)
 
 

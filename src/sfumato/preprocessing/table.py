@@ -5,21 +5,22 @@ stands for a missing level or one that training never saw.
 """
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
 from sfumato.errors import DataError
+from sfumato.preprocessing.features import FeatureTransform
 
 Levels = dict[int, list[str]]
 """Sorted levels of each categorical column, by the index of the column."""
 
 
-class TableFeatures(eqx.Module):
+class TableFeatures(FeatureTransform):
     """Numbers first, then a flag for each column with gaps, then one-hot levels.
 
     Parameters
@@ -32,7 +33,7 @@ class TableFeatures(eqx.Module):
     n_columns: int = eqx.field(static=True)
     categories: tuple[tuple[int, int], ...] = eqx.field(static=True, default=())
     flags: tuple[int, ...] = eqx.field(static=True, default=())
-    kind: str = eqx.field(static=True, default="table")
+    kind: ClassVar[str] = "table"
 
     @property
     def numeric(self) -> tuple[int, ...]:
@@ -40,8 +41,7 @@ class TableFeatures(eqx.Module):
         named = {column for column, _ in self.categories}
         return tuple(index for index in range(self.n_columns) if index not in named)
 
-    @property
-    def n_numeric(self) -> int:
+    def n_numeric(self, n_features: int) -> int:
         """How many of the features are numbers; the rest is not scaled."""
         return len(self.numeric)
 
@@ -55,12 +55,6 @@ class TableFeatures(eqx.Module):
         gaps = np.any(~np.isfinite(x), axis=0)
         flags = tuple(i for i in self.numeric if gaps[i])
         return type(self)(self.n_columns, self.categories, flags)
-
-    def perturb(
-        self, x: Float[Array, "c n"], *, key: PRNGKeyArray, noise: Array | float
-    ) -> Float[Array, "c n"]:
-        """Nothing is added."""
-        return x
 
     def __call__(self, x: Float[Array, "c *n"]) -> Float[Array, "f *n"]:
         """Features of one example or a batch."""

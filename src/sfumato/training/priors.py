@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sfumato.errors import suggest
+from sfumato.networks.density import ConditionalDensity
 
 
 def _normal(w: Array, scale: float) -> Array:
@@ -42,15 +43,14 @@ Prior = Any
 distribution."""
 
 
-def layer_weights(member: Any) -> dict[str, list[Array]]:
+def layer_weights(member: ConditionalDensity) -> dict[str, list[Array]]:
     """Weight matrices by the names a prior can be put on."""
-    hidden = [layer.weight for layer in member.backbone.layers]
-    head = member.head.linear.weight
+    *hidden, head = (layer.weight for layer in member.dense_layers())
     named = {f"hidden.{index}": [weight] for index, weight in enumerate(hidden)}
     return {"all": [*hidden, head], "hidden": hidden, "head": [head], **named}
 
 
-def check_priors(priors: Mapping[str, Prior], member: Any) -> None:
+def check_priors(priors: Mapping[str, Prior], member: ConditionalDensity) -> None:
     """Refuse priors on layers that do not exist, or of no known form.
 
     Raises
@@ -83,7 +83,7 @@ def check_priors(priors: Mapping[str, Prior], member: Any) -> None:
             raise ValueError(f"The scale or strength of {layer!r} must be positive; got {prior!r}.")
 
 
-def prior_loss(priors: Mapping[str, Prior], member: Any, *, n_rows: int) -> Array:
+def prior_loss(priors: Mapping[str, Prior], member: ConditionalDensity, *, n_rows: int) -> Array:
     """Minus the log-prior of a member's weights per row, plus the penalties."""
     layers, total = layer_weights(member), jnp.zeros(())
     for layer, prior in priors.items():

@@ -6,17 +6,19 @@ drawn once, with a seed, when training ends. So predictions are deterministic, a
 calibration need not know where members came from.
 """
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from sfumato.models import ConditionalDensity, Inputs
+from sfumato.networks.density import ConditionalDensity, Inputs
+from sfumato.networks.layers import Linear
+from sfumato.training.priors import Prior
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class Task:
 
     Parameters
     ----------
-    inputs : from the user's columns to features.
-    x, u, weight : training rows: columns (n, c), scaled targets (n,) or (n, d), weights (n,).
+    inputs : from the user's rows to features.
+    x, u, weight : training rows: examples (n, *shape), scaled targets (n,) or (n, d), weights (n,).
     n_members : explicit networks to hand back.
     seed : of every draw.
     priors : of layers (see `sfumato.training.priors`).
@@ -38,7 +40,7 @@ class Task:
     weight: np.ndarray
     n_members: int
     seed: int
-    priors: Mapping[str, Any] = field(default_factory=dict)
+    priors: Mapping[str, Prior] = field(default_factory=dict)
 
 
 class Finished(NamedTuple):
@@ -48,75 +50,62 @@ class Finished(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-class Strategy(Protocol):
-    """One way to express what the network does not know."""
+class Strategy(ABC):
+    """One way to express what the network does not know.
+
+    The class variables are all that training asks about a strategy; the defaults are those of
+    training that a strategy leaves as it is.
+    """
 
     name: ClassVar[str]
     default_members: ClassVar[int]
-    trains_all: ClassVar[bool]
-    """Whether each member is a network of its own in training; otherwise there is one."""
-    decays: ClassVar[bool]
-    """Whether weight decay applies; not where the strategy has a prior of its own."""
-
-    def prepare(self, member: ConditionalDensity, *, key: Array, n_members: int) -> Any:
-        """A network with what the strategy needs in training."""
-        ...
-
-    def penalty(self, member: Any, *, n_rows: int) -> Array | float:
-        """What is added to the mean loss, in nats per row."""
-        ...
-
-    def finish(self, members: Any, task: Task) -> Finished:
-        """Trained networks, stacked, to `task.n_members` plain ones."""
-        ...
-
-
-class PlainTraining:
-    """Training that a strategy leaves as it is."""
-
     trains_all: ClassVar[bool] = False
+    """Whether each member is a network of its own in training; otherwise there is one."""
     decays: ClassVar[bool] = True
+    """Whether weight decay applies; not where the strategy has a prior of its own."""
+    holds_out: ClassVar[bool] = True
+    """Whether some rows were not trained on, so that they can say how well it does."""
+    takes_noise: ClassVar[bool] = True
+    """Whether it trains on features with measurement errors."""
+    keeps_dropout: ClassVar[bool] = False
+    """Whether dropout is its uncertainty: then it does not fade, and layers carry gates."""
+    needs_rows: ClassVar[bool] = False
+    """Whether it looks at the training rows when training is over."""
+
+    def check(self, member: ConditionalDensity) -> None:
+        """Refuse a network that it cannot work with; `ValueError` says why and what to do."""
+        return
+
+    def n_members(self, asked: int | None) -> int:
+        """Members of a prediction, where `asked` were asked for, or None."""
+        return self.default_members if asked is None else int(asked)
 
     def prepare(
         self, member: ConditionalDensity, *, key: Array, n_members: int
     ) -> ConditionalDensity:
-        """The network as it is."""
+        """A network with what the strategy needs in training; here the network as it is."""
         return member
 
-    def penalty(self, member: Any, *, n_rows: int) -> float:
-        """None."""
+    def penalty(self, member: ConditionalDensity, *, n_rows: int) -> Array | float:
+        """What is added to the mean loss, in nats per row; here nothing."""
         return 0.0
 
-
-def first_of(members: Any) -> Any:
-    """The first network of a stack."""
-    arrays, static = eqx.partition(members, eqx.is_array)
-    return eqx.combine(jax.tree.map(lambda leaf: leaf[0], arrays), static)
+    @abstractmethod
+    def finish(self, members: ConditionalDensity, task: Task) -> Finished:
+        """Trained networks, stacked, to `task.n_members` plain ones."""
 
 
-def draws_of(make: Any, task: Task) -> ConditionalDensity:
+def draws_of(make: Callable[[Array], ConditionalDensity], task: Task) -> ConditionalDensity:
     """``make(key)`` for each member, stacked."""
     keys = jax.random.split(jax.random.key(task.seed), task.n_members)
     return eqx.filter_jit(eqx.filter_vmap(make))(keys)
 
 
-def dense_layers(member: ConditionalDensity) -> tuple[Any, ...]:
-    """The dense layers of a network from the first to the head's."""
-    return (*member.backbone.layers, member.head.linear)
-
-
-def replace_dense(member: ConditionalDensity, layers: list[Any]) -> ConditionalDensity:
-    """The same network with other dense layers."""
-    return eqx.tree_at(dense_layers, member, tuple(layers))
-
-
-def prior_std(layer: Any, scale: float) -> float:
+def prior_std(layer: Linear, scale: float) -> float:
     """Prior deviation of a layer's weights: `scale` times that of He et al. (2015)."""
     return scale * float(np.sqrt(2.0 / layer.weight.shape[-1]))
 
 
-def broadcast(member: ConditionalDensity, n_members: int) -> ConditionalDensity:
-    """`n_members` copies of one network, stacked."""
-    arrays, static = eqx.partition(member, eqx.is_array)
-    stacked = jax.tree.map(lambda a: jnp.broadcast_to(a, (n_members, *a.shape)), arrays)
-    return eqx.combine(stacked, static)
+def n_weights(member: ConditionalDensity) -> int:
+    """Numbers that a network learns."""
+    return sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(member, eqx.is_array)))

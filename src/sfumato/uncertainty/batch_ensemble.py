@@ -5,16 +5,17 @@ through one member, so that an epoch costs what it costs one network.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sfumato.backbones.layers import Linear
-from sfumato.models import ConditionalDensity
-from sfumato.uncertainty._base import Finished, Task, dense_layers, first_of, replace_dense
+from sfumato.networks.density import ConditionalDensity
+from sfumato.networks.layers import Linear
+from sfumato.networks.members import first_of
+from sfumato.uncertainty._base import Finished, Strategy, Task
 
 
 class SharedLinear(eqx.Module):
@@ -43,7 +44,7 @@ class SharedLinear(eqx.Module):
 
 
 @dataclass(frozen=True)
-class BatchEnsemble:
+class BatchEnsemble(Strategy):
     """Members with shared weights and factors of rank one.
 
     Parameters
@@ -54,8 +55,6 @@ class BatchEnsemble:
     spread: float = 0.5
     name: ClassVar[str] = "batch-ensemble"
     default_members: ClassVar[int] = 8
-    trains_all: ClassVar[bool] = False
-    decays: ClassVar[bool] = True
 
     def prepare(
         self, member: ConditionalDensity, *, key: Array, n_members: int
@@ -70,19 +69,17 @@ class BatchEnsemble:
             bias = jnp.broadcast_to(layer.bias, (n_members, out_size))
             return SharedLinear(layer.weight, inner, outer, bias)
 
-        layers = dense_layers(member)
+        layers = member.dense_layers()
         keys = jax.random.split(key, len(layers))
-        return replace_dense(member, [shared(a, k) for a, k in zip(layers, keys, strict=True)])
+        return member.with_dense_layers([shared(a, k) for a, k in zip(layers, keys, strict=True)])
 
-    def penalty(self, member: Any, *, n_rows: int) -> float:
-        """None."""
-        return 0.0
-
-    def finish(self, members: Any, task: Task) -> Finished:
+    def finish(self, members: ConditionalDensity, task: Task) -> Finished:
         """The members written out."""
         member = first_of(members)
 
         def one(index: Array) -> ConditionalDensity:
-            return replace_dense(member, [layer.member(index) for layer in dense_layers(member)])
+            return member.with_dense_layers(
+                [layer.member(index) for layer in member.dense_layers()]
+            )
 
         return Finished(eqx.filter_jit(eqx.filter_vmap(one))(jnp.arange(task.n_members)))

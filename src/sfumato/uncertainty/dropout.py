@@ -5,23 +5,24 @@ and its predictions for two rows belong together; for a single row the two are t
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import xlogy
 from jaxtyping import Array
 
-from sfumato.backbones.layers import Dropout
-from sfumato.models import ConditionalDensity
-from sfumato.uncertainty._base import Finished, Task, draws_of, first_of
+from sfumato.networks.backbone import Backbone
+from sfumato.networks.density import ConditionalDensity
+from sfumato.networks.layers import Dropout, Linear
+from sfumato.networks.members import first_of
+from sfumato.uncertainty._base import Finished, Strategy, Task, draws_of
 
 _FIRST_RATE = 0.1
 
 
 @dataclass(frozen=True)
-class MonteCarloDropout:
+class MonteCarloDropout(Strategy):
     """Dropout that stays on in prediction (Gal & Ghahramani 2016).
 
     Parameters
@@ -35,12 +36,25 @@ class MonteCarloDropout:
     prior_length: float = 0.1
     name: ClassVar[str] = "dropout"
     default_members: ClassVar[int] = 30
-    trains_all: ClassVar[bool] = False
-    decays: ClassVar[bool] = True
+    keeps_dropout: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.rate != "concrete" and not 0 < float(self.rate) < 1:
             raise ValueError(f"`rate` must lie in (0, 1) or be 'concrete'; got {self.rate!r}.")
+
+    def check(self, member: ConditionalDensity) -> None:
+        """Refuse a backbone without dropout.
+
+        Raises
+        ------
+        ValueError
+            It has none, or no gates that could take the place of the masks.
+        """
+        if not member.backbone.dropouts() or not member.backbone.gates():
+            raise ValueError(
+                f"{type(member.backbone).__name__} has no dropout with gates, which "
+                "uncertainty='dropout' needs. Use uncertainty='ensemble' or 'variational'."
+            )
 
     def prepare(
         self, member: ConditionalDensity, *, key: Array, n_members: int
@@ -49,10 +63,11 @@ class MonteCarloDropout:
         learned = self.rate == "concrete"
         rate = _FIRST_RATE if self.rate == "concrete" else float(self.rate)
         odds = jnp.log(rate) - jnp.log1p(-rate)
-        drops = tuple(Dropout(rate, odds if learned else None) for _ in member.backbone.dropouts)
-        return eqx.tree_at(lambda m: m.backbone.dropouts, member, drops)
+        places = member.backbone.dropouts()
+        drops = tuple(Dropout(rate, odds if learned else None) for _ in places)
+        return with_backbone(member, member.backbone.with_dropouts(drops))
 
-    def penalty(self, member: Any, *, n_rows: int) -> Array | float:
+    def penalty(self, member: ConditionalDensity, *, n_rows: int) -> Array | float:
         """For learned rates, KL to the prior over masks and weights, per row (their equation 3)."""
         if self.rate != "concrete":
             return 0.0
@@ -64,25 +79,30 @@ class MonteCarloDropout:
             total = total + squared - layer.weight.shape[1] * entropy
         return total / n_rows
 
-    def finish(self, members: Any, task: Task) -> Finished:
+    def finish(self, members: ConditionalDensity, task: Task) -> Finished:
         """Thinned networks, one for each draw of masks."""
         member = first_of(members)
         return Finished(draws_of(lambda key: thinned(member, key), task))
 
 
-def _next_layers(member: ConditionalDensity) -> list[tuple[Dropout, Any]]:
+def _next_layers(member: ConditionalDensity) -> list[tuple[Dropout, Linear]]:
     """Each dropout with the dense layer behind it."""
-    behind = (*member.backbone.layers[1:], member.head.linear)
-    return list(zip(member.backbone.dropouts, behind, strict=True))
+    return list(zip(member.backbone.dropouts(), member.dense_layers()[1:], strict=True))
 
 
 def thinned(member: ConditionalDensity, key: Array) -> ConditionalDensity:
     """The network that one draw of masks leaves: the masks become its gates."""
-    drops = member.backbone.dropouts
+    backbone = member.backbone
+    drops, layers = backbone.dropouts(), backbone.dense_layers()
     keys = jax.random.split(key, len(drops))
     gates = tuple(
         drop.mask(layer.bias.size, key=k)
-        for k, drop, layer in zip(keys, drops, member.backbone.layers, strict=True)
+        for k, drop, layer in zip(keys, drops, layers, strict=True)
     )
     plain = tuple(Dropout(0.0) for _ in drops)
-    return eqx.tree_at(lambda m: (m.backbone.gates, m.backbone.dropouts), member, (gates, plain))
+    return with_backbone(member, backbone.with_gates(gates).with_dropouts(plain))
+
+
+def with_backbone(member: ConditionalDensity, backbone: Backbone) -> ConditionalDensity:
+    """The same network with another backbone."""
+    return ConditionalDensity(member.front, backbone, member.head)

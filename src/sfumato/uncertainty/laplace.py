@@ -8,7 +8,7 @@ one of highest evidence.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -16,16 +16,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from sfumato.models import ConditionalDensity
+from sfumato._typing import Params
+from sfumato.networks.density import ConditionalDensity
+from sfumato.networks.members import broadcast, first_of
 from sfumato.pdfs import make_pdfs
-from sfumato.uncertainty._base import Finished, PlainTraining, Task, broadcast, first_of
+from sfumato.uncertainty._base import Finished, Strategy, Task
 
 _CHUNK_ROWS = 4096
 _TAUS = np.logspace(-4, 6, 201)
 
 
 @dataclass(frozen=True)
-class Laplace(PlainTraining):
+class Laplace(Strategy):
     """Last-layer Laplace approximation, fitted after ordinary training.
 
     Parameters
@@ -38,8 +40,9 @@ class Laplace(PlainTraining):
     prior_precision: float | None = None
     name: ClassVar[str] = "laplace"
     default_members: ClassVar[int] = 30
+    needs_rows: ClassVar[bool] = True
 
-    def finish(self, members: Any, task: Task) -> Finished:
+    def finish(self, members: ConditionalDensity, task: Task) -> Finished:
         """Draws of the head's weights around the trained ones."""
         member = first_of(members)
         a, b = curvature(member, task, n_draws=self.n_draws)
@@ -65,8 +68,8 @@ def curvature(
     family = member.head.family
 
     @jax.jit
-    def embed(x: Array) -> tuple[Array, Any]:
-        h = member.embed(task.inputs(x.T))
+    def embed(x: Array) -> tuple[Array, Params]:
+        h = member.embed(task.inputs(jnp.moveaxis(x, 0, -1)))
         return h, family.constrain(member.head.linear(h))
 
     @jax.jit

@@ -7,24 +7,17 @@ Salimans & Welling 2015, equation 6), whose gradients are far less noisy.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sfumato.backbones.layers import Linear, column
-from sfumato.models import ConditionalDensity
-from sfumato.uncertainty._base import (
-    Finished,
-    Task,
-    dense_layers,
-    draws_of,
-    first_of,
-    prior_std,
-    replace_dense,
-)
+from sfumato.networks.density import ConditionalDensity
+from sfumato.networks.layers import Linear, column
+from sfumato.networks.members import first_of
+from sfumato.uncertainty._base import Finished, Strategy, Task, draws_of, prior_std
 
 
 class BayesianLinear(eqx.Module):
@@ -60,7 +53,7 @@ class BayesianLinear(eqx.Module):
 
 
 @dataclass(frozen=True)
-class Variational:
+class Variational(Strategy):
     """Mean-field variational inference over all dense layers.
 
     Parameters
@@ -73,13 +66,12 @@ class Variational:
     initial_scale: float = 0.05
     name: ClassVar[str] = "variational"
     default_members: ClassVar[int] = 30
-    trains_all: ClassVar[bool] = False
     decays: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        for name in ("prior_scale", "initial_scale"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"`{name}` must be positive; got {getattr(self, name)!r}.")
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise ValueError(f"`{name}` must be positive; got {value!r}.")
 
     def prepare(
         self, member: ConditionalDensity, *, key: Array, n_members: int
@@ -97,21 +89,22 @@ class Variational:
                 prior,
             )
 
-        return replace_dense(member, [random(layer) for layer in dense_layers(member)])
+        return member.with_dense_layers([random(layer) for layer in member.dense_layers()])
 
-    def penalty(self, member: Any, *, n_rows: int) -> Array:
+    def penalty(self, member: ConditionalDensity, *, n_rows: int) -> Array:
         """Divergence from the prior, per row."""
-        return sum((layer.divergence() for layer in dense_layers(member)), jnp.zeros(())) / n_rows
+        layers = member.dense_layers()
+        return sum((layer.divergence() for layer in layers), jnp.zeros(())) / n_rows
 
-    def finish(self, members: Any, task: Task) -> Finished:
+    def finish(self, members: ConditionalDensity, task: Task) -> Finished:
         """Draws of the weights."""
         member = first_of(members)
 
         def draw(key: Array) -> ConditionalDensity:
-            layers = dense_layers(member)
+            layers = member.dense_layers()
             keys = jax.random.split(key, len(layers))
-            return replace_dense(
-                member, [layer.draw(key=k) for layer, k in zip(layers, keys, strict=True)]
+            return member.with_dense_layers(
+                [layer.draw(key=k) for layer, k in zip(layers, keys, strict=True)]
             )
 
         return Finished(draws_of(draw, task))

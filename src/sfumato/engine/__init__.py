@@ -1,0 +1,3 @@
+"""How the parts of a job are run: compiled programs, threads, one `map` over parts."""
+
+from sfumato.engine.threads import map as map

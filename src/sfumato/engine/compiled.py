@@ -1,0 +1,40 @@
+"""Compiled programs kept on disk between runs."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+
+CPU_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
+"""Compiler options of the hot programs: full-width vectors, 20 to 40 % faster where a CPU has
+them; without effect elsewhere."""
+
+OFF = {"0", "off", "no", "false"}
+
+
+def use_compilation_cache() -> None:
+    """Keep compiled programs in ``$SFUMATO_CACHE`` (default ``~/.cache/sfumato``), unless "off".
+
+    A directory that the user has given to JAX already is left as it is.
+    """
+    wish = os.environ.get("SFUMATO_CACHE", "")
+    config: Any = jax.config  # whose options exist only at run time
+    if wish.lower() in OFF or config.jax_compilation_cache_dir is not None:
+        return
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    jax.config.update("jax_compilation_cache_dir", wish or str(Path(base) / "sfumato"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+def over_rows(function: Callable[..., Any], *arrays: Any) -> Any:
+    """`function` of every row of the arrays, stacked: ``vmap`` where that is fast.
+
+    On a CPU the rows go one after another: what one row needs fits into the cache, look-ups into
+    its tables need no batch index, and an iteration ends when its own row has converged.
+    """
+    if jax.default_backend() == "cpu":
+        return jax.lax.map(lambda row: function(*row), arrays)
+    return jax.vmap(function)(*arrays)

@@ -1,0 +1,68 @@
+"""The one pool of threads, and `map` over the parts of a job.
+
+Compiled programs and file readers let other threads run, so threads are enough on one machine.
+A part that is itself made of parts runs them in its own thread: there is no pool inside a pool.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import islice
+from typing import TypeVar
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+_here = threading.local()
+
+
+def n_threads() -> int:
+    """Cores this process may use: its affinity, which a batch system or container may restrict."""
+    if hasattr(os, "sched_getaffinity"):  # not on every system
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n_threads(), "sfumato", initializer=_mark)
+
+
+def _mark() -> None:
+    _here.inside = True
+
+
+def _forget() -> None:
+    """After a fork the threads of the parent are not there."""
+    _pool.cache_clear()
+    _here.__dict__.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on every system
+    os.register_at_fork(after_in_child=_forget)
+
+
+def map(  # called as `engine.map`
+    function: Callable[[Part], Result], parts: Iterable[Part]
+) -> Iterator[Result]:
+    """Results of `function` for every part, in order, a few worked on ahead on other cores.
+
+    An interruption does not wait for what nobody will read. Parts are drawn from their iterable
+    in the caller's thread, one for each result that is taken.
+    """
+    if vars(_here).get("inside", False) or n_threads() == 1:
+        for part in parts:
+            yield function(part)
+        return
+    waiting, pool = iter(parts), _pool()
+    ahead = [pool.submit(function, part) for part in islice(waiting, n_threads() + 1)]
+    try:
+        while ahead:
+            result = ahead.pop(0).result()
+            ahead += [pool.submit(function, part) for part in islice(waiting, 1)]
+            yield result
+    finally:
+        for future in ahead:
+            future.cancel()

@@ -1,0 +1,1 @@
+"""scikit-learn's face: options, targets, fitting without scikit-learn, regressor and classifier."""

@@ -1,0 +1,233 @@
+"""What regressor and classifier share: from a user's rows to checked arrays, and back."""
+
+from typing import Any, cast
+
+import numpy as np
+from jaxtyping import Array
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
+
+from sfumato._typing import HostParams, Params
+from sfumato.engine.compiled import use_compilation_cache
+from sfumato.errors import IncompatibleError
+from sfumato.estimators import fitting
+from sfumato.estimators.tables import TableWish, fit_inputs
+from sfumato.families import MixtureFamily
+from sfumato.networks.architecture import Architecture
+from sfumato.networks.density import Network
+from sfumato.networks.rows import in_chunks, map_rows
+from sfumato.pdfs import make_pdfs
+from sfumato.preprocessing.measurement import excess_factors, mean_covariance, noise_factors
+from sfumato.preprocessing.table import Levels, encode, find_levels
+from sfumato.recalibration.sharpening import Sharpening, check_sharpens, fit_sharpening
+from sfumato.training.folds import held_out_members
+from sfumato.training.history import History
+from sfumato.uncertainty._base import Strategy
+from sfumato.uncertainty.strategies import strategy_of
+
+N_DRAWS = 16
+"""Draws of features with measurement errors that a prediction averages over."""
+
+
+class DensityEstimator(BaseEstimator):
+    """Training and prediction of mixture densities; the arguments are those of `MDNRegressor`."""
+
+    # set by fit
+    family_: MixtureFamily
+    network_: Network
+    architecture_: Architecture
+    sharpening_: Sharpening
+    history_: History
+    levels_: Levels
+    noise_covariance_: np.ndarray | None
+    n_epochs_planned_: int
+    n_features_in_: int
+
+    def __sklearn_tags__(self):  # noqa: ANN204 - scikit-learn's own type
+        """Missing values are allowed where they have a meaning."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self._allows_gaps
+        tags.non_deterministic = False
+        return tags
+
+    @property
+    def _options(self) -> dict[str, Any]:  # values of every kind, as the constructor took them
+        return self.get_params(deep=False)
+
+    @property
+    def _allows_gaps(self) -> bool:
+        options = self._options
+        return options["features"] is not None or options["missing"] == "flag"
+
+    # -- input -----------------------------------------------------------------------------------
+
+    def _checked_rows(self, X: ArrayLike, *, reset: bool) -> np.ndarray:
+        """Features as numbers (n, c), words encoded; the names and number of columns are kept."""
+        if reset:
+            self.levels_ = find_levels(X, self._options["categorical"])
+        given = cast("Any", X)  # scikit-learn's stubs want an array
+        if self.levels_:
+            validate_data(self, given, reset=reset, skip_check_array=True)
+            rows = encode(X, self.levels_)
+            if not self._allows_gaps:
+                numeric = [i for i in range(rows.shape[1]) if i not in self.levels_]
+                if not np.isfinite(rows[:, numeric]).all():
+                    raise ValueError("X contains NaN. Fill it, or use missing='flag'.")
+            return rows
+        return cast(
+            np.ndarray,
+            validate_data(
+                self,
+                given,
+                dtype=np.float32,
+                reset=reset,
+                ensure_all_finite=not self._allows_gaps,
+                ensure_min_samples=2 if reset else 1,
+            ),
+        )
+
+    # -- training ---------------------------------------------------------------------------------
+
+    def _train(
+        self,
+        X: np.ndarray,
+        u: np.ndarray,
+        weight: np.ndarray,
+        *,
+        X_err: ArrayLike | None,
+        rng: np.random.Generator,
+    ) -> None:
+        """Scale, train, recalibrate; sets the fitted attributes."""
+        options = self._options
+        strategy = strategy_of(options["uncertainty"])
+        if options["recalibrate"]:
+            check_sharpens(self.family_)
+            if not strategy.holds_out:
+                message = f"uncertainty={strategy.name!r} learns from all rows and holds out none"
+                raise IncompatibleError(f"{message}: it cannot recalibrate. Leave `recalibrate`.")
+        factors = None if X_err is None else self._factors(X_err, X)
+        self.noise_covariance_ = None if factors is None else mean_covariance(factors)
+        wish = TableWish(**{name: options[name] for name in TableWish.__dataclass_fields__})
+        inputs, self.architecture_ = fit_inputs(wish, X, self.levels_, gated=strategy.keeps_dropout)
+        fitted = fitting.fit_arrays(
+            self.family_,
+            self.architecture_,
+            inputs,
+            fitting.Data(X, u, weight, factors),
+            plan=_plan(options, strategy),
+            rng=rng,
+        )
+        self.n_epochs_planned_, self.history_ = fitted.n_epochs_planned, fitted.history
+        self.network_ = Network(inputs, fitted.members)
+        self.sharpening_ = Sharpening()
+        if options["recalibrate"] and fitted.folds is not None:
+            self._recalibrate(X, u, fitted.folds, strategy)
+
+    def _recalibrate(
+        self, X: np.ndarray, u: np.ndarray, folds: np.ndarray, strategy: Strategy
+    ) -> None:
+        """Fit the sharpening to what each row's own held-out members say of it."""
+        params = self._parameters(X)
+        n_members = self.network_.n_members
+        if strategy.trains_all:
+            rows, holders = held_out_members(folds, n_members=n_members)
+        else:
+            # there was one network, and it held out the first fold
+            rows = np.flatnonzero(folds == 0)
+            holders = np.broadcast_to(np.arange(n_members), (rows.size, n_members))
+        held = {name: values[rows[:, None], holders] for name, values in params.items()}
+        y = self.family_.from_unit(u[rows])
+        self.sharpening_ = fit_sharpening(
+            self.family_, held, y, n_members=n_members if strategy.trains_all else 1
+        )
+
+    def _factors(self, X_err: ArrayLike, X: np.ndarray) -> np.ndarray:
+        """Factors of the features' errors; a category has none."""
+        factors = noise_factors(X_err, shape=(X.shape[0], X.shape[1]))
+        if not self.levels_:
+            return factors
+        if factors.ndim == 3:
+            message = "Covariances `X_err` and categorical columns cannot be combined"
+            raise IncompatibleError(f"{message}. Give standard deviations.")
+        factors = factors.copy()
+        factors[:, list(self.levels_)] = 0.0
+        return factors
+
+    # -- prediction -------------------------------------------------------------------------------
+
+    def _parameters(self, X: np.ndarray) -> HostParams:
+        """Recalibrated parameters (n, m, K, ...) at checked rows."""
+        return in_chunks(
+            lambda part: map_rows(final_parameters, part, self.network_, self.sharpening_), X
+        )
+
+    def predict_parameters(
+        self, X: ArrayLike, *, X_err: ArrayLike | None = None, n_draws: int = N_DRAWS
+    ) -> HostParams:
+        """Parameters (n, m, K) of the predicted mixtures, single precision, recalibrated.
+
+        Rows are handed to the compiled program in large chunks, one per core at a time.
+
+        Parameters
+        ----------
+        X : features (n, c).
+        X_err : their measurement errors, in the forms `fit` takes: the prediction averages over
+            `n_draws` draws of the features, each a member (so m is `n_draws` times the members).
+            Where the model was trained with errors, only what exceeds those is drawn.
+        n_draws : draws of the features.
+        """
+        check_is_fitted(self)
+        use_compilation_cache()
+        rows = self._checked_rows(X, reset=False)
+        if X_err is None:
+            return self._parameters(rows)
+        if not isinstance(n_draws, int | np.integer) or n_draws < 1:
+            raise ValueError(f"`n_draws` must be an integer of at least 1; got {n_draws!r}.")
+        factors = excess_factors(self._factors(X_err, rows), self.noise_covariance_)
+        # the same standard draws for every row: no answer depends on its neighbours
+        draws = np.random.default_rng(0).normal(size=(n_draws, rows.shape[1]))
+        noise = "nc,sc->snc" if factors.ndim == 2 else "nij,sj->sni"
+        shifted = rows + np.einsum(noise, factors, draws)
+        parts = [self._parameters(part.astype(np.float32)) for part in shifted]
+        return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
+
+    def _pdfs(self, X: ArrayLike, X_err: ArrayLike | None, n_draws: int) -> Any:  # by the family
+        check_is_fitted(self)
+        params = self.predict_parameters(X, X_err=X_err, n_draws=n_draws)
+        return make_pdfs(self.family_, params)
+
+
+# -- pieces of fit ---------------------------------------------------------------------------------
+
+
+def _plan(options: dict[str, Any], strategy: Strategy) -> fitting.Plan:  # see `_options`
+    """The plan of training that the options are."""
+    own = {name: options[name] for name in fitting.Plan.__dataclass_fields__ if name in options}
+    return fitting.Plan(**{**own, "strategy": strategy, "priors": options["priors"] or {}})
+
+
+def check_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
+    """Row weights (n,), finite and not negative; ones if there are none."""
+    given = cast("Any", sample_weight)  # scikit-learn's stubs want an array
+    return _check_sample_weight(given, X, dtype=np.float64, ensure_non_negative=True)
+
+
+def kept_errors(X_err: ArrayLike | None, kept: np.ndarray) -> np.ndarray | None:
+    """Errors of the rows that are kept (n,), whatever their form."""
+    if X_err is None:
+        return None
+    errors = np.asarray(X_err, float)
+    return errors[kept] if errors.ndim > 1 and len(errors) == len(kept) else errors
+
+
+# -- pieces of predict -----------------------------------------------------------------------------
+
+
+def final_parameters(rows: Array, network: Network, sharpening: Sharpening) -> Params:
+    """Recalibrated parameters (n, m, K, ...) at rows (n, *shape); JAX."""
+    return sharpening(network.members.head.family, network.parameters(rows))

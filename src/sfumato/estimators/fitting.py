@@ -1,0 +1,308 @@
+"""Fitting without scikit-learn: arrays or a source of batches in, members and history out.
+
+Nothing here knows columns: x is an array of examples (n, *shape) of any kind, or a simulator.
+"""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from sfumato.errors import IncompatibleError
+from sfumato.families import MixtureFamily
+from sfumato.families.start import Centres, initial_raw
+from sfumato.networks.architecture import Builder
+from sfumato.networks.density import ConditionalDensity, Inputs
+from sfumato.networks.members import first_of, make_members
+from sfumato.training.folds import make_folds, member_rows
+from sfumato.training.history import History, convergence_note
+from sfumato.training.loop import OnEpoch, fit
+from sfumato.training.losses import effective_components, negative_log_likelihood
+from sfumato.training.optimisers import make_optimiser
+from sfumato.training.priors import Prior, check_priors, prior_loss
+from sfumato.training.schedules import Fade
+from sfumato.training.sources import Rows, Source
+from sfumato.uncertainty._base import Strategy, Task
+from sfumato.uncertainty.ensembles import Ensemble
+
+BATCHES_PER_EPOCH = 26
+FEWEST_EPOCHS, MOST_EPOCHS, STEPS = 80, 600, 16_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How networks are trained, whatever they are made of; the names are the options'."""
+
+    strategy: Strategy = Ensemble()  # noqa: RUF009 - immutable
+    n_members: int | None = None
+    priors: Mapping[str, Prior] = field(default_factory=dict)
+    centres: Centres = "quantiles"
+    learning_rate: float = 4e-3
+    weight_decay: float = 0.03
+    averaging: float = 0.99
+    dropout_fade: Fade = (0.05, 0.2)
+    batch_size: int | None = None
+    max_epochs: int | None = None
+    patience: float | None = 0.25
+    validation_fraction: float | None = None
+    on_epoch: OnEpoch | None = None
+
+    @property
+    def members(self) -> int:
+        """Members of a prediction."""
+        return self.strategy.n_members(self.n_members)
+
+    @property
+    def n_networks(self) -> int:
+        """Networks that are trained."""
+        return self.members if self.strategy.trains_all else 1
+
+
+class Data(NamedTuple):
+    """Checked and scaled training data.
+
+    Parameters
+    ----------
+    x : (n, *shape) examples, before `inputs`.
+    u : (n,) or (n, d) targets on the family's scale.
+    weight : (n,) at least 0.
+    x_noise : factors of the examples' measurement errors, or None.
+    """
+
+    x: np.ndarray
+    u: np.ndarray
+    weight: np.ndarray
+    x_noise: np.ndarray | None = None
+
+
+class Fitted(NamedTuple):
+    """What training leaves.
+
+    Parameters
+    ----------
+    members : explicit networks, stacked.
+    history : of the losses, with what went less well than it should.
+    n_epochs_planned : epochs that would have been run without an early stop.
+    folds : (n,) which part each row was in; None for a source without rows.
+    """
+
+    members: ConditionalDensity
+    history: History
+    n_epochs_planned: int
+    folds: np.ndarray | None = None
+
+
+def fit_arrays(
+    family: MixtureFamily,
+    builder: Builder,
+    inputs: Inputs,
+    data: Data,
+    *,
+    plan: Plan,
+    rng: np.random.Generator,
+) -> Fitted:
+    """Train on rows in memory, each network with rows of its own to hold out.
+
+    Parameters
+    ----------
+    builder : makes the networks, such as an `Architecture`.
+    inputs : what stands before the networks, shared and not trained.
+
+    Raises
+    ------
+    ValueError, IncompatibleError
+        The strategy cannot work with these networks or data, a prior names no layer, or training
+        diverged.
+    """
+    strategy = plan.strategy
+    if data.x_noise is not None and not strategy.takes_noise:
+        message = f"uncertainty={strategy.name!r} samples weights for fixed features"
+        raise IncompatibleError(f"{message}. Give X_err to predict_pdfs, or another strategy.")
+    n_rows = len(data.u)
+    folds = make_folds(n_rows, fraction=held_out_share(plan, n_rows), rng=rng)
+    networks = _start(family, builder, data.u, plan=plan, rng=rng)
+    train_rows, valid_rows = member_rows(folds, n_members=plan.n_networks)
+    batch_size, max_epochs = _schedule(plan, train_rows.shape[1])
+    noise = data.x_noise
+    source = Rows(
+        jnp.asarray(data.x, jnp.float32),
+        jnp.asarray(data.u, jnp.float32),
+        jnp.asarray(data.weight / data.weight.mean(), jnp.float32),
+        None if noise is None else jnp.asarray(noise, jnp.float32),
+        train_rows,
+        valid_rows,
+        batch_size,
+    )
+    trained, history = _trained(
+        networks,
+        source,
+        inputs,
+        plan=plan,
+        n_rows=train_rows.shape[1],
+        max_epochs=max_epochs,
+        rng=rng,
+    )
+    return _finished(trained, history, inputs, data, plan, rng)._replace(
+        n_epochs_planned=max_epochs, folds=folds
+    )
+
+
+def fit_source(
+    family: MixtureFamily,
+    builder: Builder,
+    inputs: Inputs,
+    source: Source,
+    *,
+    plan: Plan,
+    rng: np.random.Generator,
+    n_rows: int,
+) -> Fitted:
+    """Train on a source of batches, such as `Endless` draws of a simulator.
+
+    Parameters
+    ----------
+    n_rows : rows that priors and divergences are divided by: how many examples all of training
+        is worth.
+
+    Raises
+    ------
+    ValueError, IncompatibleError
+        As `fit_arrays`; or the strategy wants to look at rows, or `max_epochs` is not given, or
+        the source feeds another number of members.
+    """
+    strategy = plan.strategy
+    if strategy.needs_rows:
+        message = f"uncertainty={strategy.name!r} looks at rows when training is over"
+        raise IncompatibleError(f"{message}, and this source has none. Use another strategy.")
+    if source.n_members != plan.n_networks:
+        message = f"The source feeds {source.n_members} members; the plan trains {plan.n_networks}"
+        raise IncompatibleError(f"{message} networks. Make them equal.")
+    if plan.max_epochs is None:
+        raise ValueError("`max_epochs` must be given for a source without an end.")
+    seen = source.validation(jax.tree.map(lambda held: held[0], source.held_out()))
+    u = np.moveaxis(np.asarray(seen.y, float), -1, 0)
+    networks = _start(family, builder, u, plan=plan, rng=rng)
+    trained, history = _trained(
+        networks, source, inputs, plan=plan, n_rows=n_rows, max_epochs=plan.max_epochs, rng=rng
+    )
+    x = np.moveaxis(np.asarray(seen.x), -1, 0)
+    data = Data(x, u, np.asarray(seen.weight, float))
+    finished = _finished(trained, history, inputs, data, plan, rng)
+    return finished._replace(n_epochs_planned=plan.max_epochs)
+
+
+def _start(
+    family: MixtureFamily,
+    builder: Builder,
+    u: np.ndarray,
+    *,
+    plan: Plan,
+    rng: np.random.Generator,
+) -> ConditionalDensity:
+    """Fresh networks, stacked, with what the strategy needs in training."""
+    centres = plan.centres
+    if not isinstance(centres, str):
+        centres = family.to_unit(np.asarray(centres, float))
+    networks = make_members(
+        family,
+        builder,
+        n_members=plan.n_networks,
+        initial_bias=initial_raw(family, u, centres=centres),
+        seed=int(rng.integers(2**31)),
+    )
+    one = first_of(networks)
+    plan.strategy.check(one)
+    check_priors(plan.priors, one)
+    keys = jax.random.split(jax.random.key(rng.integers(2**31)), plan.n_networks)
+    prepare = eqx.filter_vmap(
+        lambda member, key: plan.strategy.prepare(member, key=key, n_members=plan.members)
+    )
+    return eqx.filter_jit(prepare)(networks, keys)
+
+
+def _trained(
+    networks: ConditionalDensity,
+    source: Source,
+    inputs: Inputs,
+    *,
+    plan: Plan,
+    n_rows: int,
+    max_epochs: int,
+    rng: np.random.Generator,
+) -> tuple[ConditionalDensity, History]:
+    """Networks at their best epochs."""
+    strategy = plan.strategy
+
+    def penalty(member: ConditionalDensity) -> jax.Array:
+        own = strategy.penalty(member, n_rows=n_rows)
+        return own + prior_loss(plan.priors, member, n_rows=n_rows)
+
+    result = fit(
+        networks,
+        source,
+        inputs=inputs,
+        loss=negative_log_likelihood,
+        optimiser=make_optimiser(
+            learning_rate=plan.learning_rate,
+            weight_decay=plan.weight_decay if strategy.decays else 0.0,
+            n_steps=source.n_batches * max_epochs,
+        ),
+        max_epochs=max_epochs,
+        patience=_patience(plan.patience, max_epochs),
+        rng=rng,
+        dropout_fade=None if strategy.keeps_dropout else plan.dropout_fade,
+        averaging=plan.averaging,
+        penalty=penalty,
+        diagnose=effective_components,
+        on_epoch=plan.on_epoch,
+    )
+    if not np.all(np.isfinite(result.history.valid_loss.min(axis=0))):
+        raise ValueError("Training diverged: no finite loss. Lower `learning_rate`.")
+    return result.members, result.history
+
+
+def _finished(
+    trained: ConditionalDensity,
+    history: History,
+    inputs: Inputs,
+    data: Data,
+    plan: Plan,
+    rng: np.random.Generator,
+) -> Fitted:
+    """Explicit members, and warnings about what went less well than it should."""
+    seed = int(rng.integers(2**31))
+    task = Task(inputs, data.x, data.u, data.weight, plan.members, seed, plan.priors)
+    finished = plan.strategy.finish(trained, task)
+    note = convergence_note(history)
+    notes = (*finished.warnings, *([note] if note else []))
+    for text in notes:
+        warnings.warn(text, ConvergenceWarning, stacklevel=5)
+    return Fitted(finished.members, history.with_warnings(notes), 0)
+
+
+def _schedule(plan: Plan, n_rows: int) -> tuple[int, int]:
+    """Rows of a batch and epochs: those asked for, or what suits so many rows."""
+    batch = plan.batch_size or int(np.clip(n_rows // BATCHES_PER_EPOCH, 32, 256))
+    n_batches = -(-n_rows // batch)
+    epochs = plan.max_epochs or int(np.clip(STEPS // n_batches, FEWEST_EPOCHS, MOST_EPOCHS))
+    return int(batch), int(epochs)
+
+
+def _patience(patience: float | None, max_epochs: int) -> int | None:
+    """Epochs without improvement; a number below 1 is a share of all."""
+    if patience is None or np.isinf(patience):
+        return None
+    return max(1, round(patience * max_epochs)) if patience < 1 else int(patience)
+
+
+def held_out_share(plan: Plan, n_rows: int) -> float:
+    """Share of the rows a network holds out: what was asked for, or about 30 rows, or a 30th."""
+    if plan.validation_fraction is not None:
+        return plan.validation_fraction
+    return float(np.clip(30 / max(n_rows, 1), 1 / 30, 1 / 10))

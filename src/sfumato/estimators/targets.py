@@ -1,0 +1,143 @@
+"""From targets to a family and to numbers on its scale."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sfumato.errors import DataError
+from sfumato.families import MixtureFamily, bound_component
+from sfumato.families._base import Component
+from sfumato.families.choosing import check_support, choose_family
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a regressor was asked to predict with; the names are its options."""
+
+    family: str
+    n_components: int
+    bounds: tuple[float | None, float | None]
+    trials: int | None
+    n_bins: int
+    rank: int
+
+
+def check_targets(y: np.ndarray, *, n_components: int) -> None:
+    """Refuse targets, (n,) or (n, d), from which nothing can be learnt.
+
+    Raises
+    ------
+    ValueError
+        There are fewer than two, they are constant, or there are more components than rows.
+    """
+    if len(y) < 2:
+        raise ValueError(f"{len(y)} sample of positive weight; at least 2 are needed.")
+    constant = np.ptp(y, axis=0) == 0
+    if np.any(constant):
+        value = np.atleast_1d(y[0])[int(np.argmax(constant))]
+        raise ValueError(f"The target is constant ({value:g}); there is nothing to learn.")
+    if n_components > len(y):
+        raise ValueError(
+            f"`n_components` is {n_components}, more than the {len(y)} rows. Lower it."
+        )
+
+
+def make_family(wish: Wish, y: np.ndarray) -> tuple[MixtureFamily, str]:
+    """The mixture with its affine map from the component's scale to the target's, and why.
+
+    Raises
+    ------
+    ValueError
+        The bounds or the trials do not fit the targets.
+    DataError
+        A target lies outside the support, or is a vector where the family takes numbers.
+    """
+    name, reason = wish.family, "it was asked for"
+    if name == "auto":
+        name, reason = choose_family(y)
+    elif y.ndim == 2 and name in VECTOR_TWINS:
+        name = VECTOR_TWINS[name]
+        reason = f"the targets are vectors of {y.shape[1]} numbers"
+    component = _bound(wish, name, y)
+    if (component.kind == "vector") != (y.ndim == 2):
+        fitting = "'multivariate-normal', 'dirichlet' or 'multinomial'"
+        what = f"vectors of {y.shape[1]} numbers" if y.ndim == 2 else "single numbers"
+        cure = f"Use {fitting}" if y.ndim == 2 else "Use a family of single numbers"
+        raise DataError(f"The targets are {what}; the family {name!r} is not for them. {cure}.")
+    # components that no network moves are one for each of their places
+    fixed = component.constants
+    n_components = len(fixed[0]) if fixed else wish.n_components
+    shift, scale = _scaling(component, wish, y)
+    family = MixtureFamily(component, n_components, shift, scale)
+    if component.scaling != "bounds":
+        check_support(component, family.to_unit(y), y)
+    return family, reason
+
+
+VECTOR_TWINS = {"normal": "multivariate-normal"}
+"""Families of single numbers that are asked for and have a twin for vectors."""
+
+Scale = float | tuple[float, ...]
+
+
+def _scaling(component: Component, wish: Wish, y: np.ndarray) -> tuple[Scale, Scale]:
+    """Shift and scale that make the targets standard."""
+    if component.scaling == "standard" and y.ndim == 2:
+        return tuple(y.mean(axis=0).tolist()), tuple(y.std(axis=0).tolist())
+    if component.scaling == "standard":
+        return float(y.mean()), float(y.std())
+    if component.scaling == "positive":
+        return 0.0, float(abs(y).mean())
+    if component.scaling == "bounds":
+        lower, upper = _bounds(wish.bounds, y)
+        return lower, upper - lower
+    return 0.0, 1.0
+
+
+def _bound(wish: Wish, name: str, y: np.ndarray) -> Component:
+    """The component with the dimension, trials and bins of this task."""
+    component = bound_component(name)
+    trials = wish.trials if component.needs_trials else None
+    if component.needs_trials and trials is None:
+        if y.ndim == 1:
+            raise ValueError(f"The family {name!r} needs `trials`, the number of trials.")
+        trials = int(y.sum(axis=-1).max())
+    edges = _edges(wish, y) if y.ndim == 1 and component.scaling == "bounds" else None
+    return component.bound(
+        trials=trials,
+        rank=int(wish.rank),
+        event_size=y.shape[1] if y.ndim == 2 else 1,
+        n_bins=min(wish.n_bins, MOST_SPLINE_BINS),
+        edges=edges,
+    )
+
+
+MOST_SPLINE_BINS = 16
+
+
+def _edges(wish: Wish, y: np.ndarray) -> tuple[float, ...]:
+    """Edges in (0, 1) of bins of about equal shares of the targets; the outer ones are bounds."""
+    lower, upper = _bounds(wish.bounds, y)
+    inner = np.quantile(y, np.linspace(0, 1, wish.n_bins + 1)[1:-1])
+    unit = np.unique(np.round((inner - lower) / (upper - lower), 9))
+    inside = unit[(unit > 1e-6) & (unit < 1 - 1e-6)]
+    return (0.0, *inside.tolist(), 1.0)
+
+
+def _bounds(bounds: tuple[float | None, float | None], y: np.ndarray) -> tuple[float, float]:
+    """Bounds of the target, given or a twentieth beyond the training range."""
+    margin = 0.05 * np.ptp(y)
+    lower = float(y.min() - margin) if bounds[0] is None else float(bounds[0])
+    upper = float(y.max() + margin) if bounds[1] is None else float(bounds[1])
+    if not lower < upper:
+        raise ValueError(f"`bounds` must increase; got {bounds!r}.")
+    if y.max() <= lower or y.min() >= upper:
+        raise ValueError(f"No target lies inside `bounds` ({lower:g}, {upper:g}).")
+    return lower, upper
+
+
+def scaled_targets(family: MixtureFamily, y: np.ndarray) -> tuple[np.ndarray, int]:
+    """Targets on the component's scale, inside its support, and how many had to be moved."""
+    plain = family.to_unit(y)
+    u = np.asarray(family.component.clip(plain), float)
+    return u, int(np.sum(~np.isclose(u, plain, atol=1e-9, rtol=1e-6)))

@@ -1,0 +1,1 @@
+"""Stamps in a hundred numbers: a linear basis, its emulator, the Bayesian floor."""

@@ -1,0 +1,1 @@
+"""From a stamp to parameters: scene, likelihood, bound, maximum likelihood."""

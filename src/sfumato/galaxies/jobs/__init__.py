@@ -1,0 +1,1 @@
+"""What the verbs for galaxies do, callable from Python."""

@@ -1,0 +1,1 @@
+"""Where galaxies come from: priors of their parameters, labelled images."""

@@ -1,0 +1,1 @@
+"""Posteriors of single galaxies: priors, importance sampling, chains."""

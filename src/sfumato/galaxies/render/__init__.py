@@ -1,0 +1,1 @@
+"""Galaxies through a point-spread function onto pixels."""

@@ -1,0 +1,239 @@
+"""PDFs against the truth, as tables, figures and a page."""
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from sfumato.errors import DataError
+from sfumato.io._files import check_output, whole, write_json
+from sfumato.io.pdfs import PDFsFile, open_pdfs
+from sfumato.io.tables import matrix
+from sfumato.jobs.profiles import PLAIN, Profile, profile_for, profile_of
+from sfumato.metrics.evaluation import (
+    ObjectScores,
+    evaluate,
+    evaluate_joint,
+    in_bins,
+    join,
+    quantile_edges,
+    score_objects,
+)
+from sfumato.metrics.joint import tarp_credibilities
+from sfumato.pdfs import concatenate
+from sfumato.plots.calibration import plot_coverage, plot_pit, plot_reliability
+from sfumato.plots.page import Page, save
+from sfumato.plots.points import plot_bins
+
+METRICS_FILE = "metrics.json"
+
+
+class Evaluated(NamedTuple):
+    """Where an evaluation lies, how many objects it is of, and their metrics with errors."""
+
+    folder: Path
+    n: int
+    metrics: dict[str, dict[str, float]]
+
+
+def evaluate_file(
+    pdfs: Path,
+    truth: Sequence[str],
+    output: Path | None = None,
+    *,
+    by: str | None = None,
+    profile: str | None = None,
+    n_bootstrap: int = 100,
+    overwrite: bool = False,
+    on_start: Callable[[int], None] = lambda _n: None,
+    on_rows: Callable[[int], None] | None = None,
+) -> Evaluated:
+    """Hold a file of PDFs against its true values: tables, figures and a page in a folder.
+
+    Parameters
+    ----------
+    truth : the column of true values; of vectors, all columns.
+    output : the folder; by default the file's name with "-evaluation".
+    by : a column to bin by as well.
+    profile : name of what is reported; by default what suits the model's features.
+    n_bootstrap : resamplings for the errors.
+    on_start, on_rows : called with the number of objects, and of those done since the last call.
+
+    Raises
+    ------
+    DataError, ValueError
+        The file or a column is missing or damaged, the folder is there already, or there is no
+        such profile.
+    """
+    folder = output or pdfs.with_name(pdfs.stem + "-evaluation")
+    check_output(folder, overwrite=overwrite, mark=METRICS_FILE)
+    file = open_pdfs(pdfs)
+    on_start(file.n_rows)
+    if file.is_vector:
+        return Evaluated(folder, file.n_rows, evaluate_vectors(file, truth, folder))
+    chosen = profile_for(file) if profile is None else profile_of(profile)
+    if len(truth) != 1:
+        raise DataError(f"{pdfs} holds PDFs of single numbers; --truth names {len(truth)} columns.")
+    objects, values = read_scores(file, truth[0], by=by, on_rows=on_rows)
+    result = write_evaluation(
+        objects, folder, profile=chosen, by=values, by_name=by, n_bootstrap=n_bootstrap
+    )
+    return Evaluated(folder, len(objects), result["overall"])
+
+
+def evaluate_vectors(
+    file: PDFsFile, truth: Sequence[str], folder: Path
+) -> dict[str, dict[str, float]]:
+    """Write metrics.json, metrics.csv, a TARP figure and a page of vector targets; the metrics.
+
+    Raises
+    ------
+    DataError
+        A column is missing, a true value is, or their number is not that of the coordinates.
+    """
+    parts, values, first = [], [], 0
+    for pdfs, table in file.chunks(truth, batch_rows=20_000):
+        numbers = matrix(table, truth, path=file.table.path, first_row=first)
+        if not np.isfinite(numbers).all():
+            row = first + int(np.argmax(~np.isfinite(numbers).all(axis=1))) + 1
+            raise DataError(f"{file.table.path}: a true value is missing in row {row}.")
+        parts.append(pdfs)
+        values.append(numbers)
+        first += len(pdfs)
+    pdfs, true = concatenate(parts), np.concatenate(values)
+    if pdfs.event_size != len(truth):
+        message = f"{file.table.path} holds PDFs of {pdfs.event_size} coordinates"
+        raise DataError(f"{message}; --truth names {len(truth)} columns.")
+    metrics = evaluate_joint(pdfs, true)
+    figure = plot_reliability({"TARP": tarp_credibilities(pdfs.sample(200), true)})
+    page = Page("Evaluation")
+    page.table(("metric", "value", "error"), metric_rows(metrics))
+    with whole(folder, mark=METRICS_FILE) as temporary:
+        temporary.mkdir()
+        save(figure, temporary / "tarp.png")
+        page.figure(figure, "Expected coverage by random points; on the diagonal if calibrated.")
+        _write_results(temporary, {"overall": metrics}, page)
+    return metrics
+
+
+def read_scores(
+    file: PDFsFile,
+    truth: str,
+    *,
+    by: str | None = None,
+    on_rows: Callable[[int], None] | None = None,
+) -> tuple[ObjectScores, np.ndarray | None]:
+    """Scores of all objects of a file, chunk by chunk, and the column to bin by.
+
+    Raises
+    ------
+    DataError
+        A column is missing, or a true value is.
+    """
+    columns = [truth] if by is None else [truth, by]
+    parts, values, first = [], [], 0
+    for pdfs, table in file.scalars(columns, batch_rows=20_000):
+        numbers = matrix(table, columns, path=file.table.path, first_row=first)
+        missing = ~np.isfinite(numbers[:, 0])
+        if missing.any():
+            row = first + int(np.argmax(missing)) + 1
+            message = f"{file.table.path}: {truth!r} is missing in row {row}"
+            raise DataError(f"{message}. Leave such rows out before predicting.")
+        parts.append(score_objects(pdfs, numbers[:, 0]))
+        values.append(numbers[:, -1])
+        first += len(pdfs)
+        if on_rows is not None:
+            on_rows(len(pdfs))
+    return join(parts), None if by is None else np.concatenate(values)
+
+
+def write_evaluation(
+    objects: ObjectScores,
+    folder: Path,
+    *,
+    profile: Profile = PLAIN,
+    by: np.ndarray | None = None,
+    by_name: str | None = None,
+    n_bootstrap: int = 100,
+) -> dict[str, Any]:
+    """Write metrics.json, metrics.csv, figures and report.html into a folder; the metrics.
+
+    Parameters
+    ----------
+    profile : what is reported of such a target.
+    by, by_name : values (n,) of a column to bin by as well, and its name.
+    n_bootstrap : resamplings for the errors.
+    """
+    options: dict[str, Any] = {"metrics": profile.metrics, "n_bootstrap": n_bootstrap}
+    edges = profile.edges(objects.truth)
+    result: dict[str, Any] = {
+        "overall": evaluate(objects, **options),
+        "by_truth": in_bins(objects, objects.truth, edges, **options),
+    }
+    if by is not None and by_name is not None:
+        result["by_magnitude"] = in_bins(objects, by, quantile_edges(by), **options)
+    page = Page("Evaluation")
+    page.table(("metric", "value", "error"), metric_rows(result["overall"]))
+    with whole(folder, mark=METRICS_FILE) as temporary:
+        temporary.mkdir()
+        for name, (figure, caption) in _figures(objects, result, profile, by_name).items():
+            save(figure, temporary / f"{name}.png")
+            page.figure(figure, caption)
+        _write_results(temporary, result, page)
+    return result
+
+
+def _figures(
+    objects: ObjectScores, result: dict[str, Any], profile: Profile, by_name: str | None
+) -> dict[str, tuple[Figure, str]]:
+    """The pictures of an evaluation with their captions, by the name of their file."""
+    shown: dict[str, Any] = {"names": profile.shown, "labels": profile.labels}
+    pits = {"": objects.pit}
+    figures = {
+        "pit": (plot_pit(pits), "PIT values; flat if calibrated."),
+        "reliability": (
+            plot_reliability(pits),
+            "Share of PIT values up to each level; on the diagonal if calibrated.",
+        ),
+        "coverage": (plot_coverage(pits), "Coverage of central intervals."),
+        "points": (profile.plot(objects), profile.caption),
+        "by_truth": (
+            plot_bins(result["by_truth"], xlabel=f"true {profile.value}", **shown),
+            f"Metrics in bins of the true {profile.value}, with bootstrap errors.",
+        ),
+    }
+    if by_name is not None and "by_magnitude" in result:
+        figures["by_magnitude"] = (
+            plot_bins(result["by_magnitude"], xlabel=by_name, **shown),
+            f"Metrics in bins of {by_name}, with bootstrap errors.",
+        )
+    return figures
+
+
+def _write_results(folder: Path, result: dict[str, Any], page: Page) -> None:
+    write_json(folder / METRICS_FILE, result)
+    _write_csv(folder / "metrics.csv", result)
+    (folder / "report.html").write_text(page.render(), encoding="utf-8")
+
+
+def metric_rows(metrics: dict[str, dict[str, float]]) -> list[tuple[str, str, str]]:
+    """Table rows of one evaluation."""
+    return [
+        (name, f"{entry['value']:.5g}", f"{entry['error']:.2g}") for name, entry in metrics.items()
+    ]
+
+
+def _write_csv(path: Path, result: dict[str, Any]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("bins", "low", "high", "metric", "value", "error"))
+        for name, entry in result["overall"].items():
+            writer.writerow(("overall", "", "", name, entry["value"], entry["error"]))
+        for bins in ("by_truth", "by_magnitude"):
+            for row in result.get(bins, ()):
+                for name, entry in row["metrics"].items():
+                    cells = (row["low"], row["high"], name, entry["value"], entry["error"])
+                    writer.writerow((bins, *cells))

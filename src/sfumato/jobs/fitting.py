@@ -1,0 +1,102 @@
+"""Training from tables: what ``sfumato fit`` does."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sfumato.estimators.regressor import MDNRegressor
+from sfumato.io._files import check_output
+from sfumato.io.archive import HEADER
+from sfumato.io.tables import TableFile, open_table
+from sfumato.jobs.columns import Columns
+from sfumato.jobs.model_files import TabularModel
+from sfumato.jobs.presets import Answers, Roles, Settings, prepare
+from sfumato.jobs.training_tables import (
+    TrainingData,
+    check_finite,
+    load_training,
+    shifted_weights,
+)
+from sfumato.training.loop import OnEpoch
+
+
+def training_data(
+    tables: Sequence[TableFile],
+    columns: Columns,
+    regressor: MDNRegressor,
+    *,
+    drop_missing: bool = False,
+) -> TrainingData:
+    """The rows of the tables, checked for what the regressor can take.
+
+    Raises
+    ------
+    DataError
+        As `load_training`; or a feature is missing where nothing gives that a meaning.
+    """
+    data = load_training(tables, columns, drop_missing_targets=drop_missing)
+    if regressor.features is None and regressor.missing == "error":
+        check_finite(data.X, columns, where=str(tables[0].path))
+    return data
+
+
+def fit_tables(
+    tables: Sequence[Path | str],
+    output: Path | str,
+    *,
+    roles: Roles,
+    preset: str | None = None,
+    answers: Answers | None = None,
+    settings: Settings | None = None,
+    group: str | None = None,
+    drop_missing: bool = False,
+    shift_to: Path | str | None = None,
+    config: Path | str | None = None,
+    overwrite: bool = False,
+    on_start: Callable[[MDNRegressor], None] = lambda _regressor: None,
+    on_epoch: OnEpoch | None = None,
+) -> TabularModel:
+    """Train a model on tables and write its folder.
+
+    Parameters
+    ----------
+    tables : files of rows.
+    output : the folder.
+    roles : which columns are for what.
+    preset, answers : a domain's settings, and what its own options were answered.
+    settings : arguments of `MDNRegressor`.
+    group : HDF5 group or FITS extension of the tables.
+    drop_missing : leave out rows without a target.
+    shift_to : a table to predict: rows are weighed by how like its rows they are.
+    config : file the settings came from, for the record.
+    overwrite : replace a model that exists.
+    on_start : called with the estimator before it trains.
+    on_epoch : called as ``on_epoch(epoch, train_loss, valid_loss)``.
+
+    Raises
+    ------
+    DataError, IncompatibleError, ValueError
+        A file, a column or a setting is not as it has to be; nothing is written.
+    """
+    output = Path(output)
+    check_output(output, overwrite=overwrite, mark=HEADER)
+    columns, regressor = prepare(
+        roles, preset=preset, answers=answers or {}, settings=settings or {}
+    )
+    files = [open_table(table, group=group) for table in tables]
+    data = training_data(files, columns, regressor, drop_missing=drop_missing)
+    weight = data.weight
+    if shift_to is not None:
+        weight = shifted_weights(data, columns, open_table(shift_to, group=group))
+    on_start(regressor)
+    regressor.set_params(on_epoch=on_epoch)
+    regressor.fit(data.X, data.y, weight, X_err=data.X_err)
+    regressor.set_params(on_epoch=None)
+    about = {
+        "tables": data.sources,
+        "rows": len(data.y),
+        "rows_without_target": data.n_dropped,
+        "config": None if config is None else str(config),
+    }
+    model = TabularModel(regressor, columns, about)
+    model.write(output)
+    return model

@@ -1,0 +1,257 @@
+"""A fitted estimator, with the columns it was made for, to and from a folder."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sfumato.errors import DataError
+from sfumato.estimators.classifier import MDNClassifier
+from sfumato.estimators.options import from_json, to_json
+from sfumato.estimators.regressor import MDNRegressor
+from sfumato.families import MixtureFamily, family_from_dict
+from sfumato.io.archive import FORMAT, read_archive, versions, write_archive
+from sfumato.jobs.columns import Columns
+from sfumato.networks.architecture import Architecture
+from sfumato.networks.density import Inputs, Network
+from sfumato.networks.members import make_members
+from sfumato.pdfs import GridPDFs
+from sfumato.preprocessing import AffineScaler, feature_kind
+from sfumato.recalibration.sharpening import Sharpening
+from sfumato.training import History
+
+Model = MDNRegressor | MDNClassifier
+
+
+@dataclass(frozen=True)
+class TabularModel:
+    """A fitted estimator and the columns it reads."""
+
+    regressor: MDNRegressor
+    columns: Columns
+    about: dict[str, Any]
+
+    def write(self, path: str | Path) -> None:
+        """Write the model folder, whole or not at all."""
+        write_model(self.regressor, path, columns=self.columns, about=self.about)
+
+    @classmethod
+    def read(cls, path: str | Path) -> "TabularModel":
+        """Read a model folder.
+
+        Raises
+        ------
+        DataError
+            The folder is missing, damaged, of a newer format, or was not fitted to a table.
+        """
+        header, arrays = read_archive(path)
+        if header.get("columns", 0) is None:
+            raise DataError(f"{path} was fitted to arrays: it names no columns. Use read_model.")
+        regressor = _restored(path, header, arrays)
+        with _damage(path):
+            stored = header["columns"]
+            lists: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()
+            }
+            columns = Columns(**lists)
+            return cls(cast(MDNRegressor, regressor), columns, header["about"])
+
+
+def write_model(
+    regressor: Model,
+    path: str | Path,
+    *,
+    columns: Columns | None = None,
+    about: dict[str, Any] | None = None,
+) -> None:
+    """Write a fitted estimator to a folder of ``model.json`` and ``arrays.npz``; no pickle.
+
+    Raises
+    ------
+    DataError
+        The folder cannot be written.
+    """
+    check_is_fitted(regressor, "network_")
+    options = regressor.get_params(deep=False)
+    # the transform itself is among the arrays; the callback belongs to a session
+    parameters = to_json({n: v for n, v in options.items() if n not in ("features", "on_epoch")})
+    parameters["features"] = regressor.features is not None
+    header, arrays = fitted_state(
+        family=regressor.family_,
+        architecture=regressor.architecture_,
+        network=regressor.network_,
+        sharpening=regressor.sharpening_,
+        history=regressor.history_,
+        parameters=parameters,
+    )
+    header["estimator"] = type(regressor).__name__
+    header["columns"] = None if columns is None else asdict(columns)
+    header["n_features_in"] = vars(regressor)["n_features_in_"]
+    header["levels"] = [[column, words] for column, words in regressor.levels_.items()]
+    fitted = vars(regressor)
+    names = fitted.get("feature_names_in_")
+    header["feature_names_in"] = None if names is None else list(names)
+    header |= {name: fitted.get(name) for name in _VALUES}
+    for name in _ARRAYS:
+        values = fitted.get(name)
+        if values is not None:
+            # words of a data frame are objects, which only pickling could store
+            arrays[name] = values.astype(str) if values.dtype == object else values
+    prior = fitted.get("training_prior_")
+    if prior is not None:
+        arrays |= {"prior_grid": prior.grid, "prior_density": prior.density}
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    header["about"] = {"made": made, "versions": versions(), **(about or {})}
+    write_archive(path, header, arrays)
+
+
+ESTIMATORS = {kind.__name__: kind for kind in (MDNRegressor, MDNClassifier)}
+"""The one table from the name in a header to the class of the estimator."""
+
+_ARRAYS = ("classes_", "noise_covariance_")
+_VALUES = ("n_clipped_", "family_reason_")
+"""Fitted attributes that some estimators have, kept as arrays and in the header."""
+
+
+def read_model(path: str | Path) -> Model:
+    """A fitted estimator from the folder that `write_model` or ``sfumato fit`` wrote.
+
+    Raises
+    ------
+    DataError
+        The folder is missing, damaged, not a model, or of a newer format.
+    """
+    return _restored(path, *read_archive(path))
+
+
+@contextmanager
+def _damage(path: str | Path) -> Iterator[None]:
+    """Turn what an edited or damaged header raises into one clear error."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        message = f"{path} is damaged: model.json and arrays.npz do not fit ({reason})"
+        raise DataError(f"{message}. Fit the model again.") from error
+
+
+def _restored(path: str | Path, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
+    with _damage(path):
+        return _restore(header, arrays)
+
+
+def _restore(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
+    family, architecture, network, sharpening, history = restored_state(header, arrays)
+    stored = dict(header["parameters"])
+    features = network.inputs.features if stored.pop("features") else None
+    parameters: dict[str, Any] = from_json(stored)  # arguments of every kind
+    model = ESTIMATORS[header["estimator"]](features=features, **parameters)
+    model.family_, model.architecture_, model.network_ = family, architecture, network
+    model.sharpening_, model.history_ = sharpening, history
+    model.levels_ = {int(column): list(words) for column, words in header["levels"]}
+    fitted = vars(model)
+    fitted["n_features_in_"] = header["n_features_in"]
+    fitted |= {name: header[name] for name in _VALUES}
+    for name in _ARRAYS:
+        fitted[name] = arrays.get(name)
+    fitted["training_prior_"] = None
+    if "prior_grid" in arrays:
+        fitted["training_prior_"] = GridPDFs(arrays["prior_grid"], arrays["prior_density"])
+    if header["feature_names_in"] is not None:
+        fitted["feature_names_in_"] = np.array(header["feature_names_in"], object)
+    return model
+
+
+def fitted_state(
+    *,
+    family: MixtureFamily,
+    architecture: Architecture,
+    network: Network,
+    sharpening: Sharpening,
+    history: History,
+    parameters: dict[str, Any],
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A fitted model as readable values and named arrays.
+
+    Parameters
+    ----------
+    parameters : the estimator's constructor arguments, in JSON's types.
+    """
+    features = network.inputs.features
+    header = {
+        "format": FORMAT,
+        "family": family.to_dict(),
+        "architecture": asdict(architecture),
+        "n_members": network.n_members,
+        "features": None if features is None else {"kind": features.kind} | features.to_dict(),
+        "sharpening": {k: float(v) for k, v in vars(sharpening).items()},
+        "parameters": parameters,
+        "best_epoch": history.best_epoch.tolist(),
+        "warnings": list(history.warnings),
+    }
+    leaves = jax.tree.leaves(eqx.filter(network.members, eqx.is_array))
+    arrays = {f"member_{index:02d}": np.asarray(leaf) for index, leaf in enumerate(leaves)}
+    arrays |= {
+        "scaler_centre": np.asarray(network.inputs.scaler.centre),
+        "scaler_scale": np.asarray(network.inputs.scaler.scale),
+        "train_loss": history.train_loss,
+        "valid_loss": history.valid_loss,
+        "n_skipped_steps": history.n_skipped_steps,
+        "n_effective": history.n_effective,
+    }
+    return header, arrays
+
+
+def restored_state(
+    header: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> tuple[MixtureFamily, Architecture, Network, Sharpening, History]:
+    """The inverse of `fitted_state`."""
+    family = family_from_dict(header["family"])
+    architecture = Architecture.from_dict(header["architecture"])
+    features = None
+    if header["features"] is not None:
+        options = dict(header["features"])
+        features = feature_kind(options.pop("kind")).from_dict(options)
+    scaler = AffineScaler(jnp.asarray(arrays["scaler_centre"]), jnp.asarray(arrays["scaler_scale"]))
+    # the shapes come from the architecture, the values from the file
+    skeleton = eqx.filter_eval_shape(
+        lambda: make_members(
+            family,
+            architecture,
+            n_members=header["n_members"],
+            initial_bias=np.zeros(family.n_raw),
+            seed=0,
+        )
+    )
+    dynamic, static = eqx.partition(skeleton, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct))
+    leaves, structure = jax.tree.flatten(dynamic)
+    stored = [jnp.asarray(arrays[f"member_{index:02d}"]) for index in range(len(leaves))]
+    for expected, leaf in zip(leaves, stored, strict=True):
+        if expected.shape != leaf.shape or not np.all(np.isfinite(leaf)):
+            raise ValueError(f"an array is {leaf.shape}, not {expected.shape}, or not finite")
+    if not (np.all(np.isfinite(family.shift)) and np.all(np.asarray(family.scale) > 0)):
+        raise ValueError("the family's shift and scale are not numbers")
+    members = eqx.combine(jax.tree.unflatten(structure, stored), static)
+    history = History(
+        arrays["train_loss"],
+        arrays["valid_loss"],
+        np.asarray(header["best_epoch"]),
+        arrays["n_skipped_steps"],
+        arrays["n_effective"],
+        tuple(header["warnings"]),
+    )
+    return (
+        family,
+        architecture,
+        Network(Inputs(features, scaler), members),
+        Sharpening(**header["sharpening"]),
+        history,
+    )

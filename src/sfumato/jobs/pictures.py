@@ -1,0 +1,103 @@
+"""Pictures of a file of PDFs: chosen objects, or all of them against the truth."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from sfumato.errors import choose
+from sfumato.io._files import check_output
+from sfumato.io.pdfs import PDFsFile, open_pdfs
+from sfumato.io.tables import matrix
+from sfumato.jobs.evaluation import read_scores
+from sfumato.jobs.profiles import profile_for
+from sfumato.metrics.evaluation import ObjectScores
+from sfumato.pdfs import concatenate, summarise
+from sfumato.plots.calibration import plot_coverage, plot_pit, plot_reliability
+from sfumato.plots.page import save
+from sfumato.plots.pdfs import plot_pdfs
+
+PLOTS: dict[str, Callable[[ObjectScores, PDFsFile], Figure] | None] = {
+    "pdfs": None,
+    "pit": lambda objects, _file: plot_pit({"": objects.pit}),
+    "reliability": lambda objects, _file: plot_reliability({"": objects.pit}),
+    "points": lambda objects, file: profile_for(file).plot(objects),
+    "coverage": lambda objects, _file: plot_coverage({"": objects.pit}),
+}
+"""The one table from a kind of picture to what draws it from all objects; None: from some."""
+
+
+def draw_file(
+    pdfs: Path,
+    kind: str,
+    output: Path | None = None,
+    *,
+    rows: Sequence[int] | None = None,
+    truth: str | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Draw one of `PLOTS` from a file of PDFs; the path of the picture.
+
+    Parameters
+    ----------
+    output : by default the file's name with the kind, as PNG.
+    rows : objects of ``"pdfs"``; by default the first six.
+    truth : column of true values.
+
+    Raises
+    ------
+    DataError, ValueError
+        The file or a column is missing, the picture is there already, or as `draw`.
+    """
+    choose(kind, PLOTS, what="--kind")
+    path = output or pdfs.with_name(f"{pdfs.stem}-{kind}.png")
+    check_output(path, overwrite=overwrite)
+    file = open_pdfs(pdfs)
+    chosen = range(min(6, file.n_rows)) if rows is None else rows
+    draw(file, kind, path, rows=chosen, truth=truth)
+    return path
+
+
+def draw(file: PDFsFile, kind: str, path: Path, *, rows: Sequence[int], truth: str | None) -> None:
+    """Draw one of `PLOTS` from a file of PDFs.
+
+    Raises
+    ------
+    ValueError
+        A row is out of range, or the kind needs a column of true values.
+    """
+    if file.is_vector:
+        message = f"{file.table.path} holds PDFs of vectors, which `plot` does not draw"
+        raise ValueError(f"{message}. Use `sfumato evaluate`, or marginal(i) in Python.")
+    picture = choose(kind, PLOTS, what="--kind")
+    if picture is None:
+        _draw_objects(file, path, rows=rows, truth=truth)
+        return
+    if truth is None:
+        raise ValueError(f"--kind {kind} needs --truth, a column of true values.")
+    objects, _ = read_scores(file, truth)
+    save(picture(objects, file), path)
+
+
+def _draw_objects(file: PDFsFile, path: Path, *, rows: Sequence[int], truth: str | None) -> None:
+    beyond = [row for row in rows if not 0 <= row < file.n_rows]
+    if beyond or not rows:
+        given = beyond[0] if beyond else "none"
+        raise ValueError(f"--rows must lie in 0 to {file.n_rows - 1}; got {given}.")
+    found, values, first = {}, {}, 0
+    for pdfs, table in file.chunks([truth] if truth else []):
+        for row in rows:
+            if first <= row < first + len(pdfs):
+                found[row] = pdfs[row - first]
+                if truth:
+                    values[row] = matrix(table, [truth])[row - first, 0]
+        first += len(pdfs)
+    chosen = concatenate([found[row] for row in rows])
+    true = np.array([values[row] for row in rows]) if truth else None
+    medians = summarise(chosen, ["median", "std"])
+    labels = [
+        f"row {row}: median {m:.3f}, std {s:.3f}"
+        for row, m, s in zip(rows, medians["median"], medians["std"], strict=True)
+    ]
+    save(plot_pdfs(chosen, truth=true, labels=labels, target=truth or "target y"), path)

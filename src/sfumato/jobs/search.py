@@ -1,0 +1,249 @@
+"""Parameters of the estimator by cross-validated search, with Optuna.
+
+A trial is one set of parameters; its value is the mean negative log-likelihood of held-out rows,
+in nats and in the target's own units: lower is better.
+"""
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import clone
+from sklearn.model_selection import KFold
+from sklearn.utils.validation import check_consistent_length
+
+from sfumato.errors import DataError, IncompatibleError, choose, optional_module, suggest
+from sfumato.estimators.options import SPACE
+
+STEPS = 10
+"""Steps the pruner sees in a fold. They are tenths of `max_epochs`, over which the learning rate's
+cycle is stretched: equal epochs of unequal runs do not compare."""
+
+# the first tenths of a run say little: its learning rate is still rising
+_PRUNERS: dict[str, Callable[[Any], Any]] = {
+    "median": lambda pruners: pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=3),
+    "asha": lambda pruners: pruners.SuccessiveHalvingPruner(STEPS // 2, reduction_factor=2),
+    "none": lambda pruners: pruners.NopPruner(),
+}
+_STORAGES = {".db": "sqlite", ".sqlite": "sqlite", ".log": "journal", ".journal": "journal"}
+_FIT_ERRORS = (ValueError, ArithmeticError, RuntimeError, MemoryError)
+
+
+@dataclass(frozen=True)
+class TuningResult:
+    """The ``optuna.Study``, its best parameters and their value, and a row per finished trial.
+
+    A row holds number, state (``"complete"``, ``"pruned"`` or ``"fail"``), value, seconds, error
+    and the estimator's parameters.
+    """
+
+    study: Any
+    best_parameters: dict[str, Any]
+    best_value: float
+    trials: list[dict[str, Any]]
+
+
+def tune(
+    estimator: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    X_err: ArrayLike | None = None,
+    parameters: Sequence[str] | None = None,
+    n_trials: int = 50,
+    timeout: float | None = None,
+    storage: str | Path | None = None,
+    study_name: str = "sfumato",
+    pruner: Literal["median", "asha", "none"] = "median",
+    n_folds: int = 3,
+    n_jobs: int = 1,
+    random_state: int = 0,
+    on_trial: Callable[[dict[str, Any]], None] | None = None,
+) -> TuningResult:
+    """Search the parameters of an estimator that predict held-out rows best.
+
+    The tree-structured Parzen estimator proposes (Bergstra et al. 2011). With ``n_jobs=1`` and no
+    `timeout` the same arguments give the same study, stopped and continued or not.
+
+    Parameters
+    ----------
+    estimator : `MDNRegressor` holding what is not tuned. It is copied, never fitted; its `on_epoch`
+        is not called, and a `random_state` of None becomes this function's.
+    X, y, sample_weight : rows (n, c), targets, (n,) or (n, d), weights (n,) of training and score.
+    X_err : standard errors (n, c) of the features, which training and score then average over.
+    parameters : names in `SPACE`; None for all.
+    n_trials : finished trials of the study, those found in `storage` included.
+    timeout : seconds after which no new trial starts.
+    storage : file that keeps the study, and from which it is continued: ``.db`` or ``.sqlite``
+        (SQLite), ``.log`` or ``.journal`` (a journal, for network disks).
+    pruner : stops a trial that falls behind the median, or by successive halving (``"asha"``).
+    n_jobs : trials at a time, in threads; above 1 the study depends on their timing.
+    on_trial : called with each finished trial's row of `TuningResult.trials`.
+
+    Raises
+    ------
+    ValueError
+        A name is unknown, an argument is out of range, or no trial succeeded.
+    DataError, IncompatibleError
+        `storage` cannot be opened, or its study has other parameters, folds, seed or data.
+    """
+    optuna = optional_module("optuna", extra="tune")
+    names = _checked_names(parameters)
+    X, y = np.asarray(X), np.asarray(y, float)
+    errors = None if X_err is None else np.asarray(X_err, float)
+    weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, float)
+    check_consistent_length(X, y, weight)
+    folds = list(KFold(n_folds, shuffle=True, random_state=random_state).split(X))
+    if estimator.get_params()["random_state"] is None:
+        estimator = cast(Any, clone(estimator)).set_params(random_state=random_state)
+    objective = _Objective(estimator, X, y, weight, errors, names, folds)
+    settings = {"parameters": sorted(names), "n_folds": n_folds, "random_state": random_state}
+    settings["data"] = _checksum(X, y, weight, errors)
+
+    def sampler(number: int) -> Any:
+        """Of trial `number`, with a seed of its own: a continued study goes on as if unstopped."""
+        seed = np.random.SeedSequence([random_state, number]).generate_state(1)[0]
+        return optuna.samplers.TPESampler(seed=int(seed))
+
+    def after(study: Any, trial: Any) -> None:
+        study.sampler = sampler(trial.number + 1)
+        if on_trial is not None:
+            on_trial(_row(trial, names))
+
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # `on_trial` and the table say it all
+    try:
+        study = _open_study(optuna, storage, study_name, pruner)
+        _check_settings(study, settings)
+        left = n_trials - len(_finished(study))
+        if left > 0:
+            study.sampler = sampler(len(study.trials))
+            study.optimize(objective, left, timeout, n_jobs, catch=_FIT_ERRORS, callbacks=[after])
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+    rows = [_row(trial, names) for trial in _finished(study)]
+    if all(row["state"] != "complete" for row in rows):
+        last = [row["error"] for row in rows if row["error"]][-1:]
+        raise ValueError(f"None of {len(rows)} trials succeeded. {' '.join(last)}".rstrip())
+    return TuningResult(study, _suggested(study.best_trial, names), study.best_value, rows)
+
+
+def _checksum(X: np.ndarray, y: np.ndarray, weight: np.ndarray, errors: np.ndarray | None) -> int:
+    """A number that says whether the data are those of an earlier search."""
+    if X.dtype != object and errors is None:
+        return zlib.crc32(np.column_stack([X.astype(float), y, weight]).tobytes())
+    parts = [repr(X.tolist()).encode(), y.tobytes(), weight.tobytes()]
+    return zlib.crc32(b"".join([*parts, b"" if errors is None else errors.tobytes()]))
+
+
+def _checked_names(parameters: Sequence[str] | None) -> tuple[str, ...]:
+    names = tuple(SPACE) if parameters is None else tuple(parameters)
+    for name in names:
+        if name not in SPACE:
+            raise ValueError(f"{name!r} cannot be tuned. {suggest(name, tuple(SPACE))}")
+    if not names:
+        raise ValueError("`parameters` is empty; name at least one, or pass None for all.")
+    return names
+
+
+@dataclass(frozen=True)
+class _Objective:
+    """Cross-validated negative log-likelihood of a trial, told to the pruner on the way."""
+
+    estimator: Any
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+    errors: np.ndarray | None
+    names: tuple[str, ...]
+    folds: list[tuple[np.ndarray, np.ndarray]]
+
+    def __call__(self, trial: Any) -> float:
+        parameters, losses = _suggested(trial, self.names), []
+        try:
+            for train, valid in self.folds:
+                if losses:
+                    _report(trial, np.mean(losses), step=STEPS * len(losses))
+                model = cast(Any, clone(self.estimator)).set_params(**parameters)
+                model.on_epoch = None if losses else _reporter(trial, model)
+                losses.append(self._loss(model, train, valid))
+        except _FIT_ERRORS as error:
+            trial.set_user_attr("error", str(error))
+            raise
+        return float(np.mean(losses))
+
+    def _loss(self, model: Any, train: np.ndarray, valid: np.ndarray) -> float:
+        fitted, asked = (
+            {} if self.errors is None else {"X_err": self.errors[rows]} for rows in (train, valid)
+        )
+        model.fit(self.X[train], self.y[train], sample_weight=self.weight[train], **fitted)
+        log_prob = model.predict_pdfs(self.X[valid], **asked).log_prob(self.y[valid])
+        loss = -np.average(log_prob, weights=self.weight[valid])
+        if not np.isfinite(loss):
+            raise ValueError("A held-out target has no likelihood; set `bounds` around them all.")
+        return float(loss)
+
+
+def _reporter(trial: Any, model: Any) -> Callable[[int, float, float], None]:
+    """`on_epoch` of the first fold, whose losses are in units of the network's target."""
+    last = 0
+
+    def on_epoch(epoch: int, train_loss: float, valid_loss: float) -> None:
+        nonlocal last
+        step = STEPS * (epoch + 1) // (model.max_epochs or model.n_epochs_planned_)
+        if last < step < STEPS:
+            last = step
+            _report(trial, valid_loss - model.family_.log_jacobian, step=step)
+
+    return on_epoch
+
+
+def _report(trial: Any, value: Any, *, step: int) -> None:
+    trial.report(float(value), step)
+    if trial.should_prune():
+        raise optional_module("optuna", extra="tune").TrialPruned
+
+
+def _suggested(trial: Any, names: Sequence[str]) -> dict[str, Any]:
+    """The estimator's parameters in a running or finished trial."""
+    return {name: SPACE[name].suggest(trial, name) for name in names}
+
+
+def _open_study(optuna: Any, storage: str | Path | None, name: str, pruner: str) -> Any:
+    cut = choose(pruner, _PRUNERS, what="`pruner`")(optuna.pruners)
+    if storage is None:
+        return optuna.create_study(study_name=name, pruner=cut)
+    path, kept = Path(storage), f"sqlite:///{storage}"
+    kind = choose(path.suffix, _STORAGES, what="The suffix of `storage`")
+    try:
+        if kind == "journal":
+            journal = optuna.storages.journal
+            kept = journal.JournalStorage(journal.JournalFileBackend(str(path)))
+        return optuna.create_study(study_name=name, pruner=cut, storage=kept, load_if_exists=True)
+    except Exception as error:  # of SQLAlchemy, JSON or the disk: each reader has its own
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(f"The study in {path} cannot be opened ({reason}).") from error
+
+
+def _check_settings(study: Any, settings: dict[str, Any]) -> None:
+    """Refuse a study whose values would not compare with the new ones."""
+    for name, value in settings.items():
+        if (stored := study.user_attrs.get(name, value)) != value:
+            what = f"Study {study.study_name!r} was made with {name} {stored}, not {value}"
+            raise IncompatibleError(f"{what}. Give the same, or another `study_name`.")
+        study.set_user_attr(name, value)
+
+
+def _finished(study: Any) -> list[Any]:
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+
+
+def _row(trial: Any, names: Sequence[str]) -> dict[str, Any]:
+    row = {"number": trial.number, "state": trial.state.name.lower(), "value": trial.value}
+    row |= {"seconds": trial.duration.total_seconds(), "error": trial.user_attrs.get("error")}
+    return row | _suggested(trial, names)

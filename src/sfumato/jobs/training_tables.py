@@ -1,0 +1,174 @@
+"""From tables to the arrays that an estimator trains on."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sfumato.errors import DataError, IncompatibleError
+from sfumato.io.tables import TableFile, matrix, read_table
+from sfumato.jobs.columns import Columns
+from sfumato.preprocessing.shift.weights import importance_weights
+
+FEWEST_ROWS = 20
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Arrays for `MDNRegressor.fit`, checked, and where they came from."""
+
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+    X_err: np.ndarray | None
+    n_dropped: int
+    sources: list[str] = field(default_factory=list)
+
+
+def load_training(
+    tables: Sequence[TableFile], columns: Columns, *, drop_missing_targets: bool = False
+) -> TrainingData:
+    """Read and check the training rows of several tables.
+
+    Parameters
+    ----------
+    drop_missing_targets : leave out rows whose target is missing, with a warning, instead of
+        refusing them.
+
+    Raises
+    ------
+    DataError
+        A column is missing, not numeric, all missing or (errors) negative; the target is missing
+        somewhere or constant; there are fewer than 20 rows.
+    """
+    extra = [columns.weight] if columns.weight else []
+    wanted = [*columns.features, *columns.targets, *columns.noise, *extra]
+    repeated = [name for name in wanted if wanted.count(name) > 1]
+    if repeated:
+        message = f"Column {repeated[0]!r} is asked for twice, as feature, error, target or weight"
+        raise IncompatibleError(f"{message}. Each column can have one meaning.")
+    where = str(tables[0].path)
+    blocks, rest = [], []
+    for table in tables:
+        batch = read_table(table, wanted)
+        X = feature_rows(batch, columns, path=table.path)
+        _check_errors(X, columns, path=table.path)
+        blocks.append(X)
+        rest.append(matrix(batch, wanted[len(columns.features) :], path=table.path))
+    X, other = np.concatenate(blocks), np.concatenate(rest)
+    d, c = len(columns.targets), len(columns.noise)
+    kept, n_dropped = _with_targets(other[:, :d], columns, where=where, drop=drop_missing_targets)
+    X, other = X[kept], other[kept]
+    _check_rows(X, other[:, :d], columns, where=where)
+    weight = other[:, -1] if columns.weight else None
+    if weight is not None and not np.all(np.isfinite(weight) & (weight >= 0)):
+        row = int(np.argmax(~(np.isfinite(weight) & (weight >= 0)))) + 1
+        message = f"{where}: weight {columns.weight!r} is negative or missing in row {row}"
+        raise DataError(f"{message}. Weights must be at least 0.")
+    y = other[:, 0] if d == 1 else other[:, :d]
+    X_err = other[:, d : d + c] if c else None
+    return TrainingData(X, y, weight, X_err, n_dropped, [str(table.path) for table in tables])
+
+
+def feature_rows(
+    batch: Any, columns: Columns, *, path: Path | str = "table", first_row: int = 0
+) -> np.ndarray:
+    """Features of some rows, (n, c): numbers, or objects where a column is categorical.
+
+    Raises
+    ------
+    DataError
+        A cell of a column that is not categorical is not a number.
+    """
+    numeric = [name for name in columns.features if name not in columns.categorical]
+    numbers = matrix(batch, numeric, path=path, first_row=first_row)
+    if not columns.categorical:
+        return numbers
+    out = np.empty((len(numbers), len(columns.features)), dtype=object)
+    for index, name in enumerate(columns.features):
+        if name in columns.categorical:
+            out[:, index] = batch[name].to_pylist()
+        else:
+            out[:, index] = numbers[:, numeric.index(name)]
+    return out
+
+
+def _check_errors(values: np.ndarray, columns: Columns, *, path: Path) -> None:
+    for name in columns.errors:
+        column = values[:, columns.features.index(name)]
+        # -99 and the like say "not observed", beside a magnitude that says the same
+        negative = (column < 0) & (column > -90)
+        if negative.any():
+            row = int(np.argmax(negative))
+            where = f"{path}: error {name!r} is negative ({column[row]:g}) in row {row + 1}"
+            raise DataError(f"{where}. Errors must be at least 0, or missing.")
+
+
+def _with_targets(
+    targets: np.ndarray, columns: Columns, *, where: str, drop: bool
+) -> tuple[np.ndarray, int]:
+    """Which rows have all their targets (n,), and how many have not."""
+    kept = np.asarray(np.isfinite(targets).all(axis=1))
+    n_missing = int(np.sum(~kept))
+    if n_missing == len(targets):
+        raise DataError(f"{where}: the target {columns.target!r} is missing in every row.")
+    if n_missing and not drop:
+        row = int(np.argmin(kept)) + 1
+        message = f"{where}: the target {columns.target!r} is missing in {n_missing} rows"
+        raise DataError(f"{message}, first in row {row}. Fill them, or pass --drop-missing.")
+    if n_missing:
+        warnings.warn(
+            f"Left out {n_missing} rows whose target {columns.target!r} is missing.", stacklevel=3
+        )
+    return kept, n_missing
+
+
+def _check_rows(X: np.ndarray, targets: np.ndarray, columns: Columns, *, where: str) -> None:
+    if len(targets) < FEWEST_ROWS:
+        raise DataError(f"{where}: {len(targets)} rows; at least {FEWEST_ROWS} are needed.")
+    constant = np.ptp(targets, axis=0) == 0
+    if constant.any():
+        index = int(np.argmax(constant))
+        message = f"{where}: the target {columns.targets[index]!r} is constant"
+        message = f"{message} ({targets[0, index]:g})"
+        raise DataError(f"{message}; there is nothing to learn. Check --target.")
+    for index, name in enumerate(columns.features):
+        if name not in columns.categorical and not np.isfinite(X[:, index].astype(float)).any():
+            raise DataError(f"{where}: column {name!r} has no value in any row. Leave it out.")
+
+
+def check_finite(X: np.ndarray, columns: Columns, *, where: str) -> None:
+    """Refuse missing values where no feature transform gives them a meaning.
+
+    Raises
+    ------
+    DataError
+        A value is missing; the message names its column and row.
+    """
+    for index, name in enumerate(columns.features):
+        if name in columns.categorical:
+            continue
+        bad = ~np.isfinite(X[:, index].astype(float))
+        if bad.any():
+            message = f"{where}: column {name!r} is missing in row {int(np.argmax(bad)) + 1}"
+            cure = "Fill it, pass --missing flag, or use --preset photoz for magnitudes"
+            raise DataError(f"{message}. {cure}.")
+
+
+def shifted_weights(data: TrainingData, columns: Columns, target: TableFile) -> np.ndarray:
+    """Weights of the training rows for predicting the rows of another table (n,).
+
+    Raises
+    ------
+    DataError, IncompatibleError
+        As `importance_weights`; columns that are categorical are left out of the comparison.
+    """
+    names = [name for name in columns.features if name not in columns.categorical]
+    places = [columns.features.index(name) for name in names]
+    target.require(names)
+    rows = matrix(read_table(target, names), names, path=target.path)
+    found = importance_weights(data.X[:, places].astype(float), rows)
+    return found.weights if data.weight is None else found.weights * data.weight

@@ -1,0 +1,132 @@
+"""A search on tables, its page, its settings as TOML, and the best model: ``sfumato tune``."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from sfumato.estimators.options import TABLE
+from sfumato.estimators.regressor import MDNRegressor
+from sfumato.io._files import check_output, whole
+from sfumato.io.archive import HEADER
+from sfumato.io.tables import open_table
+from sfumato.jobs.fitting import training_data
+from sfumato.jobs.model_files import TabularModel
+from sfumato.jobs.presets import Answers, Roles, Settings, prepare, questions
+from sfumato.jobs.search import TuningResult, tune
+from sfumato.jobs.search_page import write_page
+
+
+class Tuned(NamedTuple):
+    """What a search on tables leaves: its result, the model, its page and its settings."""
+
+    result: TuningResult
+    model: TabularModel
+    page: Path
+    config: Path
+
+
+def tune_tables(
+    tables: Sequence[Path | str],
+    output: Path | str,
+    *,
+    roles: Roles,
+    preset: str | None = None,
+    answers: Answers | None = None,
+    settings: Settings | None = None,
+    parameters: Sequence[str] | None = None,
+    n_trials: int = 50,
+    timeout: float | None = None,
+    n_folds: int = 3,
+    pruner: Literal["median", "asha", "none"] = "median",
+    n_jobs: int = 1,
+    storage: Path | None = None,
+    page: Path | None = None,
+    random_state: int = 0,
+    group: str | None = None,
+    overwrite: bool = False,
+    on_trial: Callable[[dict[str, Any]], None] | None = None,
+) -> Tuned:
+    """Search settings by cross-validation, train the best on all rows and write its folder.
+
+    Beside the folder lie the study (``.db``), its page (``.html``) and the settings found
+    (``.toml``), which ``sfumato fit --config`` takes.
+
+    Parameters
+    ----------
+    tables, roles, preset, answers, settings, group, overwrite : as in `fit_tables`.
+    parameters, n_trials, timeout, n_folds, pruner, n_jobs, random_state, on_trial : as in `tune`.
+    storage, page : of the study, if not beside the output.
+
+    Raises
+    ------
+    DataError, IncompatibleError, ValueError
+        As `fit_tables` and `tune`.
+    """
+    output = Path(output)
+    check_output(output, overwrite=overwrite, mark=HEADER)
+    fixed = {"random_state": random_state, **(settings or {})}
+    columns, regressor = prepare(roles, preset=preset, answers=answers or {}, settings=fixed)
+    files = [open_table(table, group=group) for table in tables]
+    data = training_data(files, columns, regressor)
+    result = tune(
+        regressor,
+        data.X,
+        data.y,
+        sample_weight=data.weight,
+        X_err=data.X_err,
+        parameters=parameters,
+        n_trials=n_trials,
+        timeout=timeout,
+        storage=storage or output.with_name(output.name + ".db"),
+        pruner=pruner,
+        n_folds=n_folds,
+        n_jobs=n_jobs,
+        random_state=random_state,
+        on_trial=on_trial,
+    )
+    where = page or output.with_name(output.name + ".html")
+    write_page(result, where)
+    best: MDNRegressor = regressor.set_params(**result.best_parameters)
+    best.fit(data.X, data.y, data.weight, X_err=data.X_err)
+    about = {"tables": data.sources, "rows": len(data.y), "tuned": result.best_parameters}
+    model = TabularModel(best, columns, about)
+    model.write(output)
+    config = output.with_name(output.name + ".toml")
+    asked = _asked(roles, preset, answers or {})
+    with whole(config) as temporary:
+        text = to_toml({**asked, **as_text({**fixed, **result.best_parameters})})
+        temporary.write_text(text, encoding="utf-8")
+    return Tuned(result, model, where, config)
+
+
+def _asked(roles: Roles, preset: str | None, answers: Answers) -> dict[str, object]:
+    """Options of the columns, as they were given."""
+    defaults = {name: question.default for name, question in questions().items()}
+    values: dict[str, object] = {
+        "target": ",".join(roles.targets),
+        "weight": roles.weight,
+        "features": ",".join(roles.features),
+        "categorical": ",".join(roles.categorical),
+        "noise": roles.noise,
+        "preset": preset,
+    }
+    values |= {n: v for n, v in answers.items() if v is not None and v != defaults.get(n)}
+    return {n.replace("_", "-"): v for n, v in values.items() if v not in (None, "")}
+
+
+def as_text(settings: Mapping[str, Any]) -> dict[str, object]:  # arguments of every kind
+    """Arguments of an estimator as options of the command line; those at None are left out."""
+    out: dict[str, object] = {}
+    for name, value in settings.items():
+        option = TABLE[name]
+        if option.form is not None and not option.verb and value is not None:
+            out[option.flags[0]] = option.form.show(value)
+    return out
+
+
+def to_toml(values: Mapping[str, object]) -> str:
+    """Lines of a TOML file; strings, numbers, truth values and lists of them are as in JSON."""
+    return "".join(
+        f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items()
+    )

@@ -1,0 +1,42 @@
+"""Many networks as one module, their arrays stacked on a leading axis."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sfumato.families import MixtureFamily
+from sfumato.networks.architecture import Builder
+from sfumato.networks.density import ConditionalDensity
+
+
+def make_members(
+    family: MixtureFamily,
+    builder: Builder,
+    *,
+    n_members: int,
+    initial_bias: np.ndarray,
+    seed: int,
+) -> ConditionalDensity:
+    """`n_members` freshly initialised networks with their arrays stacked on a leading axis."""
+
+    def make(key: jax.Array) -> ConditionalDensity:
+        return builder.build(family, bias=initial_bias, key=key)
+
+    keys = jax.random.split(jax.random.key(seed), n_members)
+    return eqx.filter_jit(eqx.filter_vmap(make))(keys)
+
+
+def first_of(members: Any) -> Any:
+    """The first network of a stack."""
+    arrays, static = eqx.partition(members, eqx.is_array)
+    return eqx.combine(jax.tree.map(lambda leaf: leaf[0], arrays), static)
+
+
+def broadcast(member: ConditionalDensity, n_members: int) -> ConditionalDensity:
+    """`n_members` copies of one network, stacked."""
+    arrays, static = eqx.partition(member, eqx.is_array)
+    stacked = jax.tree.map(lambda a: jnp.broadcast_to(a, (n_members, *a.shape)), arrays)
+    return eqx.combine(stacked, static)

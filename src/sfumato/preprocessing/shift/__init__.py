@@ -1,0 +1,1 @@
+"""Weights that make training rows look like the rows to predict."""

@@ -1,0 +1,1 @@
+"""What held-out truths ask of a prediction: sharpening, conformal levels."""

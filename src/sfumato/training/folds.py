@@ -1,0 +1,52 @@
+"""Which rows each member trains on, and which it holds out."""
+
+import numpy as np
+
+FEW_ROWS = 20
+"""Below this many rows there is nothing to hold out: members validate on what they train on."""
+
+
+def make_folds(n_rows: int, *, fraction: float, rng: np.random.Generator) -> np.ndarray:
+    """Fold of each row (n,), of equal sizes up to one; about 1 / `fraction` folds."""
+    n_folds = 1 if n_rows < FEW_ROWS else max(2, round(1 / fraction))
+    return rng.permutation(np.arange(n_rows) % n_folds)
+
+
+def folds_in_use(folds: np.ndarray, *, n_members: int) -> int:
+    """How many folds are held out by someone: few enough that two members at least share each.
+
+    How an average of networks does on rows that it was not trained on can only be seen where more
+    than one of them was not.
+    """
+    return int(min(folds.max() + 1, max(1, n_members // 2)))
+
+
+def member_rows(folds: np.ndarray, *, n_members: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows each member trains on (m, a) and holds out (m, b).
+
+    Member j holds out fold j modulo `folds_in_use`. Every member gets as many rows as the one
+    with the fewest, a matter of single rows.
+    """
+    n_folds, rows = folds.max() + 1, np.arange(folds.size)
+    if n_folds == 1:
+        return np.tile(rows, (n_members, 1)), np.tile(rows, (n_members, 1))
+    n_used = folds_in_use(folds, n_members=n_members)
+    held = [member % n_used for member in range(n_members)]
+    train = [rows[folds != fold] for fold in held]
+    valid = [rows[folds == fold] for fold in held]
+    return _rectangle(train), _rectangle(valid)
+
+
+def held_out_members(folds: np.ndarray, *, n_members: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows held out by someone (n,), and the r members that held each of them out (n, r)."""
+    n_folds = folds.max() + 1
+    if n_folds == 1:
+        return np.arange(folds.size), np.zeros((folds.size, 1), int)
+    n_used = folds_in_use(folds, n_members=n_members)
+    rows = np.flatnonzero(folds < n_used)
+    return rows, folds[rows, None] + n_used * np.arange(n_members // n_used)
+
+
+def _rectangle(rows: list[np.ndarray]) -> np.ndarray:
+    shortest = min(part.size for part in rows)
+    return np.stack([part[:shortest] for part in rows])

@@ -1,0 +1,250 @@
+"""Photometry features, templates and the mock survey, and their exact answer."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from cases import DATA
+from sfumato.photoz import mock, presets
+from sfumato.photoz.features import POGSON, PhotometryFeatures
+from sfumato.photoz.survey import SurveyPlan
+from sfumato.photoz.templates import BANDS, flux_table, igm_transmission
+
+RNG = np.random.default_rng(2)
+MAG = RNG.uniform(20, 26, (500, 3))
+ERR = 10 ** (0.3 * (MAG - 26)) * 0.3
+X = np.concatenate([MAG, ERR], axis=1)
+FITTED = PhotometryFeatures(("g", "r", "i")).fit(X)
+
+
+def feature(values, name, features=FITTED):
+    out = np.asarray(features(jnp.asarray(np.asarray(values, float).T, jnp.float32)))
+    return out[features.names.index(name)]
+
+
+def test_asinh_magnitudes_are_magnitudes_when_bright():
+    bright = X[MAG[:, 0] < 21]
+    np.testing.assert_allclose(feature(bright, "asinh_mag_g"), bright[:, 0], atol=2e-3)
+
+
+def test_asinh_magnitude_formula_at_zero_flux():
+    # at f = 0 it is 25 - 2.5 log10 b
+    row = X[:1].copy()
+    row[0, 0] = 99
+    b = float(FITTED.softening[0])
+    assert feature(row, "asinh_mag_g")[0] == pytest.approx(25 - POGSON * np.log(b), abs=1e-4)
+
+
+def test_colours_are_differences_and_errors_are_logs():
+    colour = feature(X, "asinh_mag_g") - feature(X, "asinh_mag_r")
+    np.testing.assert_allclose(feature(X, "colour_g-r"), colour, atol=1e-5)
+    np.testing.assert_allclose(feature(X, "log_err_i"), np.log(ERR[:, 2]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("magnitude", "error", "state"),
+    [
+        (23.0, 0.1, "observed"),
+        (99.0, 26.6, "not_detected"),
+        (99.0, 99.0, "not_detected"),
+        (np.inf, 0.5, "not_detected"),
+        (np.nan, 0.5, "not_detected"),
+        (-99.0, -99.0, "not_observed"),
+        (-99.9, np.nan, "not_observed"),
+        (-np.inf, 0.1, "not_observed"),
+        (np.nan, np.nan, "not_observed"),
+    ],
+)
+def test_every_state_of_a_band(magnitude, error, state):
+    row = X[:1].copy()
+    row[0, 1], row[0, 4] = magnitude, error
+    flags = {name: feature(row, f"{name}_r")[0] for name in ("not_detected", "not_observed")}
+    assert flags == {name: float(name == state) for name in flags}
+    assert np.isnan(feature(row, "asinh_mag_r")[0]) == (state == "not_observed")
+    # the neighbours are what they were
+    assert feature(row, "asinh_mag_g")[0] == pytest.approx(feature(X[:1], "asinh_mag_g")[0])
+    if state == "not_detected":
+        assert feature(row, "log_err_r")[0] == pytest.approx(np.log(POGSON))
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True, width=32))
+def test_no_value_gives_a_nan_to_the_network(value):
+    model = presets.mdn("gri").features.fit(X)
+    row = X[:1].copy()
+    row[0, 1] = value
+    features = np.asarray(model(jnp.asarray(row.T, jnp.float32)))
+    flags = np.asarray(features[-6:])
+    assert np.all(np.isfinite(flags))
+    if flags[4] == 0:  # r is observed or not detected
+        assert np.all(np.isfinite(features))
+
+
+def test_negative_fluxes_are_measurements():
+    flux = 10 ** (-0.4 * (MAG - 25))
+    rows = np.concatenate([flux, flux * ERR / POGSON], axis=1)
+    features = PhotometryFeatures(("g", "r", "i"), unit="flux").fit(rows)
+    np.testing.assert_allclose(
+        feature(rows, "asinh_mag_r", features), feature(X, "asinh_mag_r"), atol=0.02
+    )
+    rows[0, 1] = -0.3
+    out = np.asarray(features(jnp.asarray(rows[:1].T, jnp.float32)))
+    assert np.all(np.isfinite(out))
+    assert np.all(out[-6:] == 0)
+    rows[0, 1] = np.nan
+    assert feature(rows[:1], "not_observed_r", features)[0] == 1
+
+
+def test_perturbation_has_the_stated_noise_and_gaps():
+    columns = jnp.asarray(np.repeat(X[:1], 20_000, axis=0).T, jnp.float32)
+    plain = PhotometryFeatures(("g", "r", "i"), drop_fraction=0.0).fit(X)
+    moved = np.asarray(plain.perturb(columns, key=jax.random.key(0), noise=1.0))
+    flux = 10 ** (-0.4 * (moved[1] - 25))
+    expected = 10 ** (-0.4 * (MAG[0, 1] - 25)) * ERR[0, 1] / POGSON
+    assert flux.std() == pytest.approx(expected, rel=0.05)
+    still = np.asarray(plain.perturb(columns, key=jax.random.key(0), noise=0.0))
+    np.testing.assert_allclose(still, columns, rtol=1e-5)
+    gaps = PhotometryFeatures(("g", "r", "i"), drop_fraction=0.2, jitter=0.0).fit(X)
+    lost = np.asarray(gaps.perturb(columns, key=jax.random.key(1), noise=1.0))[:3] == -99
+    assert lost.mean() == pytest.approx(0.2 * 0.5, abs=0.01)
+
+
+def test_features_round_trip_and_must_be_fitted():
+    again = PhotometryFeatures.from_dict(FITTED.to_dict())
+    np.testing.assert_array_equal(again(jnp.asarray(X.T)), FITTED(jnp.asarray(X.T)))
+    with pytest.raises(ValueError, match="must be fitted first"):
+        PhotometryFeatures(("g", "r", "i"))(jnp.asarray(X.T))
+
+
+def test_a_model_predicts_for_galaxies_with_missing_bands():
+    table = mock.train_table(1500, seed=0)
+    names = [f"mag_{b}_lsst" for b in BANDS] + [f"mag_err_{b}_lsst" for b in BANDS]
+    x = np.stack([table[name].to_numpy() for name in names], axis=1)
+    z = table["redshift"].to_numpy()
+    model = presets.mdn(BANDS, n_members=2, hidden_sizes=(32, 32), max_epochs=25, random_state=0)
+    model.fit(x, z)
+    gaps = x.copy()
+    gaps[:, [0, 3]] = -99.0
+    gaps[:, [6, 9]] = np.nan
+    whole, partial = model.predict_pdfs(x), model.predict_pdfs(gaps)
+    for pdfs in (whole, partial):
+        assert np.all(np.isfinite(pdfs.log_prob(z)))
+    assert partial.entropy().mean() > whole.entropy().mean()
+    assert partial.log_prob(z).mean() > np.log(1 / 3.5)  # better than knowing nothing
+
+
+# -- templates and prior ---------------------------------------------------------------------------
+
+
+def test_igm_absorbs_blueward_of_lyman_alpha_only():
+    wavelength = np.linspace(3000, 9000, 601)
+    none = igm_transmission(wavelength, 1.0)
+    np.testing.assert_array_equal(none[wavelength > 1216 * 2], 1.0)
+    high = igm_transmission(wavelength, 3.5)
+    assert np.all((high >= 0) & (high <= 1))
+    # Madau (1995): between Lyman beta and alpha, exp(-0.0036 (lambda / 1216)^3.46)
+    at = 1150 * 4.5
+    expected = np.exp(-0.0036 * (at / 1216) ** 3.46)
+    assert np.interp(at, wavelength, high) == pytest.approx(expected, rel=1e-3)
+    assert np.interp(880 * 4.5, wavelength, high) < 0.35
+
+
+def test_template_fluxes_against_galsim():
+    galsim = pytest.importorskip("galsim")
+    table = flux_table()
+    for band in ("g", "i"):
+        bandpass = galsim.Bandpass(f"LSST_{band}.dat", wave_type="nm")
+        for kind, name in ((0, "E"), (3, "Im")):
+            sed = galsim.SED(f"CWW_{name}_ext.sed", wave_type="Ang", flux_type="flambda")
+            fluxes = [sed.atRedshift(z).calculateFlux(bandpass) for z in (0.1, 0.7)]
+            mine = table.at(np.array([0.1, 0.7]), np.array([kind, kind], float))
+            column = mine[:, BANDS.index(band)]
+            # photons per area; SED.atRedshift keeps f_lambda dlambda, ours divides by 1 + z
+            ratio = (column[1] / column[0]) / (fluxes[1] / fluxes[0])
+            assert ratio * 1.7 / 1.1 == pytest.approx(1, rel=0.02) or ratio == pytest.approx(
+                1, rel=0.02
+            )
+
+
+def test_redshift_prior_is_normalised_and_drawn_from():
+    rng = np.random.default_rng(0)
+    grid = flux_table().redshift
+    for number in range(3):
+        density = mock.redshift_density(grid, np.array([23.0]), number)[0]
+        assert np.trapezoid(density, grid) == pytest.approx(1)
+        draws = mock._draw_redshifts(np.full(4000, 23.0), np.full(4000, number), rng=rng)
+        cdf = np.concatenate([[0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(grid))])
+        assert stats.kstest(draws, lambda z, c=cdf: np.interp(z, grid, c)).pvalue > 1e-3
+
+
+@given(st.floats(17, 26))
+def test_class_shares_are_probabilities(magnitude):
+    shares = mock.class_shares(np.array([magnitude]))
+    assert np.all(shares >= 0)
+    assert shares.sum() == pytest.approx(1)
+
+
+def test_noise_equals_photerr():
+    depth = mock.Depth(4.0)
+    true = np.full((40_000, 6), 24.0)
+    mag, err = mock.observe(true, depth, rng=np.random.default_rng(0))
+    ratio = depth.noise_to_signal(true[:1])[0]
+    seen = np.where(mag < 90, 10 ** (-0.4 * (mag - 24.0)), np.nan)
+    for b in range(6):
+        if ratio[b] < 0.2:  # almost never undetected, so the scatter is the noise
+            assert np.nanstd(seen[:, b]) == pytest.approx(ratio[b], rel=0.03)
+            assert np.nanmedian(err[:, b]) == pytest.approx(2.5 * np.log10(1 + ratio[b]), rel=0.03)
+
+
+@pytest.mark.slow
+def test_exact_posterior_is_calibrated_at_every_depth():
+    galaxies = mock.draw_galaxies(40, rng=np.random.default_rng(8))
+    for years in (0.1, 10.0):
+        depth = mock.Depth(years)
+        mag, _ = mock.observe(galaxies.mag, depth, rng=np.random.default_rng(9))
+        exact = mock.exact_posterior(mag, depth, n_types=31, n_mags=15)
+        assert stats.kstest(exact.pit(galaxies.redshift), "uniform").pvalue > 1e-3
+        shifted = exact.pit(np.clip(galaxies.redshift + 0.25, 0, 3.5))
+        assert stats.kstest(shifted, "uniform").pvalue < 1e-3
+
+
+def test_the_same_seed_gives_the_same_survey():
+    first, second = (mock.train_table(200, seed=4) for _ in range(2))
+    assert first.equals(second)
+    assert not first.equals(mock.train_table(200, seed=5))
+    assert np.bincount(first["depth"].to_numpy())[1:].tolist() == [40] * 5
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        ((10, 0), "--galaxies must be at least 50"),
+        ((100, 0, 51), "--posteriors must be 0 to 50"),
+        ((100, 0, 5, 6), "--posterior-depth must be 1 to 5"),
+    ],
+)
+def test_impossible_surveys_are_refused(plan, message):
+    with pytest.raises(ValueError, match=message):
+        SurveyPlan(*plan)
+
+
+# -- real catalogues -------------------------------------------------------------------------------
+
+
+@pytest.mark.shared
+def test_dc2_beats_knowing_nothing_by_far():
+    from sfumato.io.tables import matrix, open_table, read_table
+
+    names = [f"mag_{b}_lsst" for b in BANDS] + [f"mag_err_{b}_lsst" for b in BANDS]
+    folder = DATA / "photoz_lsst_dc2"
+    train = open_table(folder / "test_dc2_training_9816.hdf5")
+    values = matrix(read_table(train, [*names, "redshift"]), [*names, "redshift"])
+    values = np.random.default_rng(0).permutation(values)  # the file is sorted by redshift
+    x, z = values[:, :-1], values[:, -1]
+    model = presets.mdn(BANDS, n_members=2, max_epochs=15, bounds=(0, 3.1), random_state=0)
+    model.fit(x[:8000], z[:8000])
+    # trainZ, the same n(z) for all, has -0.57; 15 short epochs of two networks some 1.5
+    assert model.predict_pdfs(x[8000:]).log_prob(z[8000:]).mean() > 1.3

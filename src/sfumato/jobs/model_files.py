@@ -93,6 +93,7 @@ def write_model(
         parameters=parameters,
     )
     header["estimator"] = type(regressor).__name__
+    header["n_parameters"] = len(parameters)
     header["columns"] = None if columns is None else asdict(columns)
     header["n_features_in"] = vars(regressor)["n_features_in_"]
     header["levels"] = [[column, words] for column, words in regressor.levels_.items()]
@@ -151,6 +152,11 @@ def _restored(path: str | Path, header: dict[str, Any], arrays: dict[str, np.nda
 def _restore(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
     family, architecture, network, sharpening, history = restored_state(header, arrays)
     stored = dict(header["parameters"])
+    # a file of an earlier version lacks the options that came later; an edited one is not trusted
+    if len(stored) != header.get("n_parameters", len(stored)):
+        raise ValueError(
+            f"{header['n_parameters']} parameters were written, {len(stored)} are there"
+        )
     features = network.inputs.features if stored.pop("features") else None
     parameters: dict[str, Any] = from_json(stored)  # arguments of every kind
     model = ESTIMATORS[header["estimator"]](features=features, **parameters)

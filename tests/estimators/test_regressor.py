@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -73,11 +73,24 @@ def test_pandas_numpy_and_pipelines_agree(toy):
 
 
 @pytest.mark.slow
-def test_grid_search_works(toy):
-    search = GridSearchCV(MDNRegressor(random_state=0, **SMALL), {"n_components": [1, 2]}, cv=2)
-    search.fit(*toy)
-    assert search.best_params_["n_components"] in (1, 2)
-    assert np.all(np.isfinite(search.cv_results_["mean_test_score"]))
+def test_grid_search_finds_the_scores_and_the_best_of_them(toy):
+    x, y = toy
+    model, folds = MDNRegressor(random_state=0, **SMALL), KFold(2)
+    search = GridSearchCV(model, {"max_epochs": [1, 8]}, cv=folds).fit(x, y)
+    scores = np.empty((2, 2))
+    for row, epochs in enumerate((1, 8)):
+        for fold, (train, test) in enumerate(folds.split(x)):
+            fitted = clone(model).set_params(max_epochs=epochs).fit(x[train], y[train])
+            residual = y[test] - fitted.predict(x[test])
+            scores[row, fold] = 1 - np.sum(residual**2) / np.sum((y[test] - y[test].mean()) ** 2)
+    # the same seed and rows: the same networks, and R^2 to rounding
+    found = [search.cv_results_[f"split{fold}_test_score"] for fold in range(2)]
+    np.testing.assert_allclose(np.transpose(found), scores, rtol=1e-9)
+    best = int(np.argmax(scores.mean(axis=1)))
+    assert search.best_params_ == {"max_epochs": (1, 8)[best]}
+    assert search.best_score_ == pytest.approx(scores.mean(axis=1)[best], rel=1e-9)
+    again = clone(model).set_params(**search.best_params_).fit(x, y)
+    np.testing.assert_array_equal(search.predict(x), again.predict(x))
 
 
 def test_the_callers_arrays_are_untouched(toy):

@@ -361,6 +361,46 @@ def test_posteriors_of_pixels_are_as_close_to_the_truth_as_the_floor(basis, batc
     assert np.all(found.effective_size > 50)
 
 
+def test_posteriors_of_pixels_are_those_of_quadrature():
+    # flux and radius free: the posterior on a grid, in NumPy, with the prior flat in both
+    n, fixed = 3, {"sersic_index": 2.0, "g1": 0.1, "g2": 0.0}
+    scene = Scene(GRID, ("flux", "half_light_radius"), fixed)
+    images = noisy(n, theta=np.array([1e5, 2.0, 0.3, 0.1, 0.0]))
+    stamps = stamps_of(images)
+    fits = fit_stamps(stamps, scene)
+    found = sample_stamps(stamps, scene, Prior(scene, SMALL), fits)
+    flux, radius = np.linspace(6e4, 2e5, 701), np.linspace(0.2, 0.5, 121)
+    unit = np.stack([np.ones(121), np.full(121, 2.0), radius, np.full(121, 0.1), 0 * radius], 1)
+    shapes = np.asarray(_models(unit.astype(np.float32)), float).reshape(121, -1)
+    inside = np.outer(flux, np.sqrt(np.sum(shapes**2, axis=1)) / 200)
+    for row in range(n):
+        at = [fits.theta[row, 0], 2.0, fits.theta[row, 1], 0.1, 0.0]
+        light = np.asarray(_models(np.tile(np.float32(at), (121, 1)))[0], float).ravel()
+        weight = 1 / (200**2 + np.maximum(light, 0))  # the noise is that of the fit
+        data = images[row].astype(float).ravel()
+        chi2 = np.sum(weight * data**2) - 2 * np.outer(flux, shapes @ (weight * data))
+        chi2 += np.outer(flux**2, shapes**2 @ weight)
+        density = np.exp(-0.5 * (chi2 - chi2.min())) * ((inside > 20) & (inside < 100))
+        total = np.trapezoid(np.trapezoid(density, radius), flux)
+        size = found.effective_size[row]
+        assert size > 500
+        weights = np.exp(found.log_weights[row])
+        for index, values in enumerate((flux[:, None], radius[None])):
+            moments = [
+                np.trapezoid(np.trapezoid(density * values**power, radius), flux) / total
+                for power in (1, 2)
+            ]
+            deviation = np.sqrt(moments[1] - moments[0] ** 2)
+            drawn = found.theta[row, index]
+            mean = weights @ drawn
+            # five standard errors of `size` draws; of a deviation, sqrt(2) less
+            assert abs(mean - moments[0]) < 5 * deviation / np.sqrt(size)
+            spread = np.sqrt(weights @ (drawn - mean) ** 2)
+            assert spread == pytest.approx(deviation, rel=5 / np.sqrt(2 * size))
+        evidence = np.log(total / (1.4e5 * 0.3)) - 0.5 * chi2.min()
+        assert abs(found.log_evidence[row] - evidence) < 5 / np.sqrt(size)
+
+
 # -- fits -----------------------------------------------------------------------------------------
 
 
@@ -400,12 +440,31 @@ def test_masked_pixels_count_for_nothing_and_a_lost_galaxy_stops_nothing():
     assert np.all(np.abs(pull.std(axis=0) - 1) < 5 / np.sqrt(2 * N))
 
 
+@jax.jit
+def _models(theta):
+    """Noiseless stamps (n, 32, 32) of parameters (n, 5)."""
+    return over_rows(lambda row: render(Sersic(*row), PSF, GRID), theta)
+
+
 def test_pure_noise_is_not_called_a_galaxy():
     images = np.random.default_rng(0).normal(0, 200, (N, 1, 32, 32)).astype(np.float32)
     fits = fit_stamps(stamps_of(images), Scene(GRID))
+    data, model = images[:, 0].astype(float), np.asarray(_models(fits.theta), float)
+    ratio = np.sqrt(np.sum(model**2, axis=(1, 2))) / 200
+    # single precision of sums of 1,024 pixels, and of the coordinates that were searched
+    np.testing.assert_allclose(fits.signal_to_noise, ratio, rtol=1e-3)
+    weight = 1 / (200**2 + np.maximum(model, 0))
+    chi2 = np.sum(weight * (data - model) ** 2, axis=(1, 2))
+    np.testing.assert_allclose(fits.chi2, chi2, rtol=1e-4)
+    # what is not seen is what the flag says, for every stamp
     faint = ~(fits.signal_to_noise > 3) | (fits.theta[:, 0] <= 0)
-    assert np.mean(faint) > 0.5
-    assert np.all(fits.flags[faint] & (64 + 32) > 0)
+    np.testing.assert_array_equal(fits.flags & 64 > 0, faint)
+    assert not np.any(fits.flags & 32)
+    # the gain in chi-square, S/N squared, of five parameters: 36 has a chance of 1e-6 a stamp,
+    # and 9 one of 0.11, half of them with a negative flux
+    assert ratio.max() < 6
+    share = 0.5 * stats.chi2(5).sf(9)
+    assert np.mean(~faint) < share + 5 * np.sqrt(share / N)
     assert np.all(fits.bias[fits.flags > 0] == 0)
 
 

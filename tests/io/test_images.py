@@ -120,12 +120,15 @@ def test_many_chunks_do_not_change_the_bytes(tmp_path):
 def test_h5py_alone_reads_our_files(tmp_path):
     images, columns = stamps()
     with h5py.File(write(tmp_path / "s.hdf5")) as file:
-        np.testing.assert_array_equal(file["image"][...], images["image"])
-        np.testing.assert_array_equal(file["table/hlr"][...], columns["hlr"])
-        assert file["table/hlr"].attrs["unit"] == "arcsec"
-        assert file["table/hlr"].attrs["description"] == "half-light radius"
-        assert file["table/blended"].dtype == bool
-        assert file.attrs["pixel_scale"] == 0.2
+        for name, expected in images.items():
+            np.testing.assert_array_equal(file[name][...], expected)
+        for name, (kind, unit, description) in COLUMNS.items():
+            stored = file["table"][name]
+            assert (stored.attrs["unit"], stored.attrs["description"]) == (unit, description)
+            assert stored.dtype == kind
+            expected = columns[name].astype("S") if name == "name" else columns[name]
+            np.testing.assert_array_equal(stored[...], expected)
+        assert dict(file.attrs) == ATTRIBUTES
         assert file["image"].chunks[1:] == (H, W)
 
 
@@ -136,14 +139,15 @@ def test_astropy_alone_reads_our_files(tmp_path):
     with fits.open(path, checksum=True) as file:
         file.verify("exception")
         assert [hdu.name for hdu in file] == ["PRIMARY", "IMAGE", "CLEAN", "TABLE"]
-        assert file[0].header["SEED"] == 7
-        assert file[0].header["PIXEL_SCALE"] == 0.2
-        np.testing.assert_array_equal(file["CLEAN"].data, images["clean"])
+        assert {name: file[0].header[name.upper()] for name in ATTRIBUTES} == ATTRIBUTES
+        for name, expected in images.items():
+            np.testing.assert_array_equal(file[name.upper()].data, expected)
         table = file["TABLE"].data
         for name in columns:
             np.testing.assert_array_equal(table[name], columns[name])
-        assert file["TABLE"].columns["hlr"].unit == "arcsec"
-        assert file["TABLE"].header["TCOMM2"] == "half-light radius"
+        for number, (name, (_, unit, description)) in enumerate(COLUMNS.items(), start=1):
+            assert (file["TABLE"].columns[name].unit or "") == unit
+            assert file["TABLE"].header.get(f"TCOMM{number}", "") == description
 
 
 def test_images_without_columns_and_attributes(tmp_path):

@@ -6,10 +6,11 @@ Both are generated: a row of `estimators.options` and a question of a preset are
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from sfumato._typing import Foreign
 from sfumato.cli._options import from_config, split
 from sfumato.estimators.options import OPTIONS, Option
 from sfumato.jobs.presets import Answers, Roles, Settings, presets, questions
@@ -17,7 +18,7 @@ from sfumato.jobs.presets import Answers, Roles, Settings, presets, questions
 ASKED = {option.name: option for option in OPTIONS if not option.verb}
 """Rows that are options of their own on the command line."""
 
-Values = dict[str, Any]
+Values = dict[str, Foreign]
 """What Typer parsed, by the name of the parameter."""
 
 Target = Annotated[
@@ -51,7 +52,9 @@ def takes_model_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_parameters(command, added)
 
 
-def _keyword(name: str, kind: Any, option: Any, *, default: object = None) -> inspect.Parameter:
+def _keyword(
+    name: str, kind: Foreign, option: Foreign, *, default: object = None
+) -> inspect.Parameter:
     annotation = Annotated[kind, option]
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
@@ -133,7 +136,7 @@ def with_parameters(
 ) -> Callable[..., None]:
     """The command with parameters in the place of its ``**values``."""
     own = list(inspect.signature(command).parameters.values())[:-1]
-    generated: Any = command  # Typer reads these two attributes of a function
+    generated: Foreign = command  # Typer reads these two attributes of a function
     generated.__signature__ = inspect.Signature(own + added)
     generated.__annotations__ = {p.name: p.annotation for p in own + added}
     return generated

@@ -4,10 +4,11 @@ import itertools
 import tomllib
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from sfumato._typing import Json
 from sfumato.errors import DataError, suggest
 
 Tables = Annotated[
@@ -50,7 +51,7 @@ def edges(text: str) -> tuple[float, ...]:
     return values
 
 
-def read_toml(path: Path, *, option: str) -> dict[str, Any]:
+def read_toml(path: Path, *, option: str) -> dict[str, Json]:
     """Values of a TOML file.
 
     Raises
@@ -66,7 +67,7 @@ def read_toml(path: Path, *, option: str) -> dict[str, Any]:
         raise DataError(f"{path} is not valid TOML ({error}).") from error
 
 
-def from_config(context: typer.Context, _parameter: Any, path: Path | None) -> Path | None:
+def from_config(context: typer.Context, _parameter: Json, path: Path | None) -> Path | None:
     """Callback of ``--config``: a TOML file's values become the options' defaults."""
     if path is None:
         return None

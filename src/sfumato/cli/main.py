@@ -4,12 +4,12 @@ import os
 import sys
 import warnings
 from importlib import import_module
-from typing import Any
 
 import typer
 from rich.markup import escape
 
 from sfumato import __version__
+from sfumato._typing import Foreign
 from sfumato.cli._console import console, errors
 from sfumato.engine.compiled import use_compilation_cache
 
@@ -29,7 +29,7 @@ VERBS = (
 )
 
 # typer carries its own copy of click in some versions and not in others
-_CLICK_ERRORS: Any = tuple(
+_CLICK_ERRORS: Foreign = tuple(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
 _INTERRUPTED = 130
@@ -86,7 +86,7 @@ def run(arguments: list[str] | None = None) -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _usage(error: Any) -> int:
+def _usage(error: Foreign) -> int:
     """Report a wrong command line; without any arguments, the help is the message."""
     message = error.format_message()
     if type(error).__name__ == "NoArgsIsHelpError":

@@ -3,9 +3,10 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jax
+
+from sfumato._typing import Foreign
 
 CPU_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
 """Compiler options of the hot programs: full-width vectors, 20 to 40 % faster where a CPU has
@@ -20,7 +21,7 @@ def use_compilation_cache() -> None:
     A directory that the user has given to JAX already is left as it is.
     """
     wish = os.environ.get("SFUMATO_CACHE", "")
-    config: Any = jax.config  # whose options exist only at run time
+    config: Foreign = jax.config  # whose options exist only at run time
     if wish.lower() in OFF or config.jax_compilation_cache_dir is not None:
         return
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
@@ -29,7 +30,7 @@ def use_compilation_cache() -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
-def over_rows(function: Callable[..., Any], *arrays: Any) -> Any:
+def over_rows(function: Callable[..., Foreign], *arrays: Foreign) -> Foreign:
     """`function` of every row of the arrays, stacked: ``vmap`` where that is fast.
 
     On a CPU the rows go one after another: what one row needs fits into the cache, look-ups into

@@ -1,6 +1,6 @@
 """What regressor and classifier share: from a user's rows to checked arrays, and back."""
 
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from jaxtyping import Array
@@ -12,7 +12,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sfumato._typing import HostParams, Params
+from sfumato._typing import Given, HostParams, Params
 from sfumato.engine.compiled import use_compilation_cache
 from sfumato.errors import IncompatibleError
 from sfumato.estimators import fitting
@@ -56,7 +56,7 @@ class DensityEstimator(BaseEstimator):
         return tags
 
     @property
-    def _options(self) -> dict[str, Any]:  # values of every kind, as the constructor took them
+    def _options(self) -> dict[str, Given]:  # values of every kind, as the constructor took them
         return self.get_params(deep=False)
 
     @property
@@ -70,7 +70,7 @@ class DensityEstimator(BaseEstimator):
         """Features as numbers (n, c), words encoded; the names and number of columns are kept."""
         if reset:
             self.levels_ = find_levels(X, self._options["categorical"])
-        given = cast("Any", X)  # scikit-learn's stubs want an array
+        given = cast("Given", X)  # scikit-learn's stubs want an array
         if self.levels_:
             validate_data(self, given, reset=reset, skip_check_array=True)
             rows = encode(X, self.levels_)
@@ -196,7 +196,7 @@ class DensityEstimator(BaseEstimator):
         parts = [self._parameters(part.astype(np.float32)) for part in shifted]
         return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
 
-    def _pdfs(self, X: ArrayLike, X_err: ArrayLike | None, n_draws: int) -> Any:  # by the family
+    def _pdfs(self, X: ArrayLike, X_err: ArrayLike | None, n_draws: int) -> Given:  # by the family
         check_is_fitted(self)
         params = self.predict_parameters(X, X_err=X_err, n_draws=n_draws)
         return make_pdfs(self.family_, params)
@@ -205,7 +205,7 @@ class DensityEstimator(BaseEstimator):
 # -- pieces of fit ---------------------------------------------------------------------------------
 
 
-def _plan(options: dict[str, Any], strategy: Strategy) -> fitting.Plan:  # see `_options`
+def _plan(options: dict[str, Given], strategy: Strategy) -> fitting.Plan:  # see `_options`
     """The plan of training that the options are."""
     own = {name: options[name] for name in fitting.Plan.__dataclass_fields__ if name in options}
     return fitting.Plan(**{**own, "strategy": strategy, "priors": options["priors"] or {}})
@@ -213,7 +213,7 @@ def _plan(options: dict[str, Any], strategy: Strategy) -> fitting.Plan:  # see `
 
 def check_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
     """Row weights (n,), finite and not negative; ones if there are none."""
-    given = cast("Any", sample_weight)  # scikit-learn's stubs want an array
+    given = cast("Given", sample_weight)  # scikit-learn's stubs want an array
     return _check_sample_weight(given, X, dtype=np.float64, ensure_non_negative=True)
 
 

@@ -1,7 +1,7 @@
 """`MDNClassifier`: class probabilities, with what the network does not know, as for a regressor."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Self, cast
+from typing import Literal, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,6 +9,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
+from sfumato._typing import Given
 from sfumato.engine.compiled import use_compilation_cache
 from sfumato.estimators._base import N_DRAWS, DensityEstimator, check_weights, kept_errors
 from sfumato.estimators.options import check_options
@@ -127,7 +128,7 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
             raise ValueError(
                 "This MDNClassifier estimator requires y to be passed, but the target y is None."
             )
-        labels: Any = validate_data(self, cast(Any, "no_validation"), cast(Any, y))
+        labels: Given = validate_data(self, cast(Given, "no_validation"), cast(Given, y))
         check_classification_targets(labels)
         rows = self._checked_rows(X, reset=True)
         if len(rows) != len(labels):

@@ -3,17 +3,17 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from sfumato._typing import Given
 from sfumato.uncertainty._base import Strategy
 from sfumato.uncertainty.strategies import STRATEGIES
 
 Text = str | int | float | bool | list[str]
 
 
-def plain(value: Any) -> Any:  # whatever a user passed
+def plain(value: Given) -> Given:  # whatever a user passed
     """A value in JSON's types; what has no such form becomes None."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
@@ -37,48 +37,48 @@ class Form:
     to_json, from_json : to and from JSON's types.
     """
 
-    kind: type | Any  # list[str] is no type
-    parse: Callable[[Any], Any]
-    show: Callable[[Any], Text]
+    kind: type | Given  # list[str] is no type
+    parse: Callable[[Given], Given]
+    show: Callable[[Given], Text]
     must: str
-    to_json: Callable[[Any], Any] = plain
-    from_json: Callable[[Any], Any] = lambda value: value
+    to_json: Callable[[Given], Given] = plain
+    from_json: Callable[[Given], Given] = lambda value: value
 
 
-def _split(text: Any) -> list[str]:
+def _split(text: Given) -> list[str]:
     return [part.strip() for part in str(text).split(",") if part.strip()]
 
 
-def _is_none(text: Any) -> bool:
+def _is_none(text: Given) -> bool:
     return str(text).strip().lower() in ("none", "")
 
 
-def _numbers(text: Any) -> tuple[float, ...]:
+def _numbers(text: Given) -> tuple[float, ...]:
     values = tuple(float(part) for part in _split(text))
     if not values or not all(map(np.isfinite, values)):
         raise ValueError("not numbers")
     return values
 
 
-def _sizes(text: Any) -> tuple[int, ...] | None:
+def _sizes(text: Given) -> tuple[int, ...] | None:
     if _is_none(text):
         return None
     return tuple(int(part) for part in _split(text))
 
 
-def _pair(text: Any) -> tuple[float, float] | None:
+def _pair(text: Given) -> tuple[float, float] | None:
     if _is_none(text):
         return None
     first, second = _numbers(text)
     return first, second
 
 
-def _bounds(text: Any) -> tuple[float | None, float | None]:
+def _bounds(text: Given) -> tuple[float | None, float | None]:
     low, high = (None if _is_none(part) else _numbers(part)[0] for part in str(text).split(","))
     return low, high
 
 
-def _centres(text: Any) -> Any:
+def _centres(text: Given) -> Given:
     """A word, numbers, or vectors divided by semicolons."""
     if str(text) in ("quantiles", "kmeans"):
         return str(text)
@@ -86,7 +86,7 @@ def _centres(text: Any) -> Any:
     return np.array(rows) if len(rows) > 1 else np.array(rows[0])
 
 
-def _show_centres(value: Any) -> str:
+def _show_centres(value: Given) -> str:
     if isinstance(value, str):
         return value
     rows = np.atleast_1d(np.asarray(value))
@@ -94,11 +94,11 @@ def _show_centres(value: Any) -> str:
     return ";".join(joined) if rows.ndim == 2 else _join(rows)
 
 
-def _join(values: Any) -> str:
+def _join(values: Given) -> str:
     return ",".join("none" if value is None else f"{value:.17g}" for value in values)
 
 
-def _priors(texts: Any) -> dict[str, tuple[str, float]]:
+def _priors(texts: Given) -> dict[str, tuple[str, float]]:
     given = [texts] if isinstance(texts, str) else list(texts)
     priors = {}
     for text in given:
@@ -108,11 +108,11 @@ def _priors(texts: Any) -> dict[str, tuple[str, float]]:
     return priors
 
 
-def _show_priors(value: Any) -> list[str]:
+def _show_priors(value: Given) -> list[str]:
     return [f"{layer}={name}:{scale:.17g}" for layer, (name, scale) in (value or {}).items()]
 
 
-def _strategy(text: Any) -> str | Strategy:
+def _strategy(text: Given) -> str | Strategy:
     """A name, or one with options: ``dropout:rate=0.2,prior_length=0.5``."""
     name, _, rest = str(text).partition(":")
     if not rest:
@@ -121,7 +121,7 @@ def _strategy(text: Any) -> str | Strategy:
     return STRATEGIES[name](**{key.strip(): _literal(value) for key, _, value in pairs})
 
 
-def _literal(text: str) -> Any:
+def _literal(text: str) -> Given:
     try:
         return json.loads(text)
     except json.JSONDecodeError:
@@ -137,23 +137,23 @@ def _show_strategy(value: str | Strategy) -> str:
     return f"{value.name}:{options}" if options else value.name
 
 
-def _strategy_to_json(value: str | Strategy) -> Any:
+def _strategy_to_json(value: str | Strategy) -> Given:
     if isinstance(value, str) or type(value) not in STRATEGIES.values():
         return value if isinstance(value, str) else None
     return {"strategy": value.name, "options": asdict(value)}  # type: ignore[call-overload]
 
 
-def _strategy_from_json(value: Any) -> Any:
+def _strategy_from_json(value: Given) -> Given:
     if isinstance(value, dict):
         return STRATEGIES[value["strategy"]](**value["options"])
     return value
 
 
-def _tuple(value: Any) -> Any:
+def _tuple(value: Given) -> Given:
     return None if value is None else tuple(value)
 
 
-def _maybe_real(text: Any) -> float | None:
+def _maybe_real(text: Given) -> float | None:
     return None if _is_none(text) else float(text)
 
 
@@ -161,7 +161,7 @@ def _show_maybe(value: float | None) -> Text:
     return "none" if value is None else float(value)
 
 
-def _categorical(text: Any) -> Any:
+def _categorical(text: Given) -> Given:
     """``auto``, none, or names and indices of columns."""
     if _is_none(text):
         return None
@@ -170,7 +170,7 @@ def _categorical(text: Any) -> Any:
     return [int(part) if part.isdigit() else part for part in _split(text)]
 
 
-def _show_categorical(value: Any) -> str:
+def _show_categorical(value: Given) -> str:
     if value is None or isinstance(value, str):
         return str(value).lower()
     return ",".join(map(str, value))

@@ -1,13 +1,14 @@
 """`MDNRegressor`: the scikit-learn estimator for targets of any kind."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Self, cast
+from typing import Literal, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_random_state, validate_data
 
+from sfumato._typing import Given
 from sfumato.engine.compiled import use_compilation_cache
 from sfumato.estimators._base import N_DRAWS, DensityEstimator, check_weights, kept_errors
 from sfumato.estimators.options import check_options
@@ -226,7 +227,7 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
             raise ValueError(
                 "This MDNRegressor estimator requires y to be passed, but the target y is None."
             )
-        nothing, given = cast("Any", "no_validation"), cast("Any", y)  # its stubs want arrays
+        nothing, given = cast("Given", "no_validation"), cast("Given", y)  # its stubs want arrays
         checked = validate_data(self, nothing, given, multi_output=True, y_numeric=True)
         values = np.asarray(checked, float)
         return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from sfumato._typing import HostParams
+from sfumato._typing import Either, HostParams
 from sfumato.errors import IncompatibleError
 
 Kind = Literal["continuous", "count", "vector"]
@@ -19,7 +19,7 @@ Scaling = Literal["standard", "positive", "bounds", "none"]
 """How a target becomes standard: minus its mean and over its deviation; over its mean; from its
 bounds to (0, 1); not at all."""
 
-Values: TypeAlias = Array | np.ndarray
+Values: TypeAlias = Either
 """Arrays of JAX in training, of NumPy in results."""
 
 

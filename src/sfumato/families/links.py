@@ -6,13 +6,15 @@ components first, the parameter's own axes next and the batch last.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 from scipy import special
+
+from sfumato._typing import Foreign
 
 LOG_LIMITS = (-12.0, 12.0)
 """Softly approached limits of the logarithm of a positive parameter."""
@@ -86,7 +88,7 @@ LOWER_CHOLESKY = Link(
 )
 
 
-def link_of(constraint: Any) -> Link:
+def link_of(constraint: Foreign) -> Link:
     """The link of a NumPyro constraint.
 
     Raises

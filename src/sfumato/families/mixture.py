@@ -1,13 +1,12 @@
 """A mixture of K components on an affinely scaled target; the one family class."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from sfumato._typing import HostParams, Params
+from sfumato._typing import Either, HostParams, Json, Params
 from sfumato.families._base import Component, options_of
 
 
@@ -30,8 +29,8 @@ class MixtureFamily:
 
     component: Component
     n_components: int
-    shift: Any = 0.0  # a number, or a tuple of one for each coordinate
-    scale: Any = 1.0
+    shift: Either = 0.0  # a number, or a tuple of one for each coordinate
+    scale: Either = 1.0
 
     @property
     def n_raw(self) -> int:
@@ -55,7 +54,7 @@ class MixtureFamily:
         low, high = self.component.support[0], self.component.upper
         return self.shift + self.scale * low, self.shift + self.scale * high
 
-    def to_unit(self, y: Any) -> Any:
+    def to_unit(self, y: Either) -> Either:
         """Targets in user units to the component's scale."""
         return (y - np.asarray(self.shift)) / np.asarray(self.scale)
 
@@ -102,7 +101,7 @@ class MixtureFamily:
         fixed = tuple(np.broadcast_to(values, shape) for values in self.component.constants)
         return fixed + tuple(np.asarray(params[n], float) for n in self.component.parameters)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Everything needed to build it again, in JSON's types."""
         shift, scale = (list(v) if isinstance(v, tuple) else v for v in (self.shift, self.scale))
         return {

@@ -7,13 +7,13 @@ results. A row brings its own kernel only where NumPyro's is not safe in single 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 from scipy import special
 
+from sfumato._typing import Foreign
 from sfumato.families._base import Component, Kind, Scaling, Shapes, Values
 from sfumato.families.links import Link, link_of
 
@@ -46,7 +46,7 @@ class ScalarComponent(Component):
 
     name: str
     parameters: tuple[str, ...]
-    exact: Callable[..., Any]
+    exact: Callable[..., Foreign]
     start: Callable[..., tuple]
     numpyro: str = ""
     combine: Callable[..., tuple] | None = None
@@ -135,7 +135,7 @@ class ScalarComponent(Component):
 
     # -- results ---------------------------------------------------------------------------------
 
-    def _twin(self, *params: np.ndarray) -> Any:
+    def _twin(self, *params: np.ndarray) -> Foreign:
         return self.exact(*params, **self._fixed)
 
     def log_density(self, u: np.ndarray, *params: np.ndarray) -> np.ndarray:
@@ -170,7 +170,7 @@ class ScalarComponent(Component):
         return self._twin(*params).rvs(size=shape, random_state=rng)
 
 
-def numpyro_class(name: str) -> Any:
+def numpyro_class(name: str) -> Foreign:
     """A class of ``numpyro.distributions``, imported on first use."""
     from numpyro import distributions  # a second of imports: only where it is needed
 

@@ -12,7 +12,6 @@ that its knots resolve.
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +19,7 @@ import numpy as np
 from jaxtyping import Array
 from scipy import special
 
+from sfumato._typing import Either
 from sfumato.families._base import Component, Kind, Scaling, Shapes, Values
 
 _FLOOR = 1e-3
@@ -136,7 +136,9 @@ class Spline(Component):
         return at(np.cumsum(widths, axis=-1), index) - w * (1 - place)
 
 
-def _evaluate(xp: ModuleType, u: Any, widths: Any, heights: Any, slopes: Any) -> tuple[Any, Any]:
+def _evaluate(
+    xp: ModuleType, u: Either, widths: Either, heights: Either, slopes: Either
+) -> tuple[Either, Either]:
     """Cdf and density at u, in NumPy or JAX; parameters have their own axis last."""
     ends, tops = xp.cumsum(widths, axis=-1), xp.cumsum(heights, axis=-1)
     # the very numbers of the ends, or rounding would let a point lie in two bins
@@ -147,7 +149,7 @@ def _evaluate(xp: ModuleType, u: Any, widths: Any, heights: Any, slopes: Any) ->
     point = u[..., None]
     mask = ((point >= starts) | first) & ((point < ends) | last)
 
-    def at(values: Any) -> Any:
+    def at(values: Either) -> Either:
         return xp.sum(xp.where(mask, values, 0.0), axis=-1)
 
     w, h, left, bottom = at(widths), at(heights), at(starts), at(tops - heights)

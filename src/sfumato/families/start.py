@@ -1,11 +1,12 @@
 """Where the components of a mixture begin: head biases that cover the training targets."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.cluster import KMeans
 
+from sfumato._typing import Foreign
 from sfumato.errors import ShapeError
 from sfumato.families.mixture import MixtureFamily
 
@@ -53,7 +54,7 @@ def _clusters(u: np.ndarray, k: int, centres: Centres) -> tuple[np.ndarray, np.n
         means = np.quantile(u, levels)
         return np.full(k, 1 / k), means, np.full(k, float(spread) / np.sqrt(k))
     points = u.reshape(len(u), -1)[:20_000]
-    clusters: Any = KMeans
+    clusters: Foreign = KMeans
     found = clusters(min(k, len(np.unique(points, axis=0))), n_init=3, random_state=0).fit(points)
     labels = np.asarray(found.labels_)
     means = np.resize(found.cluster_centers_, (k, points.shape[1]))

@@ -2,11 +2,11 @@
 
 import copyreg
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from scipy import special, stats
 
+from sfumato._typing import Given
 from sfumato.errors import choose
 from sfumato.families import log_densities, vector
 from sfumato.families._base import Component, options_of
@@ -25,9 +25,9 @@ _WIDTH = 0.005
 """Smallest scale of a component, in standard deviations of the target: without one the likelihood
 of a mixture has no bound."""
 
-_REAL: Any = {"parameters": ("loc", "scale"), "floors": (0.0, _WIDTH)}
-_POSITIVE: Any = {"scaling": "positive", "support": (0.0, np.inf), "margin": 0.0}
-_COUNT: Any = {"kind": "count", "scaling": "none", "support": (0.0, np.inf)}
+_REAL: Given = {"parameters": ("loc", "scale"), "floors": (0.0, _WIDTH)}
+_POSITIVE: Given = {"scaling": "positive", "support": (0.0, np.inf), "margin": 0.0}
+_COUNT: Given = {"kind": "count", "scaling": "none", "support": (0.0, np.inf)}
 
 
 def _squared_ratio(mean: np.ndarray, std: np.ndarray) -> np.ndarray:
@@ -277,7 +277,7 @@ def bound_component(name: str, **options: object) -> Component:
     return choose(name, COMPONENTS, what="`family`").bound(**options)
 
 
-def family_from_dict(values: Mapping[str, Any]) -> MixtureFamily:
+def family_from_dict(values: Mapping[str, Given]) -> MixtureFamily:
     """The inverse of `MixtureFamily.to_dict`.
 
     Raises

@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from sfumato._typing import Json
 from sfumato.errors import DataError
 
 
@@ -107,13 +107,13 @@ def whole(path: Path, *, mark: str | None = None) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, values: Any) -> None:
+def write_json(path: Path, values: Json) -> None:
     """Readable JSON, whole or not at all."""
     with whole(path) as temporary:
         temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> Json:
     """Contents of a JSON file.
 
     Raises

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from sfumato._typing import Foreign
 from sfumato.errors import ShapeError
 
 FITS_FORMATS = {"f4": "E", "f8": "D", "i2": "I", "i4": "J", "i8": "K", "u1": "B", "b1": "L"}
@@ -35,7 +35,7 @@ class Layout:
 
     n: int
     shape: tuple[int, int]
-    attributes: dict[str, Any]
+    attributes: dict[str, Foreign]
     images: tuple[str, ...]
     columns: dict[str, Column]
 
@@ -43,9 +43,9 @@ class Layout:
 def make_layout(
     n: int,
     shape: tuple[int, int],
-    attributes: Mapping[str, Any],
+    attributes: Mapping[str, Foreign],
     images: Sequence[str],
-    columns: Mapping[str, tuple[Any, str, str]],
+    columns: Mapping[str, tuple[Foreign, str, str]],
 ) -> Layout:
     """The checked layout of a new file.
 
@@ -75,7 +75,7 @@ def make_layout(
 
 
 def check_piece(
-    layout: Layout, images: Mapping[str, Any], columns: Mapping[str, Any]
+    layout: Layout, images: Mapping[str, Foreign], columns: Mapping[str, Foreign]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Stamps (b, h, w) by name and cells (b,) by column, in the order of the layout.
 
@@ -116,7 +116,7 @@ def _check_names(what: str, names: Sequence[str], pattern: re.Pattern[str]) -> N
         raise ValueError(f"Names of {what} must differ in more than case; got {list(names)}.")
 
 
-def _column(name: str, kind: Any, unit: str, description: str) -> Column:
+def _column(name: str, kind: Foreign, unit: str, description: str) -> Column:
     """A column whose type both formats have."""
     dtype = np.dtype(kind)
     text = dtype.kind == "S" and dtype.itemsize > 0
@@ -128,7 +128,7 @@ def _column(name: str, kind: Any, unit: str, description: str) -> Column:
     return Column(dtype.newbyteorder("<"), unit, description)
 
 
-def _cells(name: str, values: Any, column: Column, b: int) -> np.ndarray:
+def _cells(name: str, values: Foreign, column: Column, b: int) -> np.ndarray:
     """A column's next values (b,) in its own type, with nothing lost but digits of floats."""
     array = np.asarray(values)
     if array.shape != (b,):

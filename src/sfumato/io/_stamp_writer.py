@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
+from sfumato._typing import Foreign
 from sfumato.errors import DataError, optional_module
 from sfumato.io._files import check_output, whole
 from sfumato.io._stamp_layout import FITS_FORMATS, Layout, check_piece, make_layout
@@ -58,7 +59,7 @@ class StampWriter:
         n: int,
         shape: tuple[int, int],
         attributes: Mapping[str, float | int | str],
-        columns: Mapping[str, tuple[Any, str, str]],
+        columns: Mapping[str, tuple[Foreign, str, str]],
         images: Sequence[str] = ("image",),
         overwrite: bool = False,
     ) -> None:
@@ -100,7 +101,7 @@ class StampWriter:
             raise short
         self._stack.__exit__(kind, error, trace)
 
-    def append(self, images: Mapping[str, Any], columns: Mapping[str, Any]) -> None:
+    def append(self, images: Mapping[str, Foreign], columns: Mapping[str, Foreign]) -> None:
         """Add the next b galaxies.
 
         Parameters
@@ -139,7 +140,7 @@ def _reserve(path: Path, size: int) -> None:
 
 
 @contextmanager
-def _hdf5_file(path: Path) -> Iterator[Any]:
+def _hdf5_file(path: Path) -> Iterator[Foreign]:
     """A new HDF5 file; what goes wrong at its end is an error of the disk."""
     h5py = optional_module("h5py", extra="io")
     file = h5py.File(path, "w")
@@ -224,7 +225,7 @@ def _fits_sink(path: Path, layout: Layout) -> Iterator[Put]:
         yield put
 
 
-def _fits_header(cards: Mapping[str, Any]) -> bytes:
+def _fits_header(cards: Mapping[str, Foreign]) -> bytes:
     fits = optional_module("astropy.io.fits", extra="io")
     header = fits.Header()
     for keyword, value in cards.items():
@@ -232,23 +233,23 @@ def _fits_header(cards: Mapping[str, Any]) -> bytes:
     return header.tostring().encode("ascii")
 
 
-def _primary_cards(layout: Layout) -> dict[str, Any]:
-    cards: dict[str, Any] = {"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True}
+def _primary_cards(layout: Layout) -> dict[str, Foreign]:
+    cards: dict[str, Foreign] = {"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True}
     for name, value in layout.attributes.items():
         cards[f"HIERARCH {name.upper()}" if len(name) > 8 else name.upper()] = value
     return cards
 
 
-def _image_cards(name: str, layout: Layout) -> dict[str, Any]:
+def _image_cards(name: str, layout: Layout) -> dict[str, Foreign]:
     height, width = layout.shape
     sizes = {"NAXIS": 3, "NAXIS1": width, "NAXIS2": height, "NAXIS3": layout.n}
     end = {"PCOUNT": 0, "GCOUNT": 1, "EXTNAME": name.upper()}
     return {"XTENSION": "IMAGE", "BITPIX": -32, **sizes, **end}
 
 
-def _table_cards(layout: Layout, row: np.dtype) -> dict[str, Any]:
+def _table_cards(layout: Layout, row: np.dtype) -> dict[str, Foreign]:
     sizes = {"NAXIS": 2, "NAXIS1": row.itemsize, "NAXIS2": layout.n}
-    cards: dict[str, Any] = {"XTENSION": "BINTABLE", "BITPIX": 8, **sizes}
+    cards: dict[str, Foreign] = {"XTENSION": "BINTABLE", "BITPIX": 8, **sizes}
     cards |= {"PCOUNT": 0, "GCOUNT": 1, "TFIELDS": len(layout.columns), "EXTNAME": "TABLE"}
     for index, (name, column) in enumerate(layout.columns.items(), start=1):
         kind, size = column.dtype.kind, column.dtype.itemsize

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from sfumato._typing import Foreign
 from sfumato.errors import DataError, ShapeError, suggest
 
 _NAMES = {
@@ -82,7 +82,7 @@ class StampFile:
     n: int
     sets: Mapping[str, ImageSet]
     columns: tuple[str, ...]
-    attributes: Mapping[str, Any]
+    attributes: Mapping[str, Foreign]
     load_column: Callable[[str], np.ndarray]
     identifiers: tuple[str, ...] = ()
 
@@ -175,13 +175,13 @@ def damage(path: Path) -> Iterator[None]:
         raise DataError(message) from error
 
 
-def _floats(values: Any) -> np.ndarray:
+def _floats(values: Foreign) -> np.ndarray:
     """A copy as floats of at least single precision, in this machine's byte order."""
     array = np.asarray(values)
     return array.astype(np.result_type(array.dtype.newbyteorder("="), np.float32))
 
 
-def _native(values: Any) -> np.ndarray:
+def _native(values: Foreign) -> np.ndarray:
     """A copy in this machine's byte order; text as ``str``."""
     array = np.asarray(values)
     if array.dtype.kind == "S":

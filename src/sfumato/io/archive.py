@@ -5,10 +5,10 @@ import json
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from sfumato._typing import Json
 from sfumato.errors import DataError
 from sfumato.io._files import read_json, whole
 
@@ -22,7 +22,7 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in _PACKAGES}
 
 
-def write_archive(path: str | Path, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+def write_archive(path: str | Path, header: dict[str, Json], arrays: dict[str, np.ndarray]) -> None:
     """Write a model folder, whole or not at all.
 
     Raises
@@ -40,7 +40,7 @@ def write_archive(path: str | Path, header: dict[str, Any], arrays: dict[str, np
                     np.lib.format.write_array(stream, values, allow_pickle=False)
 
 
-def read_archive(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_archive(path: str | Path) -> tuple[dict[str, Json], dict[str, np.ndarray]]:
     """Header and arrays of a model folder.
 
     Raises

@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 
+from sfumato._typing import Json
 from sfumato.families import MixtureFamily, family_from_dict
 from sfumato.io.encoding import decode, encode, row_bytes
 from sfumato.pdfs import GridPDFs, JointPDFs, ParametricPDFs, SamplePDFs, make_pdfs
@@ -15,7 +16,7 @@ EFFECTIVE_SIZE = "effective_size"
 STORED_DRAWS = 500
 """Draws of each object in a file, where they had weights; `SamplePDFs.resampled` gives others."""
 
-Header: TypeAlias = dict[str, Any]
+Header: TypeAlias = dict[str, Json]
 """JSON's types; a damaged one raises what `PDFsFile` turns into an error."""
 
 Storable: TypeAlias = ParametricPDFs | JointPDFs | GridPDFs | SamplePDFs
@@ -32,11 +33,11 @@ class Codec(ABC):
         return pdfs, {}
 
     @abstractmethod
-    def header(self, pdfs: Any, *, precision: int) -> Header:
+    def header(self, pdfs: Json, *, precision: int) -> Header:
         """What a file says of such PDFs."""
 
     @abstractmethod
-    def rows(self, pdfs: Any, *, precision: int) -> np.ndarray:
+    def rows(self, pdfs: Json, *, precision: int) -> np.ndarray:
         """Bytes (n, width) of the objects."""
 
     @abstractmethod
@@ -198,7 +199,7 @@ def prior_header(prior: GridPDFs | None) -> Header:
     return {"training_prior": {"grid": prior.grid.tolist(), "density": density}}
 
 
-def _bounds(header: Mapping[str, Any]) -> tuple[float, float]:
+def _bounds(header: Mapping[str, Json]) -> tuple[float, float]:
     """Bounds of the draws in a file, None read as none."""
     low, high = header["bounds"]
     return -np.inf if low is None else float(low), np.inf if high is None else float(high)

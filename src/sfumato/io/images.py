@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
+from sfumato._typing import Foreign
 from sfumato.errors import DataError, ShapeError, optional_module
 from sfumato.io._stamp_layout import STRUCTURE
 from sfumato.io._stamp_writer import StampWriter
@@ -71,7 +72,7 @@ def _open_hdf5(path: Path) -> StampFile:
     h5py = optional_module("h5py", extra="io")
     shapes, rows = {}, {}
 
-    def visit(key: str, node: Any) -> None:
+    def visit(key: str, node: Foreign) -> None:
         if not isinstance(node, h5py.Dataset) or node.shape is None:
             return
         if node.ndim >= 2 and node.dtype.kind in _NUMBERS:
@@ -94,7 +95,7 @@ def _open_hdf5(path: Path) -> StampFile:
     return StampFile(path, n, sets, tuple(table), attributes, lambda name: load(table[name]))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Foreign) -> Foreign:
     """A number, text or list for what NumPy or HDF5 give."""
     value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
@@ -104,7 +105,7 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def _hdus(path: Path) -> Iterator[Any]:
+def _hdus(path: Path) -> Iterator[Foreign]:
     fits = optional_module("astropy.io.fits", extra="io")
     with warnings.catch_warnings():
         # of other people's headers astropy says much that does not matter here
@@ -139,7 +140,7 @@ def _open_fits(path: Path) -> StampFile:
     return StampFile(path, n, sets, columns, attributes, load)
 
 
-def _check_length(path: Path, hdus: Any) -> None:
+def _check_length(path: Path, hdus: Foreign) -> None:
     """Refuse files that end before, or go on after, what their headers say."""
     size, end = path.stat().st_size, 0
     for index, hdu in enumerate(hdus):
@@ -164,13 +165,13 @@ def _table_column(path: Path, index: int, name: str) -> np.ndarray:
         return np.array(hdus[index].data[name])
 
 
-def _scalar_columns(table: Any) -> tuple[str, ...]:
+def _scalar_columns(table: Foreign) -> tuple[str, ...]:
     """Names of the columns with one value in each row."""
     dtype = table.columns.dtype
     return tuple(name for name in table.columns.names if dtype[name].shape == ())
 
 
-def _cards(header: Any) -> dict[str, Any]:
+def _cards(header: Foreign) -> dict[str, Foreign]:
     """What a header says of its content, under lower-case keywords."""
     cards = {card.keyword.lower(): card.value for card in header.cards}
     return {

@@ -4,13 +4,14 @@ import json
 import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from sfumato._typing import Json
 from sfumato.errors import DataError, optional_module
 from sfumato.io._files import check_output, whole
 
@@ -27,7 +28,7 @@ def write_columns(
     path: str | Path,
     columns: Mapping[str, Column],
     *,
-    about: Mapping[str, Any] | None = None,
+    about: Mapping[str, Json] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write columns as one table; the suffix says which kind of file.

@@ -9,12 +9,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sfumato._typing import Json
 from sfumato.errors import DataError
 from sfumato.io._files import whole
 from sfumato.io.codecs import CODECS, FORMAT, Storable, codec_of
@@ -36,9 +36,9 @@ def write_pdfs(
     pdfs: Storable,
     path: str | Path,
     *,
-    columns: Mapping[str, Any] | None = None,
+    columns: Mapping[str, Json] | None = None,
     precision: int = 16,
-    about: Mapping[str, Any] | None = None,
+    about: Mapping[str, Json] | None = None,
 ) -> None:
     """Write PDFs to one Parquet file, whole or not at all.
 
@@ -76,7 +76,7 @@ def write_pdfs(
         pq.write_table(with_header(table, {**header, "about": dict(about or {})}), temporary)
 
 
-def with_header(table: pa.Table, header: Mapping[str, Any]) -> pa.Table:
+def with_header(table: pa.Table, header: Mapping[str, Json]) -> pa.Table:
     """The same table with a header in its metadata."""
     return table.replace_schema_metadata({KEY: json.dumps(header).encode()})
 
@@ -86,7 +86,7 @@ class PDFsFile:
     """A file of PDFs: what it says of itself, and a way to read it in chunks."""
 
     table: TableFile
-    header: dict[str, Any]
+    header: dict[str, Json]
 
     @property
     def n_rows(self) -> int:
@@ -167,7 +167,7 @@ def open_pdfs(path: str | Path) -> PDFsFile:
     return PDFsFile(table, header)
 
 
-def _header(text: bytes, path: Path) -> dict[str, Any]:
+def _header(text: bytes, path: Path) -> dict[str, Json]:
     """The header, checked against the width of the column it describes where it is known."""
     try:
         header = json.loads(text)

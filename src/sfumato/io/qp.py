@@ -2,27 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
+from sfumato._typing import Given
 from sfumato.errors import DataError, optional_module
 from sfumato.io._files import whole
 from sfumato.io.pdfs import PDFsFile
-from sfumato.pdfs import GridPDFs, ParametricPDFs, concatenate
+from sfumato.pdfs import AbstractPDFs, ParametricPDFs, concatenate
 
 SUFFIXES = (".hdf5", ".pq", ".fits")
 
 
 def write_qp(
-    pdfs: ParametricPDFs | GridPDFs,
+    pdfs: AbstractPDFs,
     path: str | Path,
     *,
     kind: str = "interp",
     grid: ArrayLike | None = None,
-    columns: Mapping[str, Any] | None = None,
+    columns: Mapping[str, Given] | None = None,
 ) -> None:
     """Write a file that ``qp.read`` opens.
 
@@ -74,7 +74,7 @@ def export_qp(
     file: PDFsFile, path: Path, *, kind: str, columns: Sequence[str], n_points: int
 ) -> None:
     """Write all PDFs of a file, with some of its columns, as one file of qp."""
-    parts = list(file.chunks(columns))
+    parts = list(file.scalars(columns))
     pdfs = concatenate([part for part, _ in parts])
     table = pa.concat_tables([rows for _, rows in parts])
     grid = pdfs.default_grid(n_points)

@@ -3,11 +3,12 @@
 import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from sfumato._typing import Json
 from sfumato.errors import DataError
 from sfumato.io._files import check_output, whole, write_json
 from sfumato.io.pdfs import PDFsFile, open_pdfs
@@ -158,7 +159,7 @@ def write_evaluation(
     by: np.ndarray | None = None,
     by_name: str | None = None,
     n_bootstrap: int = 100,
-) -> dict[str, Any]:
+) -> dict[str, Json]:
     """Write metrics.json, metrics.csv, figures and report.html into a folder; the metrics.
 
     Parameters
@@ -167,9 +168,9 @@ def write_evaluation(
     by, by_name : values (n,) of a column to bin by as well, and its name.
     n_bootstrap : resamplings for the errors.
     """
-    options: dict[str, Any] = {"metrics": profile.metrics, "n_bootstrap": n_bootstrap}
+    options: dict[str, Json] = {"metrics": profile.metrics, "n_bootstrap": n_bootstrap}
     edges = profile.edges(objects.truth)
-    result: dict[str, Any] = {
+    result: dict[str, Json] = {
         "overall": evaluate(objects, **options),
         "by_truth": in_bins(objects, objects.truth, edges, **options),
     }
@@ -187,10 +188,10 @@ def write_evaluation(
 
 
 def _figures(
-    objects: ObjectScores, result: dict[str, Any], profile: Profile, by_name: str | None
+    objects: ObjectScores, result: dict[str, Json], profile: Profile, by_name: str | None
 ) -> dict[str, tuple[Figure, str]]:
     """The pictures of an evaluation with their captions, by the name of their file."""
-    shown: dict[str, Any] = {"names": profile.shown, "labels": profile.labels}
+    shown: dict[str, Json] = {"names": profile.shown, "labels": profile.labels}
     pits = {"": objects.pit}
     figures = {
         "pit": (plot_pit(pits), "PIT values; flat if calibrated."),
@@ -213,7 +214,7 @@ def _figures(
     return figures
 
 
-def _write_results(folder: Path, result: dict[str, Any], page: Page) -> None:
+def _write_results(folder: Path, result: dict[str, Json], page: Page) -> None:
     write_json(folder / METRICS_FILE, result)
     _write_csv(folder / "metrics.csv", result)
     (folder / "report.html").write_text(page.render(), encoding="utf-8")
@@ -226,7 +227,7 @@ def metric_rows(metrics: dict[str, dict[str, float]]) -> list[tuple[str, str, st
     ]
 
 
-def _write_csv(path: Path, result: dict[str, Any]) -> None:
+def _write_csv(path: Path, result: dict[str, Json]) -> None:
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(("bins", "low", "high", "metric", "value", "error"))

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import equinox as eqx
 import jax
@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from sfumato._typing import Json
 from sfumato.errors import DataError
 from sfumato.estimators.classifier import MDNClassifier
 from sfumato.estimators.options import from_json, to_json
@@ -37,7 +38,7 @@ class TabularModel:
 
     regressor: MDNRegressor
     columns: Columns
-    about: dict[str, Any]
+    about: dict[str, Json]
 
     def write(self, path: str | Path) -> None:
         """Write the model folder, whole or not at all."""
@@ -58,7 +59,7 @@ class TabularModel:
         regressor = _restored(path, header, arrays)
         with _damage(path):
             stored = header["columns"]
-            lists: dict[str, Any] = {
+            lists: dict[str, Json] = {
                 k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()
             }
             columns = Columns(**lists)
@@ -70,7 +71,7 @@ def write_model(
     path: str | Path,
     *,
     columns: Columns | None = None,
-    about: dict[str, Any] | None = None,
+    about: dict[str, Json] | None = None,
 ) -> None:
     """Write a fitted estimator to a folder of ``model.json`` and ``arrays.npz``; no pickle.
 
@@ -144,12 +145,12 @@ def _damage(path: str | Path) -> Iterator[None]:
         raise DataError(f"{message}. Fit the model again.") from error
 
 
-def _restored(path: str | Path, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
+def _restored(path: str | Path, header: dict[str, Json], arrays: dict[str, np.ndarray]) -> Model:
     with _damage(path):
         return _restore(header, arrays)
 
 
-def _restore(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
+def _restore(header: dict[str, Json], arrays: dict[str, np.ndarray]) -> Model:
     family, architecture, network, sharpening, history = restored_state(header, arrays)
     stored = dict(header["parameters"])
     # a file of an earlier version lacks the options that came later; an edited one is not trusted
@@ -158,7 +159,7 @@ def _restore(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
             f"{header['n_parameters']} parameters were written, {len(stored)} are there"
         )
     features = network.inputs.features if stored.pop("features") else None
-    parameters: dict[str, Any] = from_json(stored)  # arguments of every kind
+    parameters: dict[str, Json] = from_json(stored)  # arguments of every kind
     model = ESTIMATORS[header["estimator"]](features=features, **parameters)
     model.family_, model.architecture_, model.network_ = family, architecture, network
     model.sharpening_, model.history_ = sharpening, history
@@ -183,8 +184,8 @@ def fitted_state(
     network: Network,
     sharpening: Sharpening,
     history: History,
-    parameters: dict[str, Any],
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    parameters: dict[str, Json],
+) -> tuple[dict[str, Json], dict[str, np.ndarray]]:
     """A fitted model as readable values and named arrays.
 
     Parameters
@@ -217,7 +218,7 @@ def fitted_state(
 
 
 def restored_state(
-    header: dict[str, Any], arrays: dict[str, np.ndarray]
+    header: dict[str, Json], arrays: dict[str, np.ndarray]
 ) -> tuple[MixtureFamily, Architecture, Network, Sharpening, History]:
     """The inverse of `fitted_state`."""
     family = family_from_dict(header["family"])

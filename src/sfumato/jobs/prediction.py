@@ -11,12 +11,13 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sfumato import engine
+from sfumato._typing import Json
 from sfumato.engine.threads import n_threads
 from sfumato.errors import DataError, IncompatibleError
 from sfumato.estimators._base import N_DRAWS
@@ -54,7 +55,7 @@ class Job:
     keep: tuple[str, ...] = ()
     statistics: tuple[str, ...] = ()
     precision: int = 16
-    about: dict[str, Any] | None = None
+    about: dict[str, Json] | None = None
 
     def __post_init__(self) -> None:
         for name in self.statistics:
@@ -272,7 +273,7 @@ def _chunks(
 
 def _predict(model: MDNRegressor, piece: _Piece, job: Job, names: str) -> pa.Table:
     """The output's columns for some rows; `names` are the files', for messages."""
-    where: dict[str, Any] = {"path": names, "first_row": piece.first}  # of two functions
+    where: dict[str, Json] = {"path": names, "first_row": piece.first}  # of two functions
     values = feature_rows(piece.rows, job.columns, **where)
     noise = matrix(piece.rows, job.columns.noise, **where) if job.columns.noise else None
     pdfs = make_pdfs(model.family_, model.predict_parameters(values, X_err=noise))
@@ -280,12 +281,12 @@ def _predict(model: MDNRegressor, piece: _Piece, job: Job, names: str) -> pa.Tab
     return pa.table({**columns, COLUMN: pdf_column(pdfs, precision=job.precision)})
 
 
-def _join(parts: Path, output: Path, header: dict[str, Any]) -> None:
+def _join(parts: Path, output: Path, header: dict[str, Json]) -> None:
     """All chunks as the row groups of one file."""
     finished = _finished(parts)
     schema = with_header(pq.read_schema(finished[0]).empty_table(), header).schema
     # codes look random: compressing them costs a third of the time and saves a twentieth
-    compression: Any = {name: "none" if name == COLUMN else "zstd" for name in schema.names}
+    compression: Json = {name: "none" if name == COLUMN else "zstd" for name in schema.names}
     with (
         whole(output) as temporary,
         pq.ParquetWriter(

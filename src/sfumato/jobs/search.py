@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +16,7 @@ from sklearn.base import clone
 from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_consistent_length
 
+from sfumato._typing import Foreign
 from sfumato.errors import DataError, IncompatibleError, choose, optional_module, suggest
 from sfumato.estimators.options import SPACE
 
@@ -24,7 +25,7 @@ STEPS = 10
 cycle is stretched: equal epochs of unequal runs do not compare."""
 
 # the first tenths of a run say little: its learning rate is still rising
-_PRUNERS: dict[str, Callable[[Any], Any]] = {
+_PRUNERS: dict[str, Callable[[Foreign], Foreign]] = {
     "median": lambda pruners: pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=3),
     "asha": lambda pruners: pruners.SuccessiveHalvingPruner(STEPS // 2, reduction_factor=2),
     "none": lambda pruners: pruners.NopPruner(),
@@ -41,14 +42,14 @@ class TuningResult:
     and the estimator's parameters.
     """
 
-    study: Any
-    best_parameters: dict[str, Any]
+    study: Foreign
+    best_parameters: dict[str, Foreign]
     best_value: float
-    trials: list[dict[str, Any]]
+    trials: list[dict[str, Foreign]]
 
 
 def tune(
-    estimator: Any,
+    estimator: Foreign,
     X: ArrayLike,
     y: ArrayLike,
     *,
@@ -63,7 +64,7 @@ def tune(
     n_folds: int = 3,
     n_jobs: int = 1,
     random_state: int = 0,
-    on_trial: Callable[[dict[str, Any]], None] | None = None,
+    on_trial: Callable[[dict[str, Foreign]], None] | None = None,
 ) -> TuningResult:
     """Search the parameters of an estimator that predict held-out rows best.
 
@@ -100,17 +101,17 @@ def tune(
     check_consistent_length(X, y, weight)
     folds = list(KFold(n_folds, shuffle=True, random_state=random_state).split(X))
     if estimator.get_params()["random_state"] is None:
-        estimator = cast(Any, clone(estimator)).set_params(random_state=random_state)
+        estimator = cast(Foreign, clone(estimator)).set_params(random_state=random_state)
     objective = _Objective(estimator, X, y, weight, errors, names, folds)
     settings = {"parameters": sorted(names), "n_folds": n_folds, "random_state": random_state}
     settings["data"] = _checksum(X, y, weight, errors)
 
-    def sampler(number: int) -> Any:
+    def sampler(number: int) -> Foreign:
         """Of trial `number`, with a seed of its own: a continued study goes on as if unstopped."""
         seed = np.random.SeedSequence([random_state, number]).generate_state(1)[0]
         return optuna.samplers.TPESampler(seed=int(seed))
 
-    def after(study: Any, trial: Any) -> None:
+    def after(study: Foreign, trial: Foreign) -> None:
         study.sampler = sampler(trial.number + 1)
         if on_trial is not None:
             on_trial(_row(trial, names))
@@ -155,7 +156,7 @@ def _checked_names(parameters: Sequence[str] | None) -> tuple[str, ...]:
 class _Objective:
     """Cross-validated negative log-likelihood of a trial, told to the pruner on the way."""
 
-    estimator: Any
+    estimator: Foreign
     X: np.ndarray
     y: np.ndarray
     weight: np.ndarray
@@ -163,13 +164,13 @@ class _Objective:
     names: tuple[str, ...]
     folds: list[tuple[np.ndarray, np.ndarray]]
 
-    def __call__(self, trial: Any) -> float:
+    def __call__(self, trial: Foreign) -> float:
         parameters, losses = _suggested(trial, self.names), []
         try:
             for train, valid in self.folds:
                 if losses:
                     _report(trial, np.mean(losses), step=STEPS * len(losses))
-                model = cast(Any, clone(self.estimator)).set_params(**parameters)
+                model = cast(Foreign, clone(self.estimator)).set_params(**parameters)
                 model.on_epoch = None if losses else _reporter(trial, model)
                 losses.append(self._loss(model, train, valid))
         except _FIT_ERRORS as error:
@@ -177,7 +178,7 @@ class _Objective:
             raise
         return float(np.mean(losses))
 
-    def _loss(self, model: Any, train: np.ndarray, valid: np.ndarray) -> float:
+    def _loss(self, model: Foreign, train: np.ndarray, valid: np.ndarray) -> float:
         fitted, asked = (
             {} if self.errors is None else {"X_err": self.errors[rows]} for rows in (train, valid)
         )
@@ -189,7 +190,7 @@ class _Objective:
         return float(loss)
 
 
-def _reporter(trial: Any, model: Any) -> Callable[[int, float, float], None]:
+def _reporter(trial: Foreign, model: Foreign) -> Callable[[int, float, float], None]:
     """`on_epoch` of the first fold, whose losses are in units of the network's target."""
     last = 0
 
@@ -203,18 +204,18 @@ def _reporter(trial: Any, model: Any) -> Callable[[int, float, float], None]:
     return on_epoch
 
 
-def _report(trial: Any, value: Any, *, step: int) -> None:
+def _report(trial: Foreign, value: Foreign, *, step: int) -> None:
     trial.report(float(value), step)
     if trial.should_prune():
         raise optional_module("optuna", extra="tune").TrialPruned
 
 
-def _suggested(trial: Any, names: Sequence[str]) -> dict[str, Any]:
+def _suggested(trial: Foreign, names: Sequence[str]) -> dict[str, Foreign]:
     """The estimator's parameters in a running or finished trial."""
     return {name: SPACE[name].suggest(trial, name) for name in names}
 
 
-def _open_study(optuna: Any, storage: str | Path | None, name: str, pruner: str) -> Any:
+def _open_study(optuna: Foreign, storage: str | Path | None, name: str, pruner: str) -> Foreign:
     cut = choose(pruner, _PRUNERS, what="`pruner`")(optuna.pruners)
     if storage is None:
         return optuna.create_study(study_name=name, pruner=cut)
@@ -230,7 +231,7 @@ def _open_study(optuna: Any, storage: str | Path | None, name: str, pruner: str)
         raise DataError(f"The study in {path} cannot be opened ({reason}).") from error
 
 
-def _check_settings(study: Any, settings: dict[str, Any]) -> None:
+def _check_settings(study: Foreign, settings: dict[str, Foreign]) -> None:
     """Refuse a study whose values would not compare with the new ones."""
     for name, value in settings.items():
         if (stored := study.user_attrs.get(name, value)) != value:
@@ -239,11 +240,11 @@ def _check_settings(study: Any, settings: dict[str, Any]) -> None:
         study.set_user_attr(name, value)
 
 
-def _finished(study: Any) -> list[Any]:
+def _finished(study: Foreign) -> list[Foreign]:
     return [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
 
 
-def _row(trial: Any, names: Sequence[str]) -> dict[str, Any]:
+def _row(trial: Foreign, names: Sequence[str]) -> dict[str, Foreign]:
     row = {"number": trial.number, "state": trial.state.name.lower(), "value": trial.value}
     row |= {"seconds": trial.duration.total_seconds(), "error": trial.user_attrs.get("error")}
     return row | _suggested(trial, names)

@@ -1,8 +1,8 @@
 """The page of a search: parameters against value, their importance, its history, its best."""
 
 from pathlib import Path
-from typing import Any
 
+from sfumato._typing import Foreign
 from sfumato.errors import optional_module
 from sfumato.io._files import whole
 from sfumato.jobs.search import TuningResult
@@ -38,7 +38,7 @@ def write_page(result: TuningResult, path: str | Path) -> None:
         temporary.write_text(page.render(), encoding="utf-8")
 
 
-def _figures(study: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _figures(study: Foreign, rows: list[dict[str, Foreign]]) -> dict[str, Foreign]:
     """Plotly's figures by heading; importances need trials that differ."""
     optional_module("plotly", extra="tune")
     optuna = optional_module("optuna", extra="tune")
@@ -50,5 +50,5 @@ def _figures(study: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
     return figures | {"History": draw.plot_optimization_history(study, **label)}
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Foreign) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

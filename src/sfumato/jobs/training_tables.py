@@ -4,9 +4,9 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from sfumato.errors import DataError, IncompatibleError
 from sfumato.io.tables import TableFile, matrix, read_table
@@ -74,7 +74,7 @@ def load_training(
 
 
 def feature_rows(
-    batch: Any, columns: Columns, *, path: Path | str = "table", first_row: int = 0
+    batch: pa.Table, columns: Columns, *, path: Path | str = "table", first_row: int = 0
 ) -> np.ndarray:
     """Features of some rows, (n, c): numbers, or objects where a column is categorical.
 

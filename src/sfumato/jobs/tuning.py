@@ -3,8 +3,9 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
+from sfumato._typing import Given
 from sfumato.estimators.options import TABLE
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io._files import check_output, whole
@@ -45,7 +46,7 @@ def tune_tables(
     random_state: int = 0,
     group: str | None = None,
     overwrite: bool = False,
-    on_trial: Callable[[dict[str, Any]], None] | None = None,
+    on_trial: Callable[[dict[str, Given]], None] | None = None,
 ) -> Tuned:
     """Search settings by cross-validation, train the best on all rows and write its folder.
 
@@ -115,7 +116,7 @@ def _asked(roles: Roles, preset: str | None, answers: Answers) -> dict[str, obje
     return {n.replace("_", "-"): v for n, v in values.items() if v not in (None, "")}
 
 
-def as_text(settings: Mapping[str, Any]) -> dict[str, object]:  # arguments of every kind
+def as_text(settings: Mapping[str, Given]) -> dict[str, object]:  # arguments of every kind
     """Arguments of an estimator as options of the command line; those at None are left out."""
     out: dict[str, object] = {}
     for name, value in settings.items():

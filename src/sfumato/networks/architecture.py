@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from sfumato._typing import Json
 from sfumato.families import MixtureFamily
 from sfumato.networks.backbone import Backbone
 from sfumato.networks.density import ConditionalDensity
@@ -62,9 +63,9 @@ class Architecture:
     gated: bool = False
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Architecture":
+    def from_dict(cls, values: dict[str, Json]) -> "Architecture":
         """The inverse of `dataclasses.asdict`, with JSON's lists for tuples."""
-        tuples: dict[str, Any] = {
+        tuples: dict[str, Json] = {
             k: _tupled(v) if isinstance(v, list) else v for k, v in values.items()
         }
         return cls(**tuples)

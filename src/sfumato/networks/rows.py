@@ -1,14 +1,13 @@
 """Many rows through many networks, a cache-sized set of rows at a time."""
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from sfumato._typing import HostParams
+from sfumato._typing import Foreign, HostParams
 from sfumato.engine import threads
 from sfumato.engine.compiled import CPU_OPTIONS
 
@@ -16,7 +15,7 @@ SUB_ROWS = 1024
 """Rows evaluated at once inside the program, so that activations stay in the cache."""
 
 
-def _map_rows(function: Callable, x: Float[Array, "n *shape"], *operands: object) -> Any:
+def _map_rows(function: Callable, x: Float[Array, "n *shape"], *operands: object) -> Foreign:
     """``function(rows, *operands)`` over cache-sized sets of rows, joined; n a multiple of them."""
     size = min(SUB_ROWS, x.shape[0])
     parts = x.reshape(-1, size, *x.shape[1:])
@@ -24,7 +23,7 @@ def _map_rows(function: Callable, x: Float[Array, "n *shape"], *operands: object
     return jax.tree.map(lambda value: value.reshape(-1, *value.shape[2:]), out)
 
 
-_JIT: Any = eqx.filter_jit  # its stubs do not know the options it hands to jax.jit
+_JIT: Foreign = eqx.filter_jit  # its stubs do not know the options it hands to jax.jit
 
 
 map_rows = _JIT(_map_rows, compiler_options=CPU_OPTIONS)

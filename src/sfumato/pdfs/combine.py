@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -12,8 +12,10 @@ from sfumato.pdfs.joint import JointPDFs
 from sfumato.pdfs.parametric import ParametricPDFs
 from sfumato.pdfs.samples import SamplePDFs
 
+Joinable = TypeVar("Joinable")
 
-def concatenate(parts: Sequence[Any]) -> Any:
+
+def concatenate(parts: Sequence[Joinable]) -> Joinable:
     """One set holding the objects of all `parts` in order.
 
     Raises
@@ -35,8 +37,10 @@ def concatenate(parts: Sequence[Any]) -> Any:
         message = "All parts must be of one kind"
         raise IncompatibleError(f"{message}. Use to_grid(grid) on mixtures and draws.")
     if samples:
-        return _join_samples(samples)
-    return _join_gridded(gridded) if gridded else _join_mixtures(mixtures)
+        joined = _join_samples(samples)
+    else:
+        joined = _join_gridded(gridded) if gridded else _join_mixtures(mixtures)
+    return cast(Joinable, joined)
 
 
 def _join_gridded(parts: list[GridPDFs]) -> GridPDFs:
@@ -59,7 +63,7 @@ def _join_samples(parts: list[SamplePDFs]) -> SamplePDFs:
     return SamplePDFs(draws, np.concatenate([np.log(p.weights) for p in parts]), first.bounds)
 
 
-def _join_mixtures(parts: list[Any]) -> Any:
+def _join_mixtures(parts: list[ParametricPDFs | JointPDFs]) -> ParametricPDFs | JointPDFs:
     first = parts[0]
     for part in parts:
         if _kind(part) != _kind(first):
@@ -72,11 +76,11 @@ def _join_mixtures(parts: list[Any]) -> Any:
     return replace(first, params=params, member_log_weights=members)
 
 
-def _kind(part: Any) -> tuple:
+def _kind(part: ParametricPDFs | JointPDFs) -> tuple:
     return part.family, part.n_members
 
 
-def _member_log_weights(part: Any) -> np.ndarray:
+def _member_log_weights(part: ParametricPDFs | JointPDFs) -> np.ndarray:
     if part.member_log_weights is not None:
         return part.member_log_weights
     return np.full((len(part), part.n_members), -np.log(part.n_members))

@@ -5,9 +5,10 @@ Like every kernel estimate it is a little wide: its variance exceeds that of the
 square of the kernel's width, 1 to 4 % for 6,000 to 300 draws of a Normal.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -104,7 +105,7 @@ class SamplePDFs(AbstractPDFs):
                 object.__setattr__(part, name, type(known)(*(values[rows] for values in known)))
         return part
 
-    def _by_rows(self, function: Any, *, points: int) -> np.ndarray:
+    def _by_rows(self, function: Callable[[Self], np.ndarray], *, points: int) -> np.ndarray:
         _ = self._curve  # before the rows are parted, so that they all have it
         return super()._by_rows(function, points=points)
 

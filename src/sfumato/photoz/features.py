@@ -10,7 +10,7 @@ ones are not observed.
 
 import itertools
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sfumato._typing import Json
 from sfumato.preprocessing import FeatureTransform
 
 POGSON = 2.5 / np.log(10.0)
@@ -171,7 +172,7 @@ class PhotometryFeatures(FeatureTransform):
         mag = jnp.where(moved > 1e-12, mag, 99.0)
         return jnp.where(not_observed + not_detected > 0, x[: len(self.bands)], mag)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Constructor arguments, for a model file."""
         return {
             "bands": self.bands,
@@ -184,7 +185,7 @@ class PhotometryFeatures(FeatureTransform):
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "PhotometryFeatures":
+    def from_dict(cls, values: dict[str, Json]) -> "PhotometryFeatures":
         """The inverse of `to_dict`, from JSON's lists."""
         softening = values["softening"]
         return cls(

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
+from sfumato._typing import Given
 from sfumato.errors import IncompatibleError
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.jobs.columns import Columns
@@ -11,7 +12,7 @@ from sfumato.jobs.presets import Answers, Preset, Question, Roles, Settings, fro
 from sfumato.photoz.features import PhotometryFeatures
 from sfumato.preprocessing import FeatureTransform
 
-SETTINGS: dict[str, Any] = {  # values of every kind, as the regressor takes them
+SETTINGS: dict[str, Given] = {  # values of every kind, as the regressor takes them
     "family": "beta",
     "n_components": 8,
     "n_members": 5,
@@ -41,7 +42,7 @@ def mdn(
     has_errors: bool = True,
     unit: Literal["magnitude", "flux"] = "magnitude",
     error_features: bool = True,
-    **settings: Any,  # arguments of MDNRegressor
+    **settings: Given,  # arguments of MDNRegressor
 ) -> MDNRegressor:
     """Beta-mixture ensemble over photometry in these bands.
 
@@ -75,7 +76,7 @@ def _prepare(roles: Roles, answers: Answers, settings: Settings) -> tuple[Column
     error = None if answers["error"] in (None, "none", "") else str(answers["error"])
     values = _columns(str(answers["magnitude"]), bands, option="magnitude")
     errors = () if error is None else _columns(error, bands, option="error")
-    options = cast("dict[str, Any]", settings)  # arguments of MDNRegressor
+    options = cast("dict[str, Given]", settings)  # arguments of MDNRegressor
     regressor = mdn(
         bands,
         has_errors=error is not None,

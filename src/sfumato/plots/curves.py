@@ -1,13 +1,14 @@
 """Predictions along one feature: samples over data, parameters as curves, p(y | x) as an image."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from sfumato._typing import Foreign
 from sfumato.pdfs import AbstractPDFs, ParametricPDFs
 from sfumato.plots._style import BAND, CYCLE, INK, TRUTH, new_figure, style
+from sfumato.training.history import History
 
 Curve = Callable[[np.ndarray], np.ndarray]
 
@@ -93,7 +94,7 @@ def plot_joint(left: tuple[np.ndarray, np.ndarray], right: tuple[np.ndarray, np.
     with style():
         figure, grid = new_figure(1, 2, width=9.6, height=4.0, sharex=True, sharey=True)
         titles = ("data", "draws from the predictions")
-        image: Any = None
+        image: Foreign = None
         for axes, (x, y), title in zip(grid[0], (left, right), titles, strict=True):
             image = axes.hexbin(x, y, gridsize=55, cmap="Blues", mincnt=1, bins="log")
             axes.set(title=title, xlabel="x")
@@ -148,7 +149,7 @@ def plot_bands(
     return figure
 
 
-def plot_effective(histories: Mapping[str, Any]) -> Figure:
+def plot_effective(histories: Mapping[str, History]) -> Figure:
     """Effective number of components by epoch, a curve for each training history."""
     with style():
         figure, grid = new_figure(1, 1, width=6.4, height=3.2)

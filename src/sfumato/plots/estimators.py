@@ -1,7 +1,7 @@
 """Estimators in bins, in a table and over a grid, beside the bounds that they cannot pass."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from matplotlib import patheffects
@@ -10,6 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from sfumato._typing import Foreign
 from sfumato.errors import ShapeError
 from sfumato.plots._labels import (
     Scale,
@@ -203,7 +204,10 @@ def _draw_estimator(
     spread = (
         (result.robust, result.robust_error) if robust else (result.scatter, result.scatter_error)
     )
-    options: dict[str, Any] = {"color": CYCLE[index % len(CYCLE)], "marker": "osD^v<>P"[index % 8]}
+    options: dict[str, Foreign] = {
+        "color": CYCLE[index % len(CYCLE)],
+        "marker": "osD^v<>P"[index % 8],
+    }
     for panel, (value, error) in zip(axes, ((result.bias, result.bias_error), spread), strict=True):
         panel.errorbar(
             result.centre * shift,

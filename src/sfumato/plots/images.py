@@ -1,7 +1,7 @@
 """Stamps beside their models, and radial profiles."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,6 +9,7 @@ from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from sfumato._typing import Foreign
 from sfumato.errors import ShapeError
 from sfumato.plots._labels import Scale, label_log, prepare_round
 from sfumato.plots._style import BAND, CYCLE, INK, new_figure, style
@@ -225,7 +226,7 @@ def _draw_row(axes: np.ndarray, pictures: tuple, extent: tuple, noise: float) ->
     high = max(float(np.nanmax(counts)), 1.1 * noise)
     stretch = AsinhNorm(3 * noise, vmin=low, vmax=high)
     norms = (stretch, stretch, Normalize(-REACH, REACH))
-    drawn: list[Any] = []
+    drawn: list[Foreign] = []
     for panel, picture, norm in zip(axes, pictures, norms, strict=True):
         cmap = "viridis" if norm is stretch else "RdBu_r"
         drawn.append(
@@ -304,7 +305,7 @@ def plot_profiles(
 def _draw_data(axes: Axes, radius: np.ndarray, data: np.ndarray, error: np.ndarray) -> None:
     """Points with error bars, upper limits where the data are not positive."""
     positive, limit = data > 0, data + 2 * error
-    options: dict[str, Any] = {"ls": "none", "color": INK, "zorder": 3}
+    options: dict[str, Foreign] = {"ls": "none", "color": INK, "zorder": 3}
     axes.errorbar(
         radius[positive], data[positive], error[positive], fmt="o", ms=4, label="data", **options
     )

@@ -1,7 +1,6 @@
 """Posteriors of several parameters, as densities of each and of each pair."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from scipy import ndimage, stats
 
+from sfumato._typing import Foreign
 from sfumato.errors import IncompatibleError, ShapeError
 from sfumato.plots._labels import name_with_unit
 from sfumato.plots._style import CYCLE, DEPTHS, INK, TRUTH, new_figure, style
@@ -123,7 +123,7 @@ def plot_corner(
 
 
 def _check_corner(
-    values: np.ndarray, weights: np.ndarray, n_names: tuple[int, int], points: dict, bound: Any
+    values: np.ndarray, weights: np.ndarray, n_names: tuple[int, int], points: dict, bound: Foreign
 ) -> None:
     """Raise where the arguments of a corner disagree."""
     if values.ndim != 2 or weights.shape != values.shape[:1] or not values.size:
@@ -146,7 +146,12 @@ def _check_corner(
 
 
 def _draw_corner(
-    grid: np.ndarray, values: np.ndarray, weights: np.ndarray, edges: list, points: dict, bound: Any
+    grid: np.ndarray,
+    values: np.ndarray,
+    weights: np.ndarray,
+    edges: list,
+    points: dict,
+    bound: Foreign,
 ) -> None:
     """Draw the lower triangle and hide the upper one."""
     for (i, j), axes in np.ndenumerate(grid):
@@ -222,7 +227,7 @@ def _label_corner(grid: np.ndarray, labels: Sequence[str]) -> None:
 
 def _corner_handles(points: dict, bound: np.ndarray | None) -> list:
     """Legend entries of what a corner shows."""
-    handles: list[Any] = [
+    handles: list[Foreign] = [
         Patch(color=DEPTHS[2], label="posterior, 68 %"),
         Patch(color=DEPTHS[0], label="posterior, 95 %"),
     ]
@@ -231,6 +236,6 @@ def _corner_handles(points: dict, bound: np.ndarray | None) -> list:
     if bound is not None:
         handles.append(Line2D([], [], color=BOUND, ls="--", label="Cramér–Rao bound, 68 %"))
     if "maximum" in points:
-        cross: dict[str, Any] = {"marker": "x", "ms": 7, "mew": 1.8, "ls": "none"}
+        cross: dict[str, Foreign] = {"marker": "x", "ms": 7, "mew": 1.8, "ls": "none"}
         handles.append(Line2D([], [], color=MAXIMUM, label="maximum likelihood", **cross))
     return handles

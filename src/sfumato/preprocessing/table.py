@@ -5,7 +5,7 @@ stands for a missing level or one that training never saw.
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import equinox as eqx
 import jax
@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from sfumato._typing import Given
 from sfumato.errors import DataError
 from sfumato.preprocessing.features import FeatureTransform
 
@@ -66,18 +67,18 @@ class TableFeatures(FeatureTransform):
             parts.append(jnp.moveaxis(jax.nn.one_hot(code, count + 1, dtype=x.dtype), -1, 0))
         return jnp.concatenate(parts)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Given]:
         """The fields, without the kind."""
         return {"n_columns": self.n_columns, "categories": self.categories, "flags": self.flags}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
+    def from_dict(cls, values: dict[str, Given]) -> Self:
         """The inverse of `to_dict`."""
         pairs = tuple((int(a), int(b)) for a, b in values["categories"])
         return cls(values["n_columns"], pairs, tuple(values["flags"]))
 
 
-def find_levels(X: Any, categorical: str | Sequence[int | str] | None) -> Levels:
+def find_levels(X: Given, categorical: str | Sequence[int | str] | None) -> Levels:
     """Levels of the categorical columns of a table or array X (n, c).
 
     Parameters
@@ -112,13 +113,13 @@ def _position(entry: int | str, names: list[str], n_columns: int) -> int:
     raise DataError(f"`categorical` names the column {entry!r}, which does not exist; {where}.")
 
 
-def _words(X: Any, index: int) -> list[str]:
+def _words(X: Given, index: int) -> list[str]:
     """A column as text; what is missing is empty."""
     values = X.iloc[:, index] if hasattr(X, "iloc") else np.asarray(X, dtype=object)[:, index]
     return [_word(value) for value in values]
 
 
-def _word(value: Any) -> str:
+def _word(value: Given) -> str:
     """One spelling of a level, whatever the type of its column; what is missing is empty."""
     if value is None or value != value:
         return ""
@@ -126,7 +127,7 @@ def _word(value: Any) -> str:
     return str(int(value)) if whole else str(value)
 
 
-def encode(X: Any, levels: Levels) -> np.ndarray:
+def encode(X: Given, levels: Levels) -> np.ndarray:
     """X (n, c) as numbers: codes in the categorical columns, NaN for missing numbers elsewhere.
 
     Raises

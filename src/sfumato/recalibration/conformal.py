@@ -8,7 +8,7 @@ prediction). So the cdf is mapped through the curve of these order statistics: q
 intervals hold, and what comes out is a density again.
 """
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.model_selection import KFold, train_test_split
 from sklearn.utils.validation import check_is_fitted
 
+from sfumato._typing import Given
 from sfumato.errors import IncompatibleError, choose
 from sfumato.pdfs import CountPDFs, JointPDFs
 from sfumato.pdfs.recalibrated import LevelMap, RecalibratedPDFs
@@ -51,7 +52,7 @@ def level_map(pit: np.ndarray, group: np.ndarray) -> LevelMap:
     return LevelMap(knots / knots[:, -1:], levels)
 
 
-def recalibrated(pdfs: Any, levels: LevelMap, group: np.ndarray) -> Any:
+def recalibrated(pdfs: Given, levels: LevelMap, group: np.ndarray) -> Given:
     """PDFs with their probabilities mapped; counts stay counts."""
     if not isinstance(pdfs, CountPDFs):
         return RecalibratedPDFs(pdfs, levels, group)
@@ -63,7 +64,7 @@ def recalibrated(pdfs: Any, levels: LevelMap, group: np.ndarray) -> Any:
 
 
 class ConformalRecalibration(RegressorMixin, BaseEstimator):
-    """Any estimator of PDFs, with probabilities that hold on average or group by group.
+    """Given estimator of PDFs, with probabilities that hold on average or group by group.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ class ConformalRecalibration(RegressorMixin, BaseEstimator):
 
     def __init__(
         self,
-        estimator: Any,
+        estimator: Given,
         *,
         method: Literal["split", "cross"] = "split",
         fraction: float = 0.25,
@@ -139,21 +140,21 @@ class ConformalRecalibration(RegressorMixin, BaseEstimator):
         self.levels_ = level_map(pit, np.digitize(key, self.edges_))
         return self
 
-    def _judged(self, model: Any, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _judged(self, model: Given, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """PIT values of held-out rows, and what they are grouped by."""
         pdfs = model.predict_pdfs(X)
         if isinstance(pdfs, JointPDFs):
             raise IncompatibleError("Conformal recalibration is for single numbers, not vectors.")
         return pdfs.pit(np.reshape(y, -1)), self._key(pdfs, X)
 
-    def _key(self, pdfs: Any, X: np.ndarray) -> np.ndarray:
+    def _key(self, pdfs: Given, X: np.ndarray) -> np.ndarray:
         if self.by is None:
             return np.zeros(len(X))
         if isinstance(self.by, str):
             return pdfs.std()
         return np.asarray(X[:, self.by], float)
 
-    def predict_pdfs(self, X: ArrayLike) -> Any:
+    def predict_pdfs(self, X: ArrayLike) -> Given:
         """Recalibrated distributions, one per row of X (n, c)."""
         check_is_fitted(self, "levels_")
         rows = np.asarray(X)
@@ -169,6 +170,6 @@ def _array(X: ArrayLike) -> np.ndarray:
     return np.asarray(X)
 
 
-def _clone(estimator: Any) -> Any:
+def _clone(estimator: Given) -> Given:
     """An unfitted copy, of a type that a checker need not know."""
     return clone(estimator)

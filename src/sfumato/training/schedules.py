@@ -1,8 +1,11 @@
 """How strong the disturbances of training are as it goes on."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Array
+
+from sfumato._typing import Foreign
 
 Fade = tuple[float, float] | None
 """Shares of the run between which a strength falls from 1 to 0; None for a constant 1."""
@@ -11,8 +14,8 @@ Fade = tuple[float, float] | None
 class Strengths(NamedTuple):
     """Factors of the inputs' noise and of the rates of dropout, in [0, 1]."""
 
-    noise: Any
-    dropout: Any
+    noise: Array | float
+    dropout: Array | float
 
 
 NOISE_FADE: Fade = (0.4, 1.0)
@@ -24,7 +27,7 @@ def strengths_at(progress: float, *, dropout_fade: Fade = None) -> Strengths:
     return Strengths(_falling(progress, NOISE_FADE), _falling(progress, dropout_fade))
 
 
-def _falling(progress: float, fade: Fade) -> np.float32:
+def _falling(progress: float, fade: Fade) -> Foreign:
     if fade is None:
         return np.float32(1.0)
     start, end = fade

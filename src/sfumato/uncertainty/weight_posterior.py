@@ -7,7 +7,7 @@ multiply these.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -16,6 +16,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
+from sfumato._typing import Foreign
 from sfumato.networks.density import ConditionalDensity
 from sfumato.networks.members import first_of
 from sfumato.training.priors import prior_loss
@@ -148,14 +149,14 @@ class SVI(_Sampled):
 
 def _model(
     member: ConditionalDensity, task: Task, *, prior_scale: float
-) -> tuple[Callable[[], None], Array, Callable[[Array], Any]]:
+) -> tuple[Callable[[], None], Array, Callable[[Array], Foreign]]:
     """NumPyro's model of the flat weights, where to start, and back to a network."""
     import numpyro
     from numpyro import distributions
 
     arrays, static = eqx.partition(member, eqx.is_array)
     start, unravel = ravel_pytree(arrays)
-    flat: Any = start
+    flat: Foreign = start
     centre, _ = ravel_pytree(jax.tree.map(lambda a: a if a.ndim < 2 else jnp.zeros_like(a), arrays))
     scale, _ = ravel_pytree(jax.tree.map(lambda a: _prior_scales(a, prior_scale), arrays))
     features = task.inputs(jnp.moveaxis(jnp.asarray(task.x), 0, -1))
@@ -163,7 +164,7 @@ def _model(
     weight = jnp.asarray(task.weight / task.weight.mean(), jnp.float32)
 
     def model() -> None:
-        w: Any = numpyro.sample("w", distributions.Normal(centre, scale).to_event(1))
+        w: Foreign = numpyro.sample("w", distributions.Normal(centre, scale).to_event(1))
         network = eqx.combine(unravel(w), static)
         numpyro.factor("rows", jnp.sum(weight * network.log_prob(features, targets)))
         if task.priors:

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from sfumato._typing import Json
 from sfumato.errors import DataError, suggest
 from sfumato.galaxies.render.pixels import PixelGrid
 from sfumato.galaxies.render.profiles import SERSIC_INDEX_RANGE, Sersic, check_galaxy
@@ -181,7 +182,7 @@ POPULATIONS: Mapping[str, Population] = {
 single galaxy under many draws of the noise."""
 
 
-def population_from(values: Mapping[str, Any], *, where: str = "the population") -> Population:
+def population_from(values: Mapping[str, Json], *, where: str = "the population") -> Population:
     """A population from plain values, as a TOML file has them.
 
     A distribution is a number (fixed), a pair ``[low, high]``, or a table with `low`, `high` and
@@ -193,7 +194,7 @@ def population_from(values: Mapping[str, Any], *, where: str = "the population")
         An entry is unknown or has the wrong form.
     """
     known = {f.name: f for f in fields(Population) if f.name != "name"}
-    out: dict[str, Any] = {}
+    out: dict[str, Json] = {}
     for name, value in values.items():
         if name not in known:
             raise DataError(f"{where}: unknown entry {name!r}. {suggest(name, list(known))}")
@@ -219,7 +220,7 @@ _FORMS = {
 }
 
 
-def _value(name: str, default: Any, value: Any) -> Any:
+def _value(name: str, default: Json, value: Json) -> Json:
     """The value of one entry, of the type that the population has."""
     if isinstance(value, bool):
         raise TypeError
@@ -233,7 +234,7 @@ def _value(name: str, default: Any, value: Any) -> Any:
     return type(default)(value)
 
 
-def _uniform(value: Any) -> Uniform:
+def _uniform(value: Json) -> Uniform:
     if isinstance(value, int | float):
         return Uniform(float(value), float(value))
     if isinstance(value, Mapping):

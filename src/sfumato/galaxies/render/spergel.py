@@ -1,7 +1,7 @@
 """The Spergel profile: light whose Fourier transform is a power of a Lorentzian."""
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +10,7 @@ from jaxtyping import Array
 from numpy.polynomial import chebyshev
 from scipy import optimize, special
 
+from sfumato._typing import Foreign
 from sfumato.galaxies.render.pixels import PixelGrid, squared_wave_number
 
 SPERGEL_INDEX_RANGE = (-0.85, 4.0)
@@ -87,5 +88,7 @@ def _half_light_ratio(nu: float) -> float:
         f = (u / 2) ** (nu + 1) * special.kv(nu + 1, u) / special.gamma(nu + 2)
         return float((1 + nu) * f - 0.25)
 
-    root: Any = optimize.brentq(beyond, np.log(1e-8), np.log(20.0), xtol=1e-14)  # stubs say more
+    root: Foreign = optimize.brentq(
+        beyond, np.log(1e-8), np.log(20.0), xtol=1e-14
+    )  # stubs say more
     return float(np.exp(root))

@@ -1,10 +1,10 @@
 """Two samples of rows, checked against each other, scaled and filled."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from sfumato._typing import Given
 from sfumato.errors import DataError, ShapeError
 from sfumato.preprocessing.scalers import FARTHEST, AffineScaler, fit_robust
 
@@ -24,7 +24,7 @@ class _Samples:
     target_missing: np.ndarray
 
 
-def _checked(X_train: Any, X_target: Any) -> _Samples:
+def _checked(X_train: Given, X_target: Given) -> _Samples:
     names = _names(X_train)
     if names is not None and (others := _names(X_target)) is not None:
         _require_same_names(names, others)
@@ -53,7 +53,7 @@ def _scaled(x: np.ndarray, scaler: AffineScaler) -> np.ndarray:
     return np.clip(np.where(np.isnan(z), 0.0, z), -FARTHEST, FARTHEST)
 
 
-def _names(X: Any) -> list | None:
+def _names(X: Given) -> list | None:
     """Names of the columns of a data frame; None for anything else."""
     return list(X.columns) if hasattr(X, "columns") and hasattr(X, "to_numpy") else None
 
@@ -67,7 +67,7 @@ def _require_same_names(train: list, target: list) -> None:
         raise DataError(f"{message}. Rename or select its columns.")
 
 
-def _matrix(X: Any, what: str) -> np.ndarray:
+def _matrix(X: Given, what: str) -> np.ndarray:
     """X as float (n, d) with NaN where a value is missing."""
     try:
         values = np.asarray(X, float)

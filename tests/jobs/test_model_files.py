@@ -1,0 +1,79 @@
+"""Files of the version before the rooms, made with it from seeds: they still say what they said."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sfumato import read_model, read_pdfs
+from sfumato.jobs.model_files import TabularModel
+from sfumato.uncertainty import MonteCarloDropout
+
+BEFORE = Path(__file__).parents[1] / "data" / "before-the-rooms"
+
+
+@pytest.fixture(scope="module")
+def said():
+    """What that version predicted, beside its files."""
+    return json.loads((BEFORE / "expected.json").read_text())
+
+
+def test_a_photometric_model(said):
+    model = TabularModel.read(BEFORE / "photoz")
+    assert model.columns.features[:3] == ("mag_g", "mag_r", "mag_i")
+    pdfs = model.regressor.predict_pdfs(np.array(said["X"]))
+    # single precision, and another order of sums in another compiler
+    found = pdfs.quantiles(said["levels"])
+    np.testing.assert_allclose(found, said["photoz_quantiles"], rtol=1e-4)
+    found = pdfs.log_prob(np.array(said["redshift"]))
+    np.testing.assert_allclose(found, said["photoz_log_prob"], atol=1e-3)
+
+
+def test_a_model_with_a_strategy_and_a_prior(said):
+    model = read_model(BEFORE / "dropout")
+    assert model.uncertainty == MonteCarloDropout(rate=0.2)
+    assert model.hidden_sizes == (8,)
+    np.testing.assert_allclose(model.predict(said["x"]), said["dropout_mean"], rtol=1e-5)
+    quantiles = model.predict_pdfs(said["x"]).quantiles(said["levels"])
+    np.testing.assert_allclose(quantiles, said["dropout_quantiles"], rtol=1e-4)
+
+
+def test_a_classifier(said):
+    model = read_model(BEFORE / "classifier")
+    assert model.classes_.tolist() == ["galaxy", "star"]
+    np.testing.assert_allclose(model.predict_proba(said["x"]), said["proba"], atol=1e-6)
+
+
+def test_a_file_of_pdfs(said):
+    pdfs = read_pdfs(BEFORE / "pdfs.parquet")
+    quantiles = pdfs.quantiles(said["levels"])
+    np.testing.assert_allclose(quantiles, said["pdfs_file_quantiles"], rtol=1e-9)
+    assert pdfs.training_prior.grid.size == 401
+
+
+COUNT = """
+import jax, sys
+compiled = []
+def listen(event, *_, **__):
+    if "backend_compile" in event:
+        compiled.append(event)
+jax.monitoring.register_event_duration_secs_listener(listen)
+from sfumato import read_model
+for path in sys.argv[1:]:
+    read_model(path)
+print(len(compiled))
+read_model(sys.argv[2]).predict([[0.0, 0.0]])
+print(len(compiled))
+"""
+
+
+def test_loading_compiles_nothing():
+    paths = [str(BEFORE / name) for name in ("photoz", "dropout", "classifier")]
+    command = [sys.executable, "-c", COUNT, *paths]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded, predicted = map(int, done.stdout.split())
+    assert loaded == 0
+    assert predicted > 0  # the listener hears

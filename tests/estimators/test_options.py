@@ -82,7 +82,7 @@ ASKED = [option for option in OPTIONS if not option.verb]
 
 
 def same(left, right):
-    if isinstance(left, np.ndarray):
+    if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
         return np.array_equal(left, right)
     if isinstance(left, dict):
         return {k: tuple(v) for k, v in left.items()} == {k: tuple(v) for k, v in right.items()}

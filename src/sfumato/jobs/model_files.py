@@ -9,7 +9,6 @@ from typing import cast
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -227,7 +226,9 @@ def restored_state(
     if header["features"] is not None:
         options = dict(header["features"])
         features = feature_kind(options.pop("kind")).from_dict(options)
-    scaler = AffineScaler(jnp.asarray(arrays["scaler_centre"]), jnp.asarray(arrays["scaler_scale"]))
+    scaler = AffineScaler(
+        *(jax.device_put(arrays[name]) for name in ("scaler_centre", "scaler_scale"))
+    )
     # the shapes come from the architecture, the values from the file
     skeleton = eqx.filter_eval_shape(
         lambda: make_members(
@@ -240,13 +241,14 @@ def restored_state(
     )
     dynamic, static = eqx.partition(skeleton, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct))
     leaves, structure = jax.tree.flatten(dynamic)
-    stored = [jnp.asarray(arrays[f"member_{index:02d}"]) for index in range(len(leaves))]
+    stored = [arrays[f"member_{index:02d}"] for index in range(len(leaves))]
     for expected, leaf in zip(leaves, stored, strict=True):
         if expected.shape != leaf.shape or not np.all(np.isfinite(leaf)):
             raise ValueError(f"an array is {leaf.shape}, not {expected.shape}, or not finite")
     if not (np.all(np.isfinite(family.shift)) and np.all(np.asarray(family.scale) > 0)):
         raise ValueError("the family's shift and scale are not numbers")
-    members = eqx.combine(jax.tree.unflatten(structure, stored), static)
+    # put there as they are, which compiles nothing
+    members = eqx.combine(jax.tree.unflatten(structure, jax.device_put(stored)), static)
     history = History(
         arrays["train_loss"],
         arrays["valid_loss"],

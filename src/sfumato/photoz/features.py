@@ -192,6 +192,8 @@ class PhotometryFeatures(FeatureTransform):
             **{
                 **values,
                 "bands": tuple(values["bands"]),
-                "softening": None if softening is None else jnp.asarray(softening, jnp.float32),
+                "softening": None
+                if softening is None
+                else jax.device_put(np.asarray(softening, np.float32)),
             }
         )

@@ -6,7 +6,7 @@ GALAXIES ?= 20000
 MAG := --magnitude 'mag_{band}_lsst' --error 'mag_err_{band}_lsst'
 DEEP := --magnitude 'mag_{band}_depth5' --error 'mag_err_{band}_depth5'
 
-.PHONY: demo test test-all lint docs clean
+.PHONY: demo test test-slow test-all lint docs clean
 .DELETE_ON_ERROR:
 
 .venv/.base: pyproject.toml
@@ -32,6 +32,9 @@ demo: .venv/.base
 
 test: .venv/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+test-slow: .venv/.dev
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow
 
 test-all: .venv/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "slow or not slow"

@@ -59,3 +59,14 @@ def choose(name: str, table: dict, *, what: str):  # noqa: ANN201 - the type of 
         allowed = ", ".join(repr(entry) for entry in table)
         raise ValueError(f"{what} must be one of {allowed}; got {name!r}.")
     return table[name]
+
+
+def check_one_of(value: object, allowed: Sequence[str], *, what: str) -> None:
+    """Refuse what is not among the allowed names.
+
+    Raises
+    ------
+    ValueError
+        The message lists them.
+    """
+    choose(value, dict.fromkeys(allowed), what=what)  # type: ignore[arg-type]

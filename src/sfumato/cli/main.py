@@ -3,40 +3,46 @@
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import typer
 from rich.markup import escape
 
 from sfumato import __version__
-from sfumato._typing import Foreign
 from sfumato.cli._console import console, errors
-from sfumato.engine.compiled import use_compilation_cache
 
-VERBS = (
-    "simulate",
-    "measure",
-    "bound",
-    "fit",
-    "tune",
-    "predict",
-    "evaluate",
-    "stack",
-    "plot",
-    "export",
-    "study",
-    "info",
-)
+VERBS = {
+    "simulate": "Simulate data whose truth is known.",
+    "measure": "Fit a Sérsic galaxy to every stamp: maximum likelihood, and on request its "
+    "posterior.",
+    "bound": "The Cramér–Rao bound of a galaxy, a map of it, or the Bayesian floor of a "
+    "population.",
+    "fit": "Train a model: a mixture density network ensemble.",
+    "tune": "Search architecture and training by cross-validation; train the best on all rows.",
+    "predict": "Predict a PDF for every row, in order, streaming.",
+    "evaluate": "All metrics with errors, overall and in bins, as table, JSON, CSV, figures and a "
+    "page.",
+    "stack": "Stack the PDFs in bins of a point estimate: n(z) per bin, its mean and error, and a "
+    "picture.",
+    "plot": "Draw chosen objects (components, truth and statistics), PIT, points or coverage.",
+    "export": "Write a file of `qp`, which `qp.read` opens.",
+    "study": "One page on a model and its mock survey: every depth, point, PIT, stack and the "
+    "exact p(z).",
+    "info": "Say what a model or a file of PDFs holds, and what made it.",
+}
+"""The verbs and the first line of their help, so that a list of them imports none."""
 
 # typer carries its own copy of click in some versions and not in others
-_CLICK_ERRORS: Foreign = tuple(
+_CLICK_ERRORS: Any = tuple(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
 _INTERRUPTED = 130
 
 
-def make_app(verbs: tuple[str, ...] = VERBS) -> typer.Typer:
-    """The program with these verbs; each verb's module is imported only if it is among them."""
+def make_app(verbs: Sequence[str] = ()) -> typer.Typer:
+    """The program with these verbs ready to run; the others are only listed."""
     app = typer.Typer(
         name="sfumato",
         no_args_is_help=True,
@@ -48,13 +54,20 @@ def make_app(verbs: tuple[str, ...] = VERBS) -> typer.Typer:
         "`sfumato fit`, `predict`, `evaluate` and `stack`; each `--help` has an example.",
     )
     app.callback(invoke_without_command=True)(_main)
-    for verb in verbs:
-        module = import_module(f"sfumato.cli.{verb}")
-        if hasattr(module, "app"):
-            app.add_typer(module.app, name=verb)
+    for verb, line in VERBS.items():
+        if verb not in verbs:
+            app.command(verb, help=line)(_listed)
+            continue
+        found = vars(import_module(f"sfumato.cli.{verb}"))
+        if "app" in found:
+            app.add_typer(found["app"], name=verb)
         else:
-            app.command(verb)(getattr(module, verb))
+            app.command(verb)(found[verb])
     return app
+
+
+def _listed() -> None:
+    """A verb that is only listed."""
 
 
 def _main(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
@@ -66,14 +79,16 @@ def _main(version: bool = typer.Option(False, "--version", help="Print the versi
 def run(arguments: list[str] | None = None) -> None:
     """Entry point: bad input is one line on standard error and exit code 2."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    use_compilation_cache()
     warnings.showwarning = _show_warning
     given = sys.argv[1:] if arguments is None else arguments
     code: object = 0
     try:
-        code = make_app((given[0],) if given and given[0] in VERBS else VERBS)(
-            given, standalone_mode=False
-        )
+        verbs = [word for word in given[:1] if word in VERBS]
+        if verbs:
+            from sfumato.engine.compiled import use_compilation_cache  # a second of imports
+
+            use_compilation_cache()
+        code = make_app(verbs)(given, standalone_mode=False)
     except _CLICK_ERRORS as error:
         code = _usage(error)
     except (typer.Abort, KeyboardInterrupt):
@@ -86,7 +101,7 @@ def run(arguments: list[str] | None = None) -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _usage(error: Foreign) -> int:
+def _usage(error: Any) -> int:
     """Report a wrong command line; without any arguments, the help is the message."""
     message = error.format_message()
     if type(error).__name__ == "NoArgsIsHelpError":

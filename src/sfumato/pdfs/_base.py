@@ -376,18 +376,6 @@ def _repeat_columns(values: np.ndarray, n: int) -> np.ndarray:
     return np.repeat(values[:, None], n, axis=1)
 
 
-def shares(weights: ArrayLike | None, n: int) -> np.ndarray:
-    """Normalised weights of n objects."""
-    if n == 0:
-        raise ValueError("Cannot stack: there are no objects. Check the selection.")
-    values = np.ones(n) if weights is None else np.asarray(weights, float)
-    if values.shape != (n,):
-        raise ShapeError(f"`weights` must have shape ({n},); got {values.shape}.")
-    if np.any(~(values >= 0)) or not 0 < values.sum() < np.inf:
-        raise ValueError("`weights` must be finite, not negative and not all zero.")
-    return values / values.sum()
-
-
 def _on_grid(prior: Density, grid: np.ndarray, *, name: str) -> np.ndarray:
     """Values (g,) of a prior on the grid, checked."""
     if isinstance(prior, AbstractPDFs):

@@ -8,8 +8,9 @@ from numpy.typing import ArrayLike
 
 from sfumato._numerics import cumulative_trapezoid
 from sfumato.errors import ShapeError
-from sfumato.pdfs._base import Gridded, Rows, shares
+from sfumato.pdfs._base import Gridded, Rows
 from sfumato.pdfs._kernel_density import kernel_density
+from sfumato.pdfs._shares import shares
 
 
 @dataclass(frozen=True, eq=False)

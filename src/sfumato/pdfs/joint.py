@@ -10,8 +10,9 @@ from scipy import special
 from sfumato._numerics import row_chunks
 from sfumato.errors import ShapeError
 from sfumato.families import MixtureFamily, bound_component
-from sfumato.pdfs._base import Rows, shares
+from sfumato.pdfs._base import Rows
 from sfumato.pdfs._mixtures import Mixtures
+from sfumato.pdfs._shares import shares
 from sfumato.pdfs.counts import CountPDFs
 from sfumato.pdfs.parametric import ParametricPDFs
 

@@ -8,9 +8,10 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from sfumato._numerics import row_chunks
-from sfumato.pdfs._base import AbstractPDFs, shares
+from sfumato.pdfs._base import AbstractPDFs
 from sfumato.pdfs._fast import kernel_of
 from sfumato.pdfs._mixtures import Mixtures
+from sfumato.pdfs._shares import shares
 from sfumato.pdfs.grid import GridPDFs
 
 _MAX_NODES = 1025

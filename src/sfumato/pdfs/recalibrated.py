@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike
 from scipy.interpolate import PchipInterpolator
 
 from sfumato.errors import ShapeError
-from sfumato.pdfs._base import AbstractPDFs, Rows, shares
+from sfumato.pdfs._base import AbstractPDFs, Rows
+from sfumato.pdfs._shares import shares
 from sfumato.pdfs.grid import GridPDFs
 
 

@@ -16,7 +16,8 @@ from scipy import fft
 
 from sfumato._numerics import row_chunks
 from sfumato.errors import ShapeError
-from sfumato.pdfs._base import AbstractPDFs, Rows, shares
+from sfumato.pdfs._base import AbstractPDFs, Rows
+from sfumato.pdfs._shares import shares
 from sfumato.pdfs.grid import GridPDFs
 
 _CELLS = 1024

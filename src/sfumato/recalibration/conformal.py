@@ -17,7 +17,7 @@ from sklearn.model_selection import KFold, train_test_split
 from sklearn.utils.validation import check_is_fitted
 
 from sfumato._typing import Given
-from sfumato.errors import IncompatibleError, choose
+from sfumato.errors import IncompatibleError, check_one_of
 from sfumato.pdfs import CountPDFs, JointPDFs
 from sfumato.pdfs.recalibrated import LevelMap, RecalibratedPDFs
 
@@ -114,9 +114,9 @@ class ConformalRecalibration(RegressorMixin, BaseEstimator):
         ValueError
             A parameter is out of range, or there are too few rows to calibrate on.
         """
-        choose(self.method, dict.fromkeys(("split", "cross")), what="`method`")
+        check_one_of(self.method, ("split", "cross"), what="`method`")
         if isinstance(self.by, str):
-            choose(self.by, dict.fromkeys(("std",)), what="`by`, if not the index of a feature,")
+            check_one_of(self.by, ("std",), what="`by`, if not the index of a feature,")
         elif self.by is not None and not 0 <= self.by < np.shape(X)[1]:
             raise ValueError(f"`by` must be the index of a feature; got {self.by!r}.")
         if not 0 < self.fraction < 1:
@@ -164,10 +164,6 @@ class ConformalRecalibration(RegressorMixin, BaseEstimator):
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Expectation of the target (n,), in its own units."""
         return self.predict_pdfs(X).mean()
-
-
-def _array(X: ArrayLike) -> np.ndarray:
-    return np.asarray(X)
 
 
 def _clone(estimator: Given) -> Given:

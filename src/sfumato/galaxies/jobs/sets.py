@@ -10,7 +10,7 @@ import numpy as np
 
 from sfumato import engine
 from sfumato.engine.compiled import CPU_OPTIONS
-from sfumato.errors import choose
+from sfumato.errors import check_one_of, choose
 from sfumato.galaxies.population.labelled import Batch, check_cut, draw_batch, noise_of
 from sfumato.galaxies.population.population import Population
 from sfumato.galaxies.render.galsim_twin import galsim_image
@@ -66,7 +66,7 @@ def simulate_set(
     if number < 1:
         raise ValueError(f"`number` must be at least 1; got {number}.")
     for name in images:
-        choose(name, dict.fromkeys(IMAGES), what="`images`")
+        check_one_of(name, IMAGES, what="`images`")
     draw = choose(engine, _ENGINES, what="`engine`")(population, min(number, CHUNK))
     attributes = {
         "population": population.name,

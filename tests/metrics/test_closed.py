@@ -14,7 +14,7 @@ from sfumato.pdfs import ParametricPDFs
 
 def mixtures(name, *, k, n=6, seed=3):
     component = bound(name)
-    k = len(component.constants[0]) if hasattr(component, "constants") else k
+    k = len(component.constants[0]) if component.constants else k
     rng = np.random.default_rng(seed)
     params = dict(
         zip(

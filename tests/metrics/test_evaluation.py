@@ -11,6 +11,7 @@ from sfumato.families import MixtureFamily, Normal
 from sfumato.metrics import calibration, evaluation, point, scores
 from sfumato.pdfs import GridPDFs, ParametricPDFs
 from sfumato.photoz.metrics import (
+    REDSHIFT_METRICS,
     bias,
     outlier_fraction,
     outlier_fraction_lsst,
@@ -134,7 +135,7 @@ def test_metrics_do_not_depend_on_the_order_of_objects():
     truth = pdfs.sample(1, random_state=3)[0]
     objects = evaluation.score_objects(pdfs, truth)
     shuffled = objects[RNG.permutation(60)]
-    for name, metric in evaluation.REDSHIFT_METRICS.items():
+    for name, metric in REDSHIFT_METRICS.items():
         assert metric(shuffled) == pytest.approx(metric(objects), rel=1e-9), name
 
 

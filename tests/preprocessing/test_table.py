@@ -152,7 +152,7 @@ def test_every_front_and_backbone_learns_survives_and_has_a_gradient(embedding, 
 
 def test_piecewise_linear_features_by_hand():
     layer = PiecewiseLinear(((0.0, 1.0, 3.0), (5.0,)))
-    assert layer.n_bins == 2
+    assert layer.out_size == 4  # two features and two bins
     # through all of the first bin and half of the second; -1 is not at all, 1 all the way
     np.testing.assert_allclose(layer(jnp.array([2.0, 7.0])), [2.0, 7.0, 1.0, 0.0])
     # beyond the edges on in a straight line, to a bin's width

@@ -361,6 +361,7 @@ def test_posteriors_of_pixels_are_as_close_to_the_truth_as_the_floor(basis, batc
     assert np.all(found.effective_size > 50)
 
 
+@pytest.mark.slow
 def test_posteriors_of_pixels_are_those_of_quadrature():
     # flux and radius free: the posterior on a grid, in NumPy, with the prior flat in both
     n, fixed = 3, {"sersic_index": 2.0, "g1": 0.1, "g2": 0.0}

@@ -65,7 +65,11 @@ def waves(shape):
 
 @pytest.mark.parametrize("strategy", [Ensemble(), Variational()], ids=["ensemble", "variational"])
 @pytest.mark.parametrize(
-    ("shape", "kernel"), [((16, 16), (1, 3, 3)), ((64,), (1, 5))], ids=["images", "sequences"]
+    ("shape", "kernel"),
+    [
+        pytest.param((16, 16), (1, 3, 3), marks=pytest.mark.slow, id="images"),
+        pytest.param((64,), (1, 5), id="sequences"),
+    ],
 )
 def test_images_and_sequences_train_like_columns(shape, kernel, strategy):
     x, y = waves(shape)

@@ -193,7 +193,7 @@ OPTIONS: tuple[Option, ...] = (
         "Range of the target, as in `0,3`; `none` in a place takes it from the data.",
         BOUNDS,
         "must be a pair of finite numbers or None",
-        _bounds,
+        _or_none(_bounds),
     ),
     _count_row("trials", "Trials of `binomial` and `multinomial`.", none=True),
     _count_row("n_bins", "Bins of `histogram` and `spline`."),

@@ -210,9 +210,8 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         rows, y, weight = rows[kept], y[kept], weight[kept]
         check_targets(y, n_components=self.n_components)
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-        wish = Wish(
-            self.family, self.n_components, self.bounds, self.trials, self.n_bins, self.rank
-        )
+        bounds = (None, None) if self.bounds is None else self.bounds
+        wish = Wish(self.family, self.n_components, bounds, self.trials, self.n_bins, self.rank)
         self.family_, self.family_reason_ = make_family(wish, y)
         u, self.n_clipped_ = scaled_targets(self.family_, y)
         self._train(rows, u, weight, X_err=kept_errors(X_err, kept), rng=rng)

@@ -152,15 +152,15 @@ def test_members_of_any_strategy_survive_a_file(name, wave, tmp_path):
 @pytest.mark.slow
 def test_thinned_networks_are_dropout_passes():
     member = network()
-    drops = tuple(Dropout(0.3) for _ in member.backbone.dropouts)
-    member = eqx.tree_at(lambda m: m.backbone.dropouts, member, drops)
+    drops = tuple(Dropout(0.3) for _ in member.backbone.drops)
+    member = eqx.tree_at(lambda m: m.backbone.drops, member, drops)
     x = jnp.asarray(RNG.normal(size=(2, 1)), jnp.float32)
     first, second = (jax.random.split(jax.random.key(seed), 900) for seed in (0, 1))
     thin = eqx.filter_vmap(lambda key: thinned(member, key)(x)["loc"][0, 0])(first)
     passes = eqx.filter_vmap(lambda key: member(x, key=key)["loc"][0, 0])(second)
     # the same distribution: two samples of 900
     assert stats.ks_2samp(np.array(thin), np.array(passes)).pvalue > 1e-3
-    plain = eqx.tree_at(lambda m: m.backbone.dropouts, member, tuple(Dropout(0.0) for _ in drops))
+    plain = eqx.tree_at(lambda m: m.backbone.drops, member, tuple(Dropout(0.0) for _ in drops))
     assert stats.ks_2samp(np.array(thin), np.full(900, plain(x)["loc"][0, 0])).pvalue < 1e-6
 
 
@@ -174,7 +174,7 @@ def test_learned_dropout_rates_move_and_have_a_gradient(wave):
         return value + strategy.penalty(m, n_rows=50)
 
     slope = eqx.filter_grad(loss)(member)
-    assert all(float(drop.logit) != 0 for drop in slope.backbone.dropouts)
+    assert all(float(drop.logit) != 0 for drop in slope.backbone.drops)
     with pytest.raises(ValueError, match=r"`rate` must lie in \(0, 1\) or be 'concrete'; got 1.5"):
         MonteCarloDropout(rate=1.5)
 

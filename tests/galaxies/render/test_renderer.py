@@ -1,5 +1,7 @@
 """Rendering, its derivatives and bounds against GalSim, quadrature and closed forms."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -417,7 +419,7 @@ def test_derivatives_equal_differences(values):
 # Noise -----------------------------------------------------------------------------------------
 
 
-@jax.jit(static_argnames="smooth")
+@partial(jax.jit, static_argnames="smooth")
 def noisy(key, image, noise, smooth=False):
     return noise.add(key, image, smooth=smooth)
 

@@ -148,9 +148,8 @@ def fit_arrays(
         max_epochs=max_epochs,
         rng=rng,
     )
-    return _finished(trained, history, inputs, data, plan, rng)._replace(
-        n_epochs_planned=max_epochs, folds=folds
-    )
+    members, history = _finished(trained, history, inputs, data, plan, rng)
+    return Fitted(members, history, max_epochs, folds)
 
 
 def fit_source(
@@ -193,8 +192,8 @@ def fit_source(
     )
     x = np.moveaxis(np.asarray(seen.x), -1, 0)
     data = Data(x, u, np.asarray(seen.weight, float))
-    finished = _finished(trained, history, inputs, data, plan, rng)
-    return finished._replace(n_epochs_planned=plan.max_epochs)
+    members, history = _finished(trained, history, inputs, data, plan, rng)
+    return Fitted(members, history, plan.max_epochs)
 
 
 def _start(
@@ -274,8 +273,8 @@ def _finished(
     data: Data,
     plan: Plan,
     rng: np.random.Generator,
-) -> Fitted:
-    """Explicit members, and warnings about what went less well than it should."""
+) -> tuple[ConditionalDensity, History]:
+    """Explicit members, and the history with warnings about what went less well than it should."""
     seed = int(rng.integers(2**31))
     task = Task(inputs, data.x, data.u, data.weight, plan.members, seed, plan.priors)
     finished = plan.strategy.finish(trained, task)
@@ -283,7 +282,7 @@ def _finished(
     notes = (*finished.warnings, *([note] if note else []))
     for text in notes:
         warnings.warn(text, ConvergenceWarning, stacklevel=5)
-    return Fitted(finished.members, history.with_warnings(notes), 0)
+    return finished.members, history.with_warnings(notes)
 
 
 def _schedule(plan: Plan, n_rows: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ command line. Without one, columns are named one by one.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from typing import NamedTuple
 
@@ -82,6 +83,7 @@ class Preset:
     )
 
 
+@cache
 def presets() -> dict[str, Preset]:
     """All presets that domains have announced, by name."""
     return {point.name: point.load() for point in entry_points(group=GROUP)}

@@ -6,6 +6,7 @@ announced as an entry point of the group ``sfumato.profiles``.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import entry_points
 
 import numpy as np
@@ -60,6 +61,7 @@ PLAIN = Profile(
 """What is reported of any number."""
 
 
+@cache
 def profiles() -> dict[str, Profile]:
     """All profiles by name: the plain one, and those that domains have announced."""
     announced = {point.name: point.load() for point in entry_points(group=GROUP)}

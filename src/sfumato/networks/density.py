@@ -62,9 +62,13 @@ class ConditionalDensity(eqx.Module):
 
     def with_dense_layers(self, layers: Sequence[Any]) -> "ConditionalDensity":
         """The same network with other dense layers."""
-        backbone = self.backbone.with_dense_layers(tuple(layers[:-1]))
         head = eqx.tree_at(lambda head: head.linear, self.head, layers[-1])
-        return ConditionalDensity(self.front, backbone, head)
+        other = ConditionalDensity(self.front, self.backbone, head)
+        return other.with_backbone(self.backbone.with_dense_layers(tuple(layers[:-1])))
+
+    def with_backbone(self, backbone: Backbone) -> "ConditionalDensity":
+        """The same network with another backbone."""
+        return ConditionalDensity(self.front, backbone, self.head)
 
 
 class Inputs(eqx.Module):

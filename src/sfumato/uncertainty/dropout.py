@@ -12,7 +12,6 @@ import jax.numpy as jnp
 from jax.scipy.special import xlogy
 from jaxtyping import Array
 
-from sfumato.networks.backbone import Backbone
 from sfumato.networks.density import ConditionalDensity
 from sfumato.networks.layers import Dropout, Linear
 from sfumato.networks.members import first_of
@@ -65,7 +64,7 @@ class MonteCarloDropout(Strategy):
         odds = jnp.log(rate) - jnp.log1p(-rate)
         places = member.backbone.dropouts()
         drops = tuple(Dropout(rate, odds if learned else None) for _ in places)
-        return with_backbone(member, member.backbone.with_dropouts(drops))
+        return member.with_backbone(member.backbone.with_dropouts(drops))
 
     def penalty(self, member: ConditionalDensity, *, n_rows: int) -> Array | float:
         """For learned rates, KL to the prior over masks and weights, per row (their equation 3)."""
@@ -100,9 +99,4 @@ def thinned(member: ConditionalDensity, key: Array) -> ConditionalDensity:
         for k, drop, layer in zip(keys, drops, layers, strict=True)
     )
     plain = tuple(Dropout(0.0) for _ in drops)
-    return with_backbone(member, backbone.with_gates(gates).with_dropouts(plain))
-
-
-def with_backbone(member: ConditionalDensity, backbone: Backbone) -> ConditionalDensity:
-    """The same network with another backbone."""
-    return ConditionalDensity(member.front, backbone, member.head)
+    return member.with_backbone(backbone.with_gates(gates).with_dropouts(plain))

@@ -17,7 +17,7 @@ DEEP := --magnitude 'mag_{band}_depth5' --error 'mag_err_{band}_depth5'
 	@touch $@
 
 .venv/.dev: .venv/.base
-	$(BIN)/python -m pip install --quiet --group test --group lint --group docs
+	$(BIN)/python -m pip install --quiet --editable '.[io,photoz,tune]' --group test --group lint --group docs
 	@touch $@
 
 demo: .venv/.base

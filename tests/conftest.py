@@ -10,6 +10,11 @@ if "SFUMATO_CACHE" not in os.environ:
     os.environ["SFUMATO_CACHE"] = tempfile.mkdtemp(prefix="sfumato-tests-")
     atexit.register(shutil.rmtree, os.environ["SFUMATO_CACHE"], ignore_errors=True)
 
+from jaxtyping import install_import_hook
+
+# every annotation of a shape or a type is checked at every call a test makes
+install_import_hook("sfumato", "checked.shapes")
+
 import numpy as np
 import pytest
 from hypothesis import settings

@@ -211,7 +211,6 @@ def test_options_survive_a_model_that_was_fitted_from_the_command_line(table, tm
 
 @pytest.mark.filterwarnings("ignore:.*Argument.*multivariate")
 def test_what_tune_finds_is_what_fit_takes(table, tmp_path):
-    pytest.importorskip("optuna")
     small = ["--members", "1", "--epochs", "3", "--components", "2", "--weight-decay", "0.02"]
     command = ["tune", table, "--features", "a,b", "--target", "y", *small, "--n-trials", "2"]
     searched = ["--parameters", "hidden_sizes,learning_rate", "--folds", "2"]

@@ -12,7 +12,6 @@ from sfumato.errors import DataError, IncompatibleError, MissingDependencyError
 from sfumato.jobs.search import SPACE, tune
 from sfumato.jobs.search_page import write_page
 
-pytest.importorskip("optuna")
 TINY = MDNRegressor(hidden_sizes=(8,), n_components=1, n_members=1, max_epochs=3)
 
 

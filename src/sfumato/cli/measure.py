@@ -10,19 +10,10 @@ from sfumato.cli._galaxies import fixed_values, population_of
 from sfumato.cli._options import Overwrite, numbers, split
 from sfumato.errors import choose
 from sfumato.galaxies.fit.scene import DEFAULT_FREE
-from sfumato.galaxies.jobs.figures import write_figures
-from sfumato.galaxies.jobs.measure import (
-    Plan,
-    count_flags,
-    measure_source,
-    posterior_pdfs,
-    results,
-)
-from sfumato.galaxies.jobs.sources import kept_columns, open_source, parse_psf
+from sfumato.galaxies.jobs.files import measure_files
+from sfumato.galaxies.jobs.measure import Plan
+from sfumato.galaxies.jobs.sources import parse_psf
 from sfumato.galaxies.population.population import POPULATIONS
-from sfumato.io._files import check_folder, check_output
-from sfumato.io.output import table_writer, write_columns
-from sfumato.io.pdfs import write_pdfs
 
 
 def measure(
@@ -115,11 +106,6 @@ def measure(
     """
     if (prior or pdfs or chains) and not posterior:
         raise ValueError("--prior, --pdfs and --chains need --posterior. Add it.")
-    table_writer(output)
-    check_output(output, overwrite=overwrite)
-    for folder in (pdfs, figures):
-        if folder is not None:
-            check_folder(folder, overwrite=overwrite)
     fixed = fixed_values(fix)
     exposures = split(bands) or ("0",) * len(images)
     if len(exposures) != len(images):
@@ -135,37 +121,30 @@ def measure(
         seed=seed,
     )
     options = {"pixel_scale": psf_scale, "includes_pixel": not psf_without_pixel, "mend": mend_psf}
-    source = open_source(
-        images,
-        psfs=[parse_psf(text, **options) for text in psf],
-        noise=_number_or_name(noise),
-        gain=gain,
-        pixel_scale=pixel_scale,
-        mask_bad=mask_bad,
-    )
-    kept = kept_columns(source, split(keep))
     with progress() as bar:
-        task = bar.add_task("Measuring", total=source.n)
-        done = measure_source(source, plan, on_galaxies=lambda n: bar.advance(task, n))
-    table = results(done, plan, covariance=covariance)
-    about = {"images": [str(path) for path in images], "psf": psf, "noise": noise, "free": free}
-    write_columns(output, {**kept, **table}, about=about, overwrite=overwrite)
-    if pdfs is not None:
-        pdfs.mkdir(exist_ok=True, parents=True)
-        rows, marginals = posterior_pdfs(done)
-        columns = {"row": rows, **{n: c.values[rows] for n, c in kept.items()}}
-        for name, some in marginals.items():
-            write_pdfs(some, pdfs / f"{name}.parquet", columns=columns)
-    if figures is not None:
-        for path in write_figures(figures, done, source):
-            console.print(f"Picture {path}")
-    _report(output, table["flags"].values)
-
-
-def _report(output: Path, flags) -> None:  # noqa: ANN001 - an array; no NumPy here
-    counts = ", ".join(f"{n:,} {what}" for what, n in count_flags(flags).items())
-    console.print(f"{len(flags):,} galaxies measured: {counts}")
-    console.print(f"Table written to {output}")
+        task = bar.add_task("Measuring", total=None)
+        done = measure_files(
+            images,
+            output,
+            plan,
+            psfs=[parse_psf(text, **options) for text in psf],
+            noise=_number_or_name(noise),
+            gain=gain,
+            pixel_scale=pixel_scale,
+            mask_bad=mask_bad,
+            covariance=covariance,
+            keep=split(keep),
+            pdfs=pdfs,
+            figures=figures,
+            overwrite=overwrite,
+            on_start=lambda n: bar.update(task, total=n),
+            on_galaxies=lambda n: bar.advance(task, n),
+        )
+    for path in done.pictures:
+        console.print(f"Picture {path}")
+    counts = ", ".join(f"{n:,} {what}" for what, n in done.flags.items())
+    console.print(f"{done.n:,} galaxies measured: {counts}")
+    console.print(f"Table written to {done.table}")
 
 
 def _prior(text: str | None):  # noqa: ANN202 - a population or None

@@ -9,9 +9,7 @@ from rich.table import Table
 from sfumato.cli._console import console, progress
 from sfumato.cli._options import Overwrite, PDFs
 from sfumato.cli._options import edges as parse_edges
-from sfumato.io._files import check_output
-from sfumato.io.pdfs import open_pdfs
-from sfumato.photoz.tomography import stack_in_bins, write_stacks
+from sfumato.photoz.tomography import stack_file
 
 
 def stack(
@@ -34,26 +32,19 @@ def stack(
         sfumato stack pdfs.parquet --by mode \\
         --edges 0,0.4,0.7,1.0,1.4,3.0 --truth redshift
     """
-    bounds = parse_edges(edges)
-    path = output or pdfs.with_name(pdfs.stem + "-stack.parquet")
-    if path.suffix != ".parquet":
-        raise ValueError(f"--output must end in .parquet; got {path}.")
-    if points < 2:
-        raise ValueError(f"--points must be at least 2; got {points}.")
-    check_output(path, overwrite=overwrite)
-    check_output(path.with_suffix(".png"), overwrite=overwrite)
-    file = open_pdfs(pdfs)
     with progress() as bar:
-        task = bar.add_task("Stacking", total=file.n_rows)
-        stacks = stack_in_bins(
-            file,
+        task = bar.add_task("Stacking", total=None)
+        stacks, path = stack_file(
+            pdfs,
+            parse_edges(edges),
+            output,
             by=by,
-            edges=bounds,
             truth=truth,
             n_points=points,
+            overwrite=overwrite,
+            on_start=lambda n: bar.update(task, total=n),
             on_rows=lambda n: bar.advance(task, n),
         )
-    write_stacks(stacks, path)
     table = Table("bin", "objects", "mean of n(z)", "error", "true mean", title=f"by {by}")
     for row in stacks.rows():
         table.add_row(*row)

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Trial(Protocol):
     """What is used of an ``optuna.Trial``."""
 
@@ -21,6 +22,7 @@ class Trial(Protocol):
         ...
 
 
+@runtime_checkable
 class Search(Protocol):
     """The range of one option; its text stands in the documentation."""
 

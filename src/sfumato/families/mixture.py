@@ -74,8 +74,10 @@ class MixtureFamily:
         values = component.constrain(*parts)
         return {"log_weights": log_weights, **dict(zip(component.parameters, values, strict=True))}
 
-    def log_prob(self, params: Params, u: Float[Array, "*n"]) -> Float[Array, " *n"]:
-        """Log-density on the component's scale: log-sum-exp over the leading axis, never log(sum).
+    def log_prob(self, params: Params, u: Float[Array, "*event_n"]) -> Float[Array, " *n"]:
+        """Log-density (n,) at u, (n,) or (d, n), on the component's scale.
+
+        By log-sum-exp over the components, never log(sum).
 
         The Jacobian ``-log(scale)`` is a constant of training and is added by `log_jacobian`.
         """

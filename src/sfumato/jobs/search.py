@@ -219,16 +219,26 @@ def _open_study(optuna: Foreign, storage: str | Path | None, name: str, pruner: 
     cut = choose(pruner, _PRUNERS, what="`pruner`")(optuna.pruners)
     if storage is None:
         return optuna.create_study(study_name=name, pruner=cut)
-    path, kept = Path(storage), f"sqlite:///{storage}"
+    path = Path(storage)
     kind = choose(path.suffix, _STORAGES, what="The suffix of `storage`")
     try:
-        if kind == "journal":
-            journal = optuna.storages.journal
-            kept = journal.JournalStorage(journal.JournalFileBackend(str(path)))
+        kept = _journal(path) if kind == "journal" else _sqlite(path)
         return optuna.create_study(study_name=name, pruner=cut, storage=kept, load_if_exists=True)
     except Exception as error:  # of SQLAlchemy, JSON or the disk: each reader has its own
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(f"The study in {path} cannot be opened ({reason}).") from error
+
+
+def _journal(path: Path) -> Foreign:
+    journal = optional_module("optuna.storages.journal", extra="tune")
+    return journal.JournalStorage(journal.JournalFileBackend(str(path)))
+
+
+def _sqlite(path: Path) -> Foreign:
+    """A database whose connections are closed after each use: none is left open behind us."""
+    closed = {"poolclass": optional_module("sqlalchemy.pool", extra="tune").NullPool}
+    storages = optional_module("optuna.storages", extra="tune")
+    return storages.RDBStorage(f"sqlite:///{path}", engine_kwargs=closed)
 
 
 def _check_settings(study: Foreign, settings: dict[str, Foreign]) -> None:

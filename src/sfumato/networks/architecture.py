@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -24,6 +24,7 @@ from sfumato.networks.head import Head
 from sfumato.networks.mlp import MLP
 
 
+@runtime_checkable
 class Builder(Protocol):
     """What makes networks of one shape: an `Architecture`, or a backbone of one's own."""
 

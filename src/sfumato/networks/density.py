@@ -45,7 +45,7 @@ class ConditionalDensity(eqx.Module):
     def log_prob(
         self,
         x: Float[Array, "*shape"],
-        u: Float[Array, "*n"],
+        u: Float[Array, "*event_n"],
         *,
         key: PRNGKeyArray | None = None,
         strength: Array | float = 1.0,

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from sfumato.errors import DataError
-from sfumato.io.pdfs import PDFsFile, write_pdfs
+from sfumato.io._files import check_output
+from sfumato.io.pdfs import PDFsFile, open_pdfs, write_pdfs
 from sfumato.io.tables import matrix
 from sfumato.metrics.calibration import stacked_distance
-from sfumato.pdfs import GridPDFs, ParametricPDFs, summarise
+from sfumato.pdfs import AbstractPDFs, GridPDFs, ParametricPDFs, summarise
 from sfumato.plots.page import save
 from sfumato.plots.pdfs import plot_stacks
 
@@ -76,44 +77,107 @@ def stack_in_bins(
     DataError
         No object falls inside the edges, or a column is missing.
     """
-    bounds = np.asarray(edges, float)
-    n_bins = bounds.size - 1
     columns = [name for name in (by if by in file.columns else None, truth) if name]
-    grid = None
-    counts, means, variances = np.zeros(n_bins, int), np.zeros(n_bins), np.zeros(n_bins)
-    truths: list[list[np.ndarray]] = [[] for _ in range(n_bins)]
+    bins: _Bins | None = None
     for pdfs, table in file.scalars(columns):
-        if grid is None:
-            grid = pdfs[:256].default_grid(n_points)
-            totals = np.zeros((n_bins, n_points))
+        if bins is None:
+            bins = _Bins(np.asarray(edges, float), pdfs[:256].default_grid(n_points))
         point = (
             matrix(table, [by])[:, 0] if by in columns else np.asarray(summarise(pdfs, [by])[by])
         )
-        which = np.digitize(point, bounds) - 1
         true = matrix(table, [truth], path=file.table.path)[:, 0] if truth else None
         if true is not None and not np.all(np.isfinite(true)):
             raise DataError(f"{file.table.path}: {truth!r} is missing in some rows. Remove them.")
-        for b in range(n_bins):
-            inside = which == b
-            if inside.any():
-                part = pdfs[inside]
-                n = len(part)
-                totals[b] += n * part.stack(grid=grid).pdf(grid)[0]
-                counts[b] += n
-                means[b] += part.mean().sum()
-                variances[b] += part.variance().sum()
-                if true is not None:
-                    truths[b].append(true[inside])
+        bins.add(pdfs, point, true)
         if on_rows is not None:
             on_rows(len(pdfs))
-    if not counts.any() or grid is None:
+    if bins is None or not bins.counts.any():
         raise DataError(f"{file.table.path}: no object has its {by} inside {list(edges)}.")
-    filled = counts > 0
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean, error = means / counts, np.sqrt(variances) / counts
-    joined = [np.concatenate(part) if part else np.zeros(0) for part in truths]
-    stacked = GridPDFs(grid, totals[filled] / counts[filled, None])
-    return Stacks(bounds, counts, stacked, mean, error, joined if truth else None)
+    return bins.stacks(has_truths=truth is not None)
+
+
+class _Bins:
+    """Sums over the objects of every bin."""
+
+    def __init__(self, edges: np.ndarray, grid: np.ndarray) -> None:
+        n = edges.size - 1
+        self.edges, self.grid = edges, grid
+        self.counts = np.zeros(n, int)
+        self.densities = np.zeros((n, grid.size))
+        self.means, self.variances = np.zeros(n), np.zeros(n)
+        self.truths: list[list[np.ndarray]] = [[] for _ in range(n)]
+
+    def add(
+        self,
+        pdfs: AbstractPDFs,
+        point: np.ndarray,
+        true: np.ndarray | None,
+    ) -> None:
+        """Add objects by their point estimates; those outside the edges are left out."""
+        which = np.digitize(point, self.edges) - 1
+        for b in range(self.counts.size):
+            inside = which == b
+            if not inside.any():
+                continue
+            part = pdfs[inside]
+            self.densities[b] += len(part) * part.stack(grid=self.grid).pdf(self.grid)[0]
+            self.counts[b] += len(part)
+            self.means[b] += part.mean().sum()
+            self.variances[b] += part.variance().sum()
+            if true is not None:
+                self.truths[b].append(true[inside])
+
+    def stacks(self, *, has_truths: bool) -> Stacks:
+        """What the sums come to."""
+        filled = self.counts > 0
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean, error = self.means / self.counts, np.sqrt(self.variances) / self.counts
+        joined = [np.concatenate(part) if part else np.zeros(0) for part in self.truths]
+        stacked = GridPDFs(self.grid, self.densities[filled] / self.counts[filled, None])
+        truths = joined if has_truths else None
+        return Stacks(self.edges, self.counts, stacked, mean, error, truths)
+
+
+def stack_file(
+    pdfs: Path,
+    edges: Sequence[float],
+    output: Path | None = None,
+    *,
+    by: str = "mode",
+    truth: str | None = None,
+    n_points: int = 301,
+    overwrite: bool = False,
+    on_start: Callable[[int], None] = lambda _n: None,
+    on_rows: Callable[[int], None] | None = None,
+) -> tuple[Stacks, Path]:
+    """Stack a file of PDFs in bins into a Parquet file and a picture; the stacks and the file.
+
+    Parameters
+    ----------
+    output : .parquet; by default the file's name with "-stack". The picture lies beside it.
+    edges, by, truth, n_points, on_rows : as in `stack_in_bins`.
+    on_start : called with the number of objects.
+
+    Raises
+    ------
+    DataError, ValueError
+        As `stack_in_bins`; or the output is there already or has another suffix, or the grid has
+        fewer than two points.
+    """
+    path = output or pdfs.with_name(pdfs.stem + "-stack.parquet")
+    if path.suffix != ".parquet":
+        raise ValueError(f"--output must end in .parquet; got {path}.")
+    if n_points < 2:
+        raise ValueError(f"--points must be at least 2; got {n_points}.")
+    for written in (path, path.with_suffix(".png")):
+        check_output(written, overwrite=overwrite)
+    file = open_pdfs(pdfs)
+    on_start(file.n_rows)
+    stacks = stack_in_bins(
+        file, by=by, edges=edges, truth=truth, n_points=n_points, on_rows=on_rows
+    )
+    write_stacks(stacks, path)
+    return stacks, path
 
 
 def write_stacks(stacks: Stacks, path: Path) -> None:

@@ -6,7 +6,7 @@ for one member under `vmap`; the loop knows neither rows nor columns.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -25,6 +25,7 @@ class Batch(NamedTuple):
     weight: Array
 
 
+@runtime_checkable
 class Source(Protocol):
     """What the loop asks of a source of batches."""
 

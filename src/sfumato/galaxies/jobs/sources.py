@@ -33,6 +33,7 @@ class PSFSource:
     pixel_scale : arcsec per pixel of PSF images; by default that of the stamps.
     includes_pixel : whether PSF images hold the pixel's response.
     mend : cut PSF images to the stamp, and scale their sum to 1, instead of refusing them.
+    text : how it was asked for, to be kept with the results.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class PSFSource:
     pixel_scale: float | None = None
     includes_pixel: bool = True
     mend: bool = False
+    text: str = ""
 
     @property
     def is_own(self) -> bool:
@@ -89,6 +91,7 @@ def parse_psf(
     if pixel_scale is not None and not 0 < pixel_scale < np.inf:
         raise DataError(f"--psf-scale must be positive arcsec per pixel; got {pixel_scale}.")
     options = {"pixel_scale": pixel_scale, "includes_pixel": includes_pixel, "mend": mend}
+    options["text"] = text
     kind, *rest = text.split(":")
     if kind in ("columns", "stamps") and not rest:
         return PSFSource(kind, **options)

@@ -7,7 +7,7 @@ Chebyshev series in the other, smooth in all parameters.
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from scipy import fft, interpolate, special
 from sfumato.galaxies.render.pixels import PixelGrid, squared_wave_number
 
 
+@runtime_checkable
 class Profile(Protocol):
     """What the renderer asks of light and of point-spread functions alike."""
 
@@ -29,6 +30,7 @@ class Profile(Protocol):
         ...
 
 
+@runtime_checkable
 class Light(Profile, Protocol):
     """A profile with a flux (counts) and a place on the stamp (arcsec, None for its centre)."""
 

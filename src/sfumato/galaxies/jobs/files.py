@@ -1,0 +1,97 @@
+"""Measuring files of stamps into a table, posteriors and pictures."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from sfumato.galaxies.jobs.figures import write_figures
+from sfumato.galaxies.jobs.measure import (
+    Plan,
+    count_flags,
+    measure_source,
+    posterior_pdfs,
+    results,
+)
+from sfumato.galaxies.jobs.sources import PSFSource, kept_columns, open_source
+from sfumato.io._files import check_folder, check_output
+from sfumato.io.output import table_writer, write_columns
+from sfumato.io.pdfs import write_pdfs
+
+
+class MeasuredFiles(NamedTuple):
+    """What was written, how many galaxies, and how many are clean or carry each flag."""
+
+    table: Path
+    pictures: list[Path]
+    n: int
+    flags: dict[str, int]
+
+
+def measure_files(
+    images: Sequence[Path],
+    output: Path,
+    plan: Plan,
+    *,
+    psfs: Sequence[PSFSource],
+    noise: float | str,
+    gain: float | None = None,
+    pixel_scale: float | None = None,
+    mask_bad: bool = False,
+    covariance: bool = False,
+    keep: Sequence[str] = (),
+    pdfs: Path | None = None,
+    figures: Path | None = None,
+    overwrite: bool = False,
+    on_start: Callable[[int], None] = lambda _n: None,
+    on_galaxies: Callable[[int], None] = lambda _n: None,
+) -> MeasuredFiles:
+    """Measure every galaxy of files of stamps; write a table, and on request more.
+
+    Parameters
+    ----------
+    images : one file, or one for each exposure of the same galaxies.
+    output : the table, .parquet, .csv, .fits or .hdf5.
+    plan : what is measured.
+    psfs, noise, gain, pixel_scale, mask_bad : as in `open_source`.
+    covariance : whether the table holds the covariances.
+    keep : columns of the stamps to carry over.
+    pdfs : folder for the posteriors, one file for each parameter.
+    figures : folder for pictures.
+    on_start, on_galaxies : called with the number of galaxies, and of those finished since the
+        last call.
+
+    Raises
+    ------
+    DataError, ValueError
+        A file is missing or damaged, an output is there already or cannot be written, or what is
+        asked for does not go together.
+    """
+    if pdfs is not None and not plan.posterior:
+        raise ValueError("PDFs are those of posteriors. Ask for posteriors as well.")
+    table_writer(output)
+    check_output(output, overwrite=overwrite)
+    for folder in (pdfs, figures):
+        if folder is not None:
+            check_folder(folder, overwrite=overwrite)
+    source = open_source(
+        images, psfs=psfs, noise=noise, gain=gain, pixel_scale=pixel_scale, mask_bad=mask_bad
+    )
+    kept = kept_columns(source, keep)
+    on_start(source.n)
+    done = measure_source(source, plan, on_galaxies=on_galaxies)
+    table = results(done, plan, covariance=covariance)
+    about = {
+        "images": [str(path) for path in images],
+        "psf": [psf.text for psf in psfs],
+        "noise": noise,
+        "free": ",".join(plan.free),
+    }
+    write_columns(output, {**kept, **table}, about=about, overwrite=overwrite)
+    if pdfs is not None:
+        pdfs.mkdir(exist_ok=True, parents=True)
+        rows, marginals = posterior_pdfs(done)
+        columns = {"row": rows, **{name: c.values[rows] for name, c in kept.items()}}
+        for name, some in marginals.items():
+            write_pdfs(some, pdfs / f"{name}.parquet", columns=columns)
+    pictures = [] if figures is None else write_figures(figures, done, source)
+    return MeasuredFiles(output, pictures, source.n, count_flags(table["flags"].values))

@@ -1,12 +1,14 @@
 # make demo | make test | make lint | make docs; everything lives in .venv and demo/
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+NEWEST ?= $(shell for p in python3.14 python3.13 python3.12 python3; do \
+	command -v $$p > /dev/null && $$p -c '' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 GALAXIES ?= 20000
 MAG := --magnitude 'mag_{band}_lsst' --error 'mag_err_{band}_lsst'
 DEEP := --magnitude 'mag_{band}_depth5' --error 'mag_err_{band}_depth5'
 
-.PHONY: demo test test-slow test-all lint docs clean
+.PHONY: demo test test-slow test-double test-oldest test-newest test-all lint docs clean
 .DELETE_ON_ERROR:
 
 .venv/.base: pyproject.toml
@@ -30,11 +32,40 @@ demo: .venv/.base
 	$(BIN)/sfumato study demo/model demo/survey --output demo/report.html
 	@echo "$(CURDIR)/demo/report.html"
 
+# every lower bound of pyproject.toml, met exactly
+.venv-oldest/.done: pyproject.toml
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	grep -oE '"[A-Za-z0-9-]+(\[[a-z]+\])?>=[0-9.]+"' pyproject.toml | grep -v '^"hatchling' | \
+		sed -E 's/"//g; s/\[[a-z]+\]//; s/>=/==/' > .venv-oldest/constraints.txt
+	.venv-oldest/bin/python -m pip install --quiet --constraint .venv-oldest/constraints.txt --group test --editable '.[io,photoz,tune]'
+	@touch $@
+
+# what the registry has today, on the newest Python there is
+.venv-newest/.done: pyproject.toml
+	$(NEWEST) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.venv-newest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager \
+		--group test --editable '.[io,photoz,tune]'
+	@touch $@
+
+# old packages warn of what newer ones changed: their warnings are not ours
+test-oldest: .venv-oldest/.done
+	.venv-oldest/bin/python -m pytest -n 2 --dist loadscope -W ignore::DeprecationWarning
+
+test-newest: .venv-newest/.done
+	.venv-newest/bin/python -m pytest -n 2 --dist loadscope
+
 test: .venv/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 test-slow: .venv/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow
+
+# in double precision, and every silent change of precision is an error
+test-double: .venv/.dev
+	JAX_ENABLE_X64=1 JAX_NUMPY_DTYPE_PROMOTION=strict \
+		$(BIN)/python -m pytest -n 2 --dist loadscope tests/families tests/pdfs tests/metrics
 
 test-all: .venv/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "slow or not slow"
@@ -55,4 +86,4 @@ docs: .venv/.dev .venv/.gallery
 	$(BIN)/mkdocs build --strict --quiet
 
 clean:
-	rm -rf .venv demo site docs/gallery
+	rm -rf .venv .venv-oldest .venv-newest demo site docs/gallery

@@ -162,7 +162,7 @@ def test_the_fused_normal_mixture_has_the_plain_ones_value_and_gradient():
     def plain(u, logits, loc, scale):
         z = (u - loc) / scale
         terms = jax.nn.log_softmax(logits, axis=0) - 0.5 * z * z - jnp.log(scale)
-        return jax.nn.logsumexp(terms - 0.5 * np.log(2 * np.pi), axis=0)
+        return jax.nn.logsumexp(terms - 0.5 * float(np.log(2 * np.pi)), axis=0)
 
     def fused(u, logits, loc, scale):
         return normal_mixture_log_prob(u, jax.nn.log_softmax(logits, axis=0), loc, scale)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -113,7 +114,9 @@ class ScalarComponent(Component):
         if self.kernel is not None:
             return self.kernel(u, *params)
         named = dict(zip(self.parameters, params, strict=True))
-        return numpyro_class(self.numpyro)(**named, **self._fixed).log_prob(u)
+        with jax.numpy_dtype_promotion("standard"):  # NumPyro mixes JAX's default precision in
+            value = numpyro_class(self.numpyro)(**named, **self._fixed).log_prob(u)
+        return value.astype(u.dtype)
 
     def clip(self, u: Values) -> Values:
         """Targets moved inside the support by the margin."""

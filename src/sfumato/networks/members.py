@@ -20,10 +20,16 @@ def make_members(
     initial_bias: np.ndarray,
     seed: int,
 ) -> ConditionalDensity:
-    """`n_members` freshly initialised networks with their arrays stacked on a leading axis."""
+    """`n_members` freshly initialised networks with their arrays stacked on a leading axis.
+
+    In single precision, whatever JAX's default is: that is what training is made for.
+    """
+
+    def single(leaf: Any) -> Any:
+        return leaf.astype(jnp.float32) if eqx.is_inexact_array(leaf) else leaf
 
     def make(key: jax.Array) -> ConditionalDensity:
-        return builder.build(family, bias=initial_bias, key=key)
+        return jax.tree.map(single, builder.build(family, bias=initial_bias, key=key))
 
     keys = jax.random.split(jax.random.key(seed), n_members)
     return eqx.filter_jit(eqx.filter_vmap(make))(keys)

@@ -147,7 +147,7 @@ def _quantile(target: Array, cdf: Array, density: Array) -> Array:
         value = t * t * (3.0 - 2.0 * t) + slope_a * t * s * s - slope_b * t * t * s
         slope = 6.0 * t * s + slope_a * s * (1.0 - 3.0 * t) + slope_b * t * (3.0 * t - 2.0)
         t = jnp.clip(t - (value - wanted) / jnp.maximum(slope, 0.1), 0.0, 1.0)
-    y = jnp.sin(0.5 * _STEP * (cell + 0.5 + t)) ** 2
+    y = jnp.sin(0.5 * _STEP * (cell.astype(t.dtype) + 0.5 + t)) ** 2
     # below the first node the local exponent d ln F / d ln y gives the inverse
     power = jnp.maximum(density[0] * float(np.sqrt(_Y[0])) / jnp.maximum(cdf[0], 1e-30), 1e-2)
     tail = float(_Y[0]) * (target / jnp.maximum(cdf[0], 1e-30)) ** (1.0 / power)
@@ -174,7 +174,7 @@ def _mode(density: Array) -> Array:
         return jnp.take_along_axis(table, best[None], axis=0)[0]
 
     shift = jnp.where(at(is_peak), -0.5 * at(tilt) / at(safe_bend), 0.0)
-    y = jnp.sin(0.5 * _STEP * (best + 1.5 + jnp.clip(shift, -1.0, 1.0))) ** 2
+    y = jnp.sin(0.5 * _STEP * (best.astype(shift.dtype) + 1.5 + jnp.clip(shift, -1.0, 1.0))) ** 2
     y = jnp.where(log_p[0] > top, float(_Y[0]), y)
     return jnp.where(log_p[-1] > jnp.maximum(top, log_p[0]), float(_Y[-1]), y)
 

@@ -1,7 +1,7 @@
 """Priors and penalties on chosen layers: maximum a posteriori instead of maximum likelihood."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -38,9 +38,18 @@ PRIORS: dict[str, Callable[[Array, float], Array]] = {
 PENALTIES: dict[str, Callable[[Array], Array]] = {"l1": jnp.abs, "l2": jnp.square}
 """Penalties, whose strength is per row and does not fade as rows are added."""
 
-Prior = Any
-"""A pair (name, scale) of `PRIORS`, a pair (name, strength) of `PENALTIES`, or a NumPyro
-distribution."""
+
+@runtime_checkable
+class Distribution(Protocol):
+    """What a prior of the user's own must answer, as NumPyro's distributions do."""
+
+    def log_prob(self, value: Array) -> Array:
+        """Log-density of weights, elementwise."""
+        ...
+
+
+Prior: TypeAlias = tuple[str, float] | Distribution
+"""A pair (name, scale) of `PRIORS`, a pair (name, strength) of `PENALTIES`, or a distribution."""
 
 
 def layer_weights(member: ConditionalDensity) -> dict[str, list[Array]]:
@@ -69,7 +78,7 @@ def check_priors(priors: Mapping[str, Prior], member: ConditionalDensity) -> Non
             raise ValueError(
                 f"There is no layer {layer!r} for a prior. {suggest(layer, [*layers])}"
             )
-        if hasattr(prior, "log_prob"):
+        if isinstance(prior, Distribution):
             continue
         known = [*PRIORS, *PENALTIES]
         if not (isinstance(prior, tuple | list) and len(prior) == 2 and prior[0] in known):
@@ -88,7 +97,7 @@ def prior_loss(priors: Mapping[str, Prior], member: ConditionalDensity, *, n_row
     layers, total = layer_weights(member), jnp.zeros(())
     for layer, prior in priors.items():
         for weight in layers[layer]:
-            if hasattr(prior, "log_prob"):
+            if isinstance(prior, Distribution):
                 total = total - jnp.sum(prior.log_prob(weight)) / n_rows
             elif prior[0] in PENALTIES:
                 total = total + prior[1] * jnp.sum(PENALTIES[prior[0]](weight))

@@ -1,6 +1,7 @@
 """Bounded maximum likelihood by Levenberg–Marquardt steps: one galaxy, one compiled program."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -34,6 +35,14 @@ class Maximum(NamedTuple):
     n_iterations: Array
     converged: Array
     at_bound: Array
+
+
+class _Problem(NamedTuple):
+    model: Model
+    data: Array
+    weight: Callable[[Array], Array]
+    low: Array
+    high: Array
 
 
 class _State(NamedTuple):
@@ -71,36 +80,11 @@ def maximise(
     bounds : lowest and highest coordinates, (p,) each.
     max_iterations : steps tried at most.
     """
-    low, high = bounds
-    first, least, most = _DAMPING
-
-    def step(state: _State) -> _State:
-        """Look at the trial, keep it if it is better, and propose the next one."""
-        pixels, jacobian = linearise(model, state.trial)
-        w = weight(state.pixels)
-        # as a difference of squares: both sums are large, what matters is small
-        gained = jnp.sum(w * (pixels - state.pixels) * (2 * data - pixels - state.pixels))
-        is_first = state.n_iterations == 0
-        better = (gained > 0) | is_first
-        u = jnp.where(better, state.trial, state.u)
-        pixels = jnp.where(better, pixels, state.pixels)
-        jacobian = jnp.where(better, jacobian, state.jacobian)
-        small = (state.promised < _TOLERANCE) & (state.damping < 1) & ~is_first
-        damping = jnp.where(better, state.damping / 8, state.damping * 6)
-        damping = jnp.clip(jnp.where(is_first, first, damping), least, most)
-        w = weight(pixels)
-        weighted = jacobian * w
-        information, slope = weighted @ jacobian.T, weighted @ (data - pixels)
-        move = _solve(information, slope, ~_held(u, slope, low, high), damping)
-        trial = jnp.clip(u + move, low, high)
-        move = trial - u
-        promised = 2 * move @ slope - move @ (information @ move)
-        n_iterations = state.n_iterations + 1
-        return _State(u, pixels, jacobian, trial, promised, damping, n_iterations, small)
+    problem = _Problem(model, data, weight, *bounds)
 
     def unfinished(state: _State) -> Array:
         going = ~state.converged & (state.n_iterations < max_iterations)
-        return going & (state.damping < most)
+        return going & (state.damping < _DAMPING[2])
 
     begun = _State(
         u=start,
@@ -108,11 +92,11 @@ def maximise(
         jacobian=jnp.zeros((start.size, data.size)),
         trial=start,
         promised=jnp.float32(jnp.inf),
-        damping=jnp.float32(first),
+        damping=jnp.float32(_DAMPING[0]),
         n_iterations=jnp.int32(0),
         converged=jnp.zeros((), bool),
     )
-    end = lax.while_loop(unfinished, step, begun)
+    end = lax.while_loop(unfinished, partial(_step, problem), begun)
     w = weight(end.pixels)
     residual = data - end.pixels
     slope = (end.jacobian * w) @ residual
@@ -123,8 +107,35 @@ def maximise(
         chi2=jnp.sum(w * residual**2),
         n_iterations=end.n_iterations,
         converged=end.converged & jnp.isfinite(end.u).all(),
-        at_bound=_held(end.u, slope, low, high),
+        at_bound=_held(end.u, slope, *bounds),
     )
+
+
+def _step(problem: _Problem, state: _State) -> _State:
+    """Look at the trial, keep it if it is better, and propose the next one."""
+    model, data, weight, low, high = problem
+    first, least, most = _DAMPING
+    pixels, jacobian = linearise(model, state.trial)
+    w = weight(state.pixels)
+    # as a difference of squares: both sums are large, what matters is small
+    gained = jnp.sum(w * (pixels - state.pixels) * (2 * data - pixels - state.pixels))
+    is_first = state.n_iterations == 0
+    better = (gained > 0) | is_first
+    u = jnp.where(better, state.trial, state.u)
+    pixels = jnp.where(better, pixels, state.pixels)
+    jacobian = jnp.where(better, jacobian, state.jacobian)
+    small = (state.promised < _TOLERANCE) & (state.damping < 1) & ~is_first
+    damping = jnp.where(better, state.damping / 8, state.damping * 6)
+    damping = jnp.clip(jnp.where(is_first, first, damping), least, most)
+    w = weight(pixels)
+    weighted = jacobian * w
+    information, slope = weighted @ jacobian.T, weighted @ (data - pixels)
+    move = _solve(information, slope, ~_held(u, slope, low, high), damping)
+    trial = jnp.clip(u + move, low, high)
+    move = trial - u
+    promised = 2 * move @ slope - move @ (information @ move)
+    n_iterations = state.n_iterations + 1
+    return _State(u, pixels, jacobian, trial, promised, damping, n_iterations, small)
 
 
 def _held(u: Array, slope: Array, low: Array, high: Array) -> Array:

@@ -1,5 +1,7 @@
 """Posteriors of single galaxies by Markov chains: the check of importance sampling."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -49,19 +51,8 @@ def run_chains(
     """
     if len(stamps) != 1:
         raise ShapeError(f"Chains are run for one galaxy at a time; got {len(stamps)}.")
-    images, weight, psfs = device_arrays(stamps)
-    if stamps.own_psf:
-        psfs = jax.tree.map(lambda leaf: leaf[0], psfs)
     start = jnp.asarray(fits.theta[0], jnp.float32)
-    instruments = scene.optics(psfs)
-    likelihood = whitened(images[0], weight[0], instruments, start, scene=scene, gain=stamps.gain)
-    low, high = prior.population.signal_to_noise
-
-    def potential(z: jax.Array) -> jax.Array:
-        chi2, ratio = likelihood.chi2(prior.to_theta(z)[:, None])
-        inside = (ratio[0] > low) & (ratio[0] < high)
-        return jnp.where(inside, 0.5 * chi2[0] - prior.log_density(z), 1e10)
-
+    potential = _potential(stamps, scene, prior, start)
     # seven parameters at most: forward derivatives are cheaper than the tape of a render
     kernel = NUTS(potential_fn=potential, forward_mode_differentiation=True, dense_mass=True)
     sampler = MCMC(
@@ -86,3 +77,22 @@ def run_chains(
         effective_size=np.array([size]),
     )
     return found, float(np.max(split_gelman_rubin(z)))
+
+
+def _potential(
+    stamps: Stamps, scene: Scene, prior: Prior, start: jax.Array
+) -> Callable[[jax.Array], jax.Array]:
+    """Minus the log-posterior of the one galaxy, of the prior's coordinates."""
+    images, weight, psfs = device_arrays(stamps)
+    if stamps.own_psf:
+        psfs = jax.tree.map(lambda leaf: leaf[0], psfs)
+    instruments = scene.optics(psfs)
+    likelihood = whitened(images[0], weight[0], instruments, start, scene=scene, gain=stamps.gain)
+    low, high = prior.population.signal_to_noise
+
+    def potential(z: jax.Array) -> jax.Array:
+        chi2, ratio = likelihood.chi2(prior.to_theta(z)[:, None])
+        inside = (ratio[0] > low) & (ratio[0] < high)
+        return jnp.where(inside, 0.5 * chi2[0] - prior.log_density(z), 1e10)
+
+    return potential

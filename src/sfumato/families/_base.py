@@ -157,7 +157,10 @@ class Component(ABC):
 
     @abstractmethod
     def log_density(self, u: np.ndarray, *params: np.ndarray) -> np.ndarray:
-        """Exact log-density or log-probability; -inf outside the support."""
+        """Exact log-density or log-probability; -inf outside the support.
+
+        Never infinite at a bound of single numbers, where it is the value `INSET` inside.
+        """
 
     @abstractmethod
     def sample(self, rng: np.random.Generator, *params: np.ndarray) -> np.ndarray:
@@ -204,6 +207,11 @@ class Component(ABC):
     def _cannot(self, why: str) -> IncompatibleError:
         return IncompatibleError(f"The family {self.name!r} {why}.")
 
+
+INSET = 1e-12
+"""Where a density is infinite at a bound of the standard scale, its value this far inside stands
+for it: what rounding leaves of a finite density (an alpha of 1 that became 0.9999999) stays what it
+was, and no grid that holds the bound meets an infinity."""
 
 _FAR = np.array([4.75, 5.75, 7.25, 9.5])
 SPREAD = np.concatenate([-_FAR[::-1], np.linspace(-4, 4, 33), _FAR])

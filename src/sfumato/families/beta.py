@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array
 from scipy import special
 
-from sfumato.families._base import SPREAD, Component, Kind, Scaling, Shapes, Values
+from sfumato.families._base import INSET, SPREAD, Component, Kind, Scaling, Shapes, Values
 from sfumato.families._special import HALF_LOG_2PI, log1p_minus, stirling_remainder
 
 
@@ -66,7 +66,10 @@ class Beta(Component):
         first, second = params
         floor = jnp.minimum(1.0, 1.0 / jnp.minimum(first, second))
         factor = jnp.maximum(jnp.exp(log_factor), floor)
-        return log_weights, (first * factor, second * factor)
+        # a product may be rounded to just below 1, where the density at a bound is infinite
+        return log_weights, tuple(
+            jnp.maximum(values * factor, jnp.minimum(values, 1.0)) for values in params
+        )
 
     def log_prob(self, y: Array, first: Array, second: Array) -> Array:
         """Log-density for training; see `beta_log_prob`."""
@@ -77,12 +80,12 @@ class Beta(Component):
         return jnp.clip(y, self.margin, 1 - self.margin)
 
     def log_density(self, y: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Exact log-density; -inf outside [0, 1], the limit at 0 and 1."""
+        """Exact log-density; -inf outside [0, 1], at 0 and 1 the limit where that is finite."""
         inside = (y > 0) & (y < 1)
         if np.all(inside):
             kernel = (first - 1) * np.log(y) + (second - 1) * np.log1p(-y)
             return kernel - special.betaln(first, second)
-        edge = np.clip(y, 0, 1)
+        edge = np.clip(y, np.where(first < 1, INSET, 0.0), np.where(second < 1, 1 - INSET, 1.0))
         kernel = special.xlogy(first - 1, edge) + special.xlog1py(second - 1, -edge)
         outside = (y < 0) | (y > 1)
         return np.where(outside, -np.inf, kernel - special.betaln(first, second))
@@ -115,7 +118,7 @@ class Beta(Component):
 
     def reach(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A hair inside the bounds, where a density may be infinite."""
-        inset = np.full(np.broadcast_shapes(first.shape, second.shape), 1e-12)
+        inset = np.full(np.broadcast_shapes(first.shape, second.shape), INSET)
         return inset, 1 - inset
 
     def sample(self, rng: np.random.Generator, first: np.ndarray, second: np.ndarray) -> np.ndarray:

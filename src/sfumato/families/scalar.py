@@ -15,7 +15,7 @@ from jaxtyping import Array
 from scipy import special
 
 from sfumato._typing import Foreign
-from sfumato.families._base import Component, Kind, Scaling, Shapes, Values
+from sfumato.families._base import INSET, Component, Kind, Scaling, Shapes, Values
 from sfumato.families.links import Link, link_of
 
 _LEVELS = special.expit(np.linspace(-20, 20, 81))
@@ -142,9 +142,17 @@ class ScalarComponent(Component):
         return self.exact(*params, **self._fixed)
 
     def log_density(self, u: np.ndarray, *params: np.ndarray) -> np.ndarray:
-        """Exact log-density or log-probability."""
+        """Exact log-density or log-probability; see `Component.log_density`."""
         twin = self._twin(*params)
-        return twin.logpmf(u) if self.kind == "count" else twin.logpdf(u)
+        if self.kind == "count":
+            return twin.logpmf(u)
+        values = twin.logpdf(u)
+        infinite = np.isposinf(values)
+        return (
+            np.where(infinite, twin.logpdf(np.maximum(u, INSET)), values)
+            if infinite.any()
+            else values
+        )
 
     def cdf(self, u: np.ndarray, *params: np.ndarray) -> np.ndarray:
         """Exact cumulative distribution."""

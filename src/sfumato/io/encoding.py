@@ -7,7 +7,8 @@ to one of 65,536 steps:
 * the mean m of a Beta component as :math:`(2/\pi) \arcsin\sqrt m`, which makes the rounding a
   constant share of the component's own width for a given precision (the variance-stabilising
   transform of a proportion);
-* a precision or a scale, by its logarithm;
+* a precision or a scale, by its logarithm; an alpha or beta that only the rounding of the codes has
+  taken below 1, where a density becomes infinite at the bound, is 1;
 * the location of a Normal component, which has no bounds, and every parameter of the other
   families, in four bytes as it is.
 
@@ -45,7 +46,13 @@ def _decode_beta(angle: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, 
     turned = np.clip(angle.astype(float), 0.5, _STEPS - 0.5) * (np.pi / 2 / _STEPS)
     total = np.exp(_from_code(precision, *_LOG_PRECISION))
     alpha, beta = total * np.sin(turned) ** 2, total * np.cos(turned) ** 2
-    return alpha.astype(np.float32), beta.astype(np.float32)
+    half = np.pi / 4 / _STEPS, 0.5 * (_LOG_PRECISION[1] - _LOG_PRECISION[0]) / _STEPS
+    # d ln sin^2 = 2 cot: what half a step of both codes can take from each
+    lost = 2 * half[0] / np.tan(turned) + half[1], 2 * half[0] * np.tan(turned) + half[1]
+    return tuple(
+        np.where((values < 1) & (values * np.exp(loss) >= 1), 1.0, values).astype(np.float32)
+        for values, loss in zip((alpha, beta), lost, strict=True)
+    )
 
 
 def _encode_normal(loc: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from scipy import special
 from cases import bound, parameters_of
 from oracles import gaussian_crps
 from sfumato.families import MixtureFamily
-from sfumato.metrics.closed import PAIRS, SINGLES, closed_crps, has_closed_crps, normal_square
+from sfumato.metrics.closed import PAIRS, SINGLES, closed_crps, closed_square, has_closed_crps
 from sfumato.metrics.scores import crps, crps_and_cde
 from sfumato.pdfs import ParametricPDFs
 
@@ -75,7 +75,7 @@ def test_the_squared_normal_density_equals_quadrature():
     pdfs = mixtures("normal", k=3)
     nodes = np.linspace(-60, 60, 400_001)
     square = np.trapezoid(pdfs.pdf(nodes) ** 2, nodes, axis=1)
-    np.testing.assert_allclose(normal_square(pdfs), square, rtol=1e-6)
+    np.testing.assert_allclose(closed_square(pdfs), square, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["student-t", "gumbel", "weibull", "spline", "uniform"])

@@ -65,7 +65,7 @@ def fit(
             ),
             preset=values["preset"],
             answers=answers_of(values),
-            settings={"random_state": 0, **settings_of(values)},
+            settings=settings_of(values),
             group=group,
             drop_missing=drop_missing,
             shift_to=shift_to,

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from itertools import islice
 from typing import TypeVar
@@ -42,6 +43,17 @@ def _forget() -> None:
 
 if hasattr(os, "register_at_fork"):  # not on every system
     os.register_at_fork(after_in_child=_forget)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """In this thread `map` works its parts itself: it is one of several that share the cores."""
+    before = vars(_here).get("inside", False)
+    _here.inside = True
+    try:
+        yield
+    finally:
+        _here.inside = before
 
 
 def map(  # called as `engine.map`

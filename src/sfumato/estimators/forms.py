@@ -24,6 +24,13 @@ def plain(value: Given) -> Given:  # whatever a user passed
     return value if isinstance(value, str | int | float | bool | None) else None
 
 
+def has_lost(value: Given, stored: Given) -> bool:
+    """Whether JSON holds None where the value has something."""
+    if isinstance(stored, Mapping) and isinstance(value, Mapping):
+        return any(has_lost(value[key], stored[str(key)]) for key in value)
+    return stored is None and value is not None
+
+
 @dataclass(frozen=True)
 class Form:
     """One way to write values.

@@ -146,17 +146,17 @@ class ScalarComponent(Component):
         twin = self._twin(*params)
         if self.kind == "count":
             return twin.logpmf(u)
-        values = twin.logpdf(u)
-        infinite = np.isposinf(values)
-        return (
-            np.where(infinite, twin.logpdf(np.maximum(u, INSET)), values)
-            if infinite.any()
-            else values
-        )
+        with np.errstate(over="ignore"):  # far in a tail an exponential overflows, to -inf
+            values = twin.logpdf(u)
+            infinite = np.isposinf(values)
+            if not np.any(infinite):
+                return values
+            return np.where(infinite, twin.logpdf(np.maximum(u, INSET)), values)
 
     def cdf(self, u: np.ndarray, *params: np.ndarray) -> np.ndarray:
         """Exact cumulative distribution."""
-        return self._twin(*params).cdf(u)
+        with np.errstate(over="ignore"):
+            return self._twin(*params).cdf(u)
 
     def moments(self, *params: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and variance."""

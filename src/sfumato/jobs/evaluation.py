@@ -20,7 +20,6 @@ from sfumato.metrics.evaluation import (
     evaluate_joint,
     in_bins,
     join,
-    quantile_edges,
     score_objects,
 )
 from sfumato.metrics.joint import tarp_credibilities
@@ -41,9 +40,9 @@ class Evaluated(NamedTuple):
 
 
 def evaluate_file(
-    pdfs: Path,
-    truth: Sequence[str],
-    output: Path | None = None,
+    pdfs: Path | str,
+    truth: str | Sequence[str],
+    output: Path | str | None = None,
     *,
     by: str | None = None,
     profile: str | None = None,
@@ -69,7 +68,9 @@ def evaluate_file(
         The file or a column is missing or damaged, the folder is there already, or there is no
         such profile.
     """
-    folder = output or pdfs.with_name(pdfs.stem + "-evaluation")
+    pdfs = Path(pdfs)
+    truth = (truth,) if isinstance(truth, str) else truth
+    folder = Path(output or pdfs.with_name(pdfs.stem + "-evaluation"))
     check_output(folder, overwrite=overwrite, mark=METRICS_FILE)
     file = open_pdfs(pdfs)
     on_start(file.n_rows)
@@ -175,7 +176,7 @@ def write_evaluation(
         "by_truth": in_bins(objects, objects.truth, edges, **options),
     }
     if by is not None and by_name is not None:
-        result["by_magnitude"] = in_bins(objects, by, quantile_edges(by), **options)
+        result[profile.other] = in_bins(objects, by, profile.other_edges(by), **options)
     page = Page("Evaluation")
     page.table(("metric", "value", "error"), metric_rows(result["overall"]))
     with whole(folder, mark=METRICS_FILE) as temporary:
@@ -206,9 +207,9 @@ def _figures(
             f"Metrics in bins of the true {profile.value}, with bootstrap errors.",
         ),
     }
-    if by_name is not None and "by_magnitude" in result:
-        figures["by_magnitude"] = (
-            plot_bins(result["by_magnitude"], xlabel=by_name, **shown),
+    if by_name is not None and profile.other in result:
+        figures[profile.other] = (
+            plot_bins(result[profile.other], xlabel=by_name, **shown),
             f"Metrics in bins of {by_name}, with bootstrap errors.",
         )
     return figures
@@ -233,8 +234,8 @@ def _write_csv(path: Path, result: dict[str, Json]) -> None:
         writer.writerow(("bins", "low", "high", "metric", "value", "error"))
         for name, entry in result["overall"].items():
             writer.writerow(("overall", "", "", name, entry["value"], entry["error"]))
-        for bins in ("by_truth", "by_magnitude"):
-            for row in result.get(bins, ()):
+        for bins in (name for name in result if name != "overall"):
+            for row in result[bins]:
                 for name, entry in row["metrics"].items():
                     cells = (row["low"], row["high"], name, entry["value"], entry["error"])
                     writer.writerow((bins, *cells))

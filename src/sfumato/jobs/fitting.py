@@ -63,7 +63,7 @@ def fit_tables(
     output : the folder.
     roles : which columns are for what.
     preset, answers : a domain's settings, and what its own options were answered.
-    settings : arguments of `MDNRegressor`.
+    settings : arguments of `MDNRegressor`; its `random_state` is 0 unless given.
     group : HDF5 group or FITS extension of the tables.
     drop_missing : leave out rows without a target.
     shift_to : a table to predict: rows are weighed by how like its rows they are.
@@ -79,9 +79,8 @@ def fit_tables(
     """
     output = Path(output)
     check_output(output, overwrite=overwrite, mark=HEADER)
-    columns, regressor = prepare(
-        roles, preset=preset, answers=answers or {}, settings=settings or {}
-    )
+    seeded = {"random_state": 0, **(settings or {})}
+    columns, regressor = prepare(roles, preset=preset, answers=answers or {}, settings=seeded)
     files = [open_table(table, group=group) for table in tables]
     data = training_data(files, columns, regressor, drop_missing=drop_missing)
     weight = data.weight

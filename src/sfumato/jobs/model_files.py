@@ -1,5 +1,6 @@
 """A fitted estimator, with the columns it was made for, to and from a folder."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from sfumato._typing import Json
 from sfumato.errors import DataError
 from sfumato.estimators.classifier import MDNClassifier
+from sfumato.estimators.forms import has_lost
 from sfumato.estimators.options import from_json, to_json
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.families import MixtureFamily, family_from_dict
@@ -83,6 +85,13 @@ def write_model(
     options = regressor.get_params(deep=False)
     # the transform itself is among the arrays; the callback belongs to a session
     parameters = to_json({n: v for n, v in options.items() if n not in ("features", "on_epoch")})
+    for name, value in options.items():
+        if name in parameters and has_lost(value, parameters[name]):
+            message = f"`{name}` holds an object of your own, which a model file cannot"
+            warnings.warn(
+                f"{message}: the model predicts as before, but pass `{name}` again to refit it.",
+                stacklevel=2,
+            )
     parameters["features"] = regressor.features is not None
     header, arrays = fitted_state(
         family=regressor.family_,

@@ -29,9 +29,9 @@ PLOTS: dict[str, Callable[[ObjectScores, PDFsFile], Figure] | None] = {
 
 
 def draw_file(
-    pdfs: Path,
+    pdfs: Path | str,
     kind: str,
-    output: Path | None = None,
+    output: Path | str | None = None,
     *,
     rows: Sequence[int] | None = None,
     truth: str | None = None,
@@ -51,7 +51,8 @@ def draw_file(
         The file or a column is missing, the picture is there already, or as `draw`.
     """
     choose(kind, PLOTS, what="--kind")
-    path = output or pdfs.with_name(f"{pdfs.stem}-{kind}.png")
+    pdfs = Path(pdfs)
+    path = Path(output or pdfs.with_name(f"{pdfs.stem}-{kind}.png"))
     check_output(path, overwrite=overwrite)
     file = open_pdfs(pdfs)
     chosen = range(min(6, file.n_rows)) if rows is None else rows

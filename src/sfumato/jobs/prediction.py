@@ -77,9 +77,9 @@ class Job:
 
 
 def predict_files(
-    model: Path,
-    tables: Sequence[Path],
-    output: Path,
+    model: Path | str,
+    tables: Sequence[Path | str],
+    output: Path | str,
     *,
     keep: Sequence[str] = (),
     statistics: Sequence[str] = (),
@@ -108,6 +108,7 @@ def predict_files(
     DataError, IncompatibleError
         As `predict_tables`; or the model cannot be read, or was made for other columns.
     """
+    model, output = Path(model), Path(output)
     check_output(output, overwrite=overwrite)
     if precision not in (16, 32):
         raise ValueError(f"--precision must be 16 or 32; got {precision}.")

@@ -90,9 +90,21 @@ def presets() -> dict[str, Preset]:
 
 
 def questions(*, renames: bool = False) -> dict[str, Question]:
-    """The options of all presets; with `renames`, those that ``predict`` asks too."""
-    asked = (question for preset in presets().values() for question in preset.questions)
-    return {question.name: question for question in asked if question.renames or not renames}
+    """The options of all presets; with `renames`, those that ``predict`` asks too.
+
+    Raises
+    ------
+    ValueError
+        Two presets ask under one name what has different defaults.
+    """
+    found: dict[str, Question] = {}
+    for preset in presets().values():
+        for question in preset.questions:
+            first = found.setdefault(question.name, question)
+            if (first.default, first.renames) != (question.default, question.renames):
+                message = f"Two presets ask for --{question.name.replace('_', '-')}"
+                raise ValueError(f"{message} with unlike defaults, {preset.name!r} and another.")
+    return {name: question for name, question in found.items() if question.renames or not renames}
 
 
 def prepare(
@@ -111,9 +123,10 @@ def prepare(
     chosen = None if preset is None else choose(preset, table, what="--preset")
     defaults = {name: question.default for name, question in questions().items()}
     given = {name for name, answer in answers.items() if answer != defaults.get(name)}
+    own = {} if chosen is None else {q.name: q.default for q in chosen.questions}
     for other in table.values():
-        own = {question.name for question in other.questions}
-        if other is not chosen and (strangers := sorted(own & given)):
+        theirs = {question.name for question in other.questions}
+        if strangers := sorted((theirs & given) - own.keys()):
             flag = strangers[0].replace("_", "-")
             raise IncompatibleError(f"--{flag} needs --preset {other.name}.")
     if chosen is None:
@@ -121,7 +134,6 @@ def prepare(
     if roles.features or roles.categorical or roles.noise:
         message = f"--preset {chosen.name} names the columns itself"
         raise IncompatibleError(f"{message}: leave out --features, --categorical and --noise.")
-    own = {question.name: question.default for question in chosen.questions}
     return chosen.prepare(
         roles, {**own, **{k: v for k, v in answers.items() if k in own}}, settings
     )

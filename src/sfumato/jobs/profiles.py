@@ -29,6 +29,7 @@ class Profile:
     name : what ``--profile`` calls it.
     metrics : by name, a function of `ObjectScores`.
     edges : true values (n,) to the edges of the bins they are reported in.
+    other_edges : the same of another column, and `other` what such bins are called in files.
     value : what a target is called in pictures.
     shown : metrics that are drawn in bins.
     labels : what their axes say, where that is not the name.
@@ -45,6 +46,8 @@ class Profile:
     plot: Callable[[ObjectScores], Figure]
     caption: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    other_edges: Callable[[np.ndarray], np.ndarray] = quantile_edges
+    other: str = "by_column"
     features: tuple[str, ...] = ()
 
 

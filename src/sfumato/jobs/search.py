@@ -16,6 +16,7 @@ from sklearn.base import clone
 from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_consistent_length
 
+from sfumato import engine
 from sfumato._typing import Foreign
 from sfumato.errors import DataError, IncompatibleError, choose, optional_module, suggest
 from sfumato.estimators.options import SPACE
@@ -102,7 +103,7 @@ def tune(
     folds = list(KFold(n_folds, shuffle=True, random_state=random_state).split(X))
     if estimator.get_params()["random_state"] is None:
         estimator = cast(Foreign, clone(estimator)).set_params(random_state=random_state)
-    objective = _Objective(estimator, X, y, weight, errors, names, folds)
+    objective = _Objective(estimator, X, y, weight, errors, names, folds, n_jobs)
     settings = {"parameters": sorted(names), "n_folds": n_folds, "random_state": random_state}
     settings["data"] = _checksum(X, y, weight, errors)
 
@@ -163,8 +164,15 @@ class _Objective:
     errors: np.ndarray | None
     names: tuple[str, ...]
     folds: list[tuple[np.ndarray, np.ndarray]]
+    n_jobs: int = 1
 
     def __call__(self, trial: Foreign) -> float:
+        if self.n_jobs == 1:
+            return self._value(trial)
+        with engine.alone():  # in a thread of Optuna's
+            return self._value(trial)
+
+    def _value(self, trial: Foreign) -> float:
         parameters, losses = _suggested(trial, self.names), []
         try:
             for train, valid in self.folds:

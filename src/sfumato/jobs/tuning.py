@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from sfumato._typing import Given
-from sfumato.estimators.options import TABLE
+from sfumato.errors import IncompatibleError
+from sfumato.estimators.options import SPACE, TABLE
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io._files import check_output, whole
 from sfumato.io.archive import HEADER
@@ -56,7 +57,8 @@ def tune_tables(
     Parameters
     ----------
     tables, roles, preset, answers, settings, group, overwrite : as in `fit_tables`.
-    parameters, n_trials, timeout, n_folds, pruner, n_jobs, random_state, on_trial : as in `tune`.
+    parameters : names in `SPACE`; None for all that `settings` does not give.
+    n_trials, timeout, n_folds, pruner, n_jobs, random_state, on_trial : as in `tune`.
     storage, page : of the study, if not beside the output.
 
     Raises
@@ -66,7 +68,14 @@ def tune_tables(
     """
     output = Path(output)
     check_output(output, overwrite=overwrite, mark=HEADER)
-    fixed = {"random_state": random_state, **(settings or {})}
+    given = dict(settings or {})
+    searched = (
+        tuple(name for name in SPACE if name not in given) if parameters is None else parameters
+    )
+    if both := [name for name in searched if name in given]:
+        message = f"{TABLE[both[0]].flags[0]} is given and searched as well"
+        raise IncompatibleError(f"{message}. Leave it out, or name other parameters.")
+    fixed = {"random_state": random_state, **given}
     columns, regressor = prepare(roles, preset=preset, answers=answers or {}, settings=fixed)
     files = [open_table(table, group=group) for table in tables]
     data = training_data(files, columns, regressor)
@@ -76,7 +85,7 @@ def tune_tables(
         data.y,
         sample_weight=data.weight,
         X_err=data.X_err,
-        parameters=parameters,
+        parameters=searched,
         n_trials=n_trials,
         timeout=timeout,
         storage=storage or output.with_name(output.name + ".db"),

@@ -226,18 +226,31 @@ def _of_components(
     return total
 
 
-def normal_square(pdfs: ParametricPDFs) -> np.ndarray:
-    """Integral of the squared density of Normal mixtures, (n,), for the CDE loss."""
+def _normal_overlap(one: Parameters, two: Parameters) -> np.ndarray:
+    (loc, scale), (other_loc, other_scale) = one, two
+    spread = np.hypot(scale, other_scale)
+    z = (loc - other_loc) / spread
+    return np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * spread)
+
+
+OVERLAPS: dict[str, Callable[[Parameters, Parameters], np.ndarray]] = {"normal": _normal_overlap}
+"""Integral of the product of two components' densities."""
+
+
+def closed_square(pdfs: ParametricPDFs) -> np.ndarray | None:
+    """Integral of the squared density, (n,), for the CDE loss; None where there is no formula."""
+    overlap = OVERLAPS.get(pdfs.family.component.name)
+    if overlap is None:
+        return None
     out, width = np.empty(len(pdfs)), pdfs.n_components_total
     for rows in row_chunks(len(pdfs), width=width, budget=1 << 17):
         part = pdfs[rows]
-        (loc, scale), weights = part.components, np.exp(part.log_weights)
-        total = np.zeros(len(part))
+        weights, total = np.exp(part.log_weights), np.zeros(len(part))
         for k in range(width):
+            one = tuple(values[:, k] for values in part.components)
             for j in range(k + 1):
-                spread = np.hypot(scale[:, j], scale[:, k])
-                z = (loc[:, j] - loc[:, k]) / spread
-                term = np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * spread)
-                total += (1 if j == k else 2) * weights[:, j] * weights[:, k] * term
+                two = tuple(values[:, j] for values in part.components)
+                shared = (1 if j == k else 2) * weights[:, j] * weights[:, k]
+                total += shared * overlap(one, two)
         out[rows] = total
     return out / pdfs.family.scale

@@ -148,15 +148,10 @@ def in_bins(
     return rows
 
 
-_BRIGHTEST_CODE = 90.0  # magnitudes from here on mean "not detected" or "not observed"
-
-
 def quantile_edges(values: ArrayLike, *, n_bins: int = 5) -> np.ndarray:
-    """Edges of bins with equal numbers of the finite values, codes of magnitudes left out."""
+    """Edges of bins with equal numbers of the finite values."""
     finite = np.asarray(values, float)
     finite = finite[np.isfinite(finite)]
-    if finite.size and np.median(np.abs(finite)) < _BRIGHTEST_CODE:  # fluxes may be any number
-        finite = finite[np.abs(finite) < _BRIGHTEST_CODE]
     edges = np.unique(np.quantile(finite, np.linspace(0, 1, n_bins + 1)))
     edges[-1] = np.nextafter(edges[-1], np.inf)
     return edges

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from sfumato._numerics import row_chunks
 from sfumato.errors import ShapeError
-from sfumato.metrics.closed import closed_crps, has_closed_crps, normal_square
+from sfumato.metrics.closed import closed_crps, closed_square, has_closed_crps
 from sfumato.pdfs import AbstractPDFs, CountPDFs, ParametricPDFs
 
 
@@ -46,9 +46,10 @@ def crps_and_cde(pdfs: AbstractPDFs, truth: ArrayLike) -> tuple[np.ndarray, np.n
     true = _checked(pdfs, truth)
     if isinstance(pdfs, CountPDFs):
         return pdfs.discrete_scores(true)
-    if isinstance(pdfs, ParametricPDFs) and pdfs.family.component.name == "normal":
+    square = closed_square(pdfs) if isinstance(pdfs, ParametricPDFs) else None
+    if square is not None:
         at_truth = pdfs.density_at(true[:, None])[:, 0]
-        return closed_crps(pdfs, true), normal_square(pdfs) - 2 * at_truth
+        return closed_crps(cast(ParametricPDFs, pdfs), true), square - 2 * at_truth
     crps, losses = np.empty(len(pdfs)), np.empty(len(pdfs))
     width = pdfs.quadrature_size() if len(pdfs) else 1
     for rows in row_chunks(len(pdfs), width=width):

@@ -5,8 +5,21 @@ from dataclasses import replace
 import numpy as np
 
 from sfumato.jobs.profiles import PLAIN, Profile
+from sfumato.metrics.evaluation import quantile_edges
+from sfumato.photoz.features import PhotometryFeatures
 from sfumato.photoz.metrics import REDSHIFT_METRICS, TOMOGRAPHIC_EDGES
 from sfumato.photoz.plots import plot_points
+
+_BRIGHTEST_CODE = 90.0  # magnitudes from here on mean "not detected" or "not observed"
+
+
+def magnitude_edges(values: np.ndarray) -> np.ndarray:
+    """Edges of bins with equal numbers of magnitudes, their codes left out."""
+    numbers = np.asarray(values, float)
+    if np.nanmedian(np.abs(numbers)) < _BRIGHTEST_CODE:  # fluxes may be any number
+        numbers = numbers[np.abs(numbers) < _BRIGHTEST_CODE]
+    return quantile_edges(numbers)
+
 
 PROFILE: Profile = replace(
     PLAIN,
@@ -22,6 +35,8 @@ PROFILE: Profile = replace(
         "bias": "bias, median of $\\Delta z / (1 + z)$",
         "sigma_mad": "$\\sigma_{MAD}$ of $\\Delta z / (1 + z)$",
     },
-    features=("photometry",),
+    other_edges=magnitude_edges,
+    other="by_magnitude",
+    features=(PhotometryFeatures.kind,),
 )
 """Errors of the mode in (z_p - z) / (1 + z), and tomography."""

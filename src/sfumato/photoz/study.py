@@ -188,18 +188,18 @@ class _Study:
 
     def parameters(self, page: Page, chosen: np.ndarray) -> None:
         """Table of the strongest components with mean, variance, deviation and truth."""
-        page.text(
-            "The five strongest components of each (weight, alpha, beta, on redshift scaled to "
-            "(0, 1)) with the mixture's mean, variance and standard deviation in redshift."
-        )
         pdfs = self.results[-1].pdfs[chosen]
-        flat = {name: values.reshape(len(chosen), -1) for name, values in pdfs.params.items()}
+        names = ", ".join(pdfs.family.component.parameters)
+        page.text(
+            f"The five strongest components of each (weight, {names}, of scaled redshift) "
+            "with the mixture's mean, variance and standard deviation in redshift."
+        )
         weights = np.exp(pdfs.log_weights)
         rows = []
         for i, galaxy in enumerate(chosen):
             top = np.argsort(-weights[i])[:5]
             parts = [
-                f"{weights[i, k]:.2f} ({flat['alpha'][i, k]:.0f}, {flat['beta'][i, k]:.0f})"
+                f"{weights[i, k]:.2f} ({', '.join(f'{v[i, k]:.4g}' for v in pdfs.components)})"
                 for k in top
             ]
             moments = (pdfs.mean()[i], pdfs.variance()[i], pdfs.std()[i], self.truth[galaxy])

@@ -139,9 +139,9 @@ class _Bins:
 
 
 def stack_file(
-    pdfs: Path,
+    pdfs: Path | str,
     edges: Sequence[float],
-    output: Path | None = None,
+    output: Path | str | None = None,
     *,
     by: str = "mode",
     truth: str | None = None,
@@ -164,7 +164,8 @@ def stack_file(
         As `stack_in_bins`; or the output is there already or has another suffix, or the grid has
         fewer than two points.
     """
-    path = output or pdfs.with_name(pdfs.stem + "-stack.parquet")
+    pdfs = Path(pdfs)
+    path = Path(output or pdfs.with_name(pdfs.stem + "-stack.parquet"))
     if path.suffix != ".parquet":
         raise ValueError(f"--output must end in .parquet; got {path}.")
     if n_points < 2:

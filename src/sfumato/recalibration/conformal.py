@@ -59,8 +59,9 @@ def recalibrated(pdfs: Given, levels: LevelMap, group: np.ndarray) -> Given:
     numbers = np.arange(int(pdfs.default_grid()[-1]) + 1, dtype=float)
     cdf = levels(pdfs.cdf(numbers), group)
     cdf[:, -1] = 1.0
+    mass = np.maximum(np.diff(cdf, axis=1, prepend=0.0), 0.0)  # rounding may let it fall by a hair
     with np.errstate(divide="ignore"):
-        return pdfs.tabulated(np.log(np.diff(cdf, axis=1, prepend=0.0)))
+        return pdfs.tabulated(np.log(mass))
 
 
 class ConformalRecalibration(RegressorMixin, BaseEstimator):

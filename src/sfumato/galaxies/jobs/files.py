@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sfumato.galaxies.jobs.figures import write_figures
 from sfumato.galaxies.jobs.measure import (
+    Measured,
     Plan,
     count_flags,
     measure_source,
@@ -14,7 +15,7 @@ from sfumato.galaxies.jobs.measure import (
 )
 from sfumato.galaxies.jobs.sources import PSFSource, kept_columns, open_source
 from sfumato.io._files import check_folder, check_output
-from sfumato.io.output import table_writer, write_columns
+from sfumato.io.output import Column, table_writer, write_columns
 from sfumato.io.pdfs import write_pdfs
 
 
@@ -28,8 +29,8 @@ class MeasuredFiles(NamedTuple):
 
 
 def measure_files(
-    images: Sequence[Path],
-    output: Path,
+    images: Sequence[Path | str],
+    output: Path | str,
     plan: Plan,
     *,
     psfs: Sequence[PSFSource],
@@ -39,8 +40,8 @@ def measure_files(
     mask_bad: bool = False,
     covariance: bool = False,
     keep: Sequence[str] = (),
-    pdfs: Path | None = None,
-    figures: Path | None = None,
+    pdfs: Path | str | None = None,
+    figures: Path | str | None = None,
     overwrite: bool = False,
     on_start: Callable[[int], None] = lambda _n: None,
     on_galaxies: Callable[[int], None] = lambda _n: None,
@@ -68,9 +69,11 @@ def measure_files(
     """
     if pdfs is not None and not plan.posterior:
         raise ValueError("PDFs are those of posteriors. Ask for posteriors as well.")
+    output = Path(output)
+    folders = [None if folder is None else Path(folder) for folder in (pdfs, figures)]
     table_writer(output)
     check_output(output, overwrite=overwrite)
-    for folder in (pdfs, figures):
+    for folder in folders:
         if folder is not None:
             check_folder(folder, overwrite=overwrite)
     source = open_source(
@@ -87,11 +90,16 @@ def measure_files(
         "free": ",".join(plan.free),
     }
     write_columns(output, {**kept, **table}, about=about, overwrite=overwrite)
-    if pdfs is not None:
-        pdfs.mkdir(exist_ok=True, parents=True)
-        rows, marginals = posterior_pdfs(done)
-        columns = {"row": rows, **{name: c.values[rows] for name, c in kept.items()}}
-        for name, some in marginals.items():
-            write_pdfs(some, pdfs / f"{name}.parquet", columns=columns)
-    pictures = [] if figures is None else write_figures(figures, done, source)
+    if folders[0] is not None:
+        _write_posteriors(done, kept, folders[0])
+    pictures = [] if folders[1] is None else write_figures(folders[1], done, source)
     return MeasuredFiles(output, pictures, source.n, count_flags(table["flags"].values))
+
+
+def _write_posteriors(done: list[Measured], kept: dict[str, Column], folder: Path) -> None:
+    """A file of PDFs for each parameter."""
+    folder.mkdir(exist_ok=True, parents=True)
+    rows, marginals = posterior_pdfs(done)
+    columns = {"row": rows, **{name: c.values[rows] for name, c in kept.items()}}
+    for name, pdfs in marginals.items():
+        write_pdfs(pdfs, folder / f"{name}.parquet", columns=columns)

@@ -320,7 +320,7 @@ def attribute(file: StampFile, name: str, default: float) -> float:
 
 
 def open_source(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     *,
     psfs: Sequence[PSFSource],
     noise: float | str,

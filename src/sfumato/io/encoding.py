@@ -46,13 +46,17 @@ def _decode_beta(angle: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, 
     turned = np.clip(angle.astype(float), 0.5, _STEPS - 0.5) * (np.pi / 2 / _STEPS)
     total = np.exp(_from_code(precision, *_LOG_PRECISION))
     alpha, beta = total * np.sin(turned) ** 2, total * np.cos(turned) ** 2
-    half = np.pi / 4 / _STEPS, 0.5 * (_LOG_PRECISION[1] - _LOG_PRECISION[0]) / _STEPS
-    # d ln sin^2 = 2 cot: what half a step of both codes can take from each
-    lost = 2 * half[0] / np.tan(turned) + half[1], 2 * half[0] * np.tan(turned) + half[1]
-    return tuple(
-        np.where((values < 1) & (values * np.exp(loss) >= 1), 1.0, values).astype(np.float32)
-        for values, loss in zip((alpha, beta), lost, strict=True)
-    )
+    step = 0.5 * (_LOG_PRECISION[1] - _LOG_PRECISION[0]) / _STEPS
+    # d ln sin^2 = 2 cot: what half a step of both codes can have taken from each
+    half = np.pi / 4 / _STEPS
+    first = _at_least_one(alpha, 2 * half / np.tan(turned) + step)
+    return first, _at_least_one(beta, 2 * half * np.tan(turned) + step)
+
+
+def _at_least_one(values: np.ndarray, lost: np.ndarray) -> np.ndarray:
+    """Values that only the rounding of a code, at most `lost` of a logarithm, took below 1: 1."""
+    rounded = (values < 1) & (values * np.exp(lost) >= 1)
+    return np.where(rounded, 1.0, values).astype(np.float32)
 
 
 def _encode_normal(loc: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ import doctest
 import importlib
 import importlib.util
 import pkgutil
+import re
 import warnings
 from pathlib import Path
 
@@ -58,3 +59,15 @@ def test_the_picture_of_the_floors_is_the_contract(pages):
     for room in rooms - {"__init__"}:
         assert f">{room}</text>" in drawn
     assert ">basis</text>" in drawn
+
+
+def test_files_of_code_that_pages_name_exist():
+    named = [
+        (page.name, path)
+        for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+        for path in re.findall(r"`([\w./-]+/[\w-]+\.py)`", page.read_text())
+    ]
+    assert len(named) > 10
+    for page, path in named:
+        places = (ROOT / path, ROOT / "src" / "sfumato" / path)
+        assert any(place.exists() for place in places), f"{page} names {path}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sfumato import read_model, read_pdfs
+from sfumato import MDNRegressor, read_model, read_pdfs, write_model
 from sfumato.jobs.model_files import TabularModel
 from sfumato.uncertainty import MonteCarloDropout
 
@@ -61,7 +61,7 @@ def listen(event, *_, **__):
     if "backend_compile" in event:
         compiled.append(event)
 jax.monitoring.register_event_duration_secs_listener(listen)
-from sfumato import read_model
+from sfumato import MDNRegressor, read_model, read_pdfs, write_model
 for path in sys.argv[1:]:
     read_model(path)
 print(len(compiled))
@@ -77,3 +77,14 @@ def test_loading_compiles_nothing():
     loaded, predicted = map(int, done.stdout.split())
     assert loaded == 0
     assert predicted > 0  # the listener hears
+
+
+def test_what_a_file_cannot_hold_is_said(tmp_path, toy):
+    from numpyro.distributions import Normal
+
+    small = {"hidden_sizes": (4,), "n_members": 1, "n_components": 1, "max_epochs": 2}
+    model = MDNRegressor(priors={"head": Normal(0.0, 1.0)}, random_state=0, **small).fit(*toy)
+    with pytest.warns(UserWarning, match="`priors` holds an object of your own.*to refit it"):
+        write_model(model, tmp_path / "model")
+    again = read_model(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict(toy[0]), model.predict(toy[0]))

@@ -7,8 +7,6 @@ import typer
 
 from sfumato.cli._console import console, progress
 from sfumato.cli._options import Overwrite
-from sfumato.io._files import check_output
-from sfumato.jobs.model_files import TabularModel
 from sfumato.photoz.study import STEPS, write_study
 
 
@@ -29,13 +27,11 @@ def study(
 
         sfumato study model survey --output report.html
     """
-    check_output(output, overwrite=overwrite)
-    fitted = TabularModel.read(model)
     with progress() as bar:
         task = bar.add_task("Studying", total=len(STEPS))
 
         def step(name: str) -> None:
             bar.update(task, advance=1, description=name)
 
-        write_study(fitted, survey, output, on_step=step)
+        write_study(model, survey, output, overwrite=overwrite, on_step=step)
     console.print(f"Report written to {output}")

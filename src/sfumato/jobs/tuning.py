@@ -73,7 +73,7 @@ def tune_tables(
         tuple(name for name in SPACE if name not in given) if parameters is None else parameters
     )
     if both := [name for name in searched if name in given]:
-        message = f"{TABLE[both[0]].flags[0]} is given and searched as well"
+        message = f"--{TABLE[both[0]].flags[0]} is given and searched as well"
         raise IncompatibleError(f"{message}. Leave it out, or name other parameters.")
     fixed = {"random_state": random_state, **given}
     columns, regressor = prepare(roles, preset=preset, answers=answers or {}, settings=fixed)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sfumato.errors import DataError
 from sfumato.estimators.regressor import MDNRegressor
-from sfumato.io._files import read_json, whole
+from sfumato.io._files import check_output, read_json, whole
 from sfumato.io.pdfs import open_pdfs
 from sfumato.io.tables import matrix, open_table, read_table
 from sfumato.jobs.model_files import TabularModel
@@ -54,20 +54,30 @@ class DepthResult:
 
 
 def write_study(
-    fitted: TabularModel, survey: Path, output: Path, *, on_step: Callable[[str], None]
-) -> None:
-    """Write the report as one self-contained HTML page.
+    model: TabularModel | Path | str,
+    survey: Path | str,
+    output: Path | str,
+    *,
+    overwrite: bool = False,
+    on_step: Callable[[str], None] = lambda _step: None,
+) -> Path:
+    """Write the report as one self-contained HTML page; its path.
 
     Parameters
     ----------
+    model : fitted, or the folder it was written to.
     survey : folder of `photoz.survey`, with train.parquet and test.parquet.
     on_step : called with each of `STEPS` as it begins.
 
     Raises
     ------
     DataError
-        The folder is not a survey, or the model was made for other columns.
+        The folder is not a survey, the model was made for other columns, or the page is there
+        already.
     """
+    survey, output = Path(survey), Path(output)
+    check_output(output, overwrite=overwrite)
+    fitted = model if isinstance(model, TabularModel) else TabularModel.read(model)
     about = read_json(survey / "survey.json")
     test = open_table(survey / "test.parquet")
     features = fitted.regressor.features
@@ -81,6 +91,7 @@ def write_study(
         section()
     with whole(output) as temporary:
         temporary.write_text(page.render(), encoding="utf-8")
+    return output
 
 
 class _Study:

@@ -60,18 +60,19 @@ class SurveyPlan:
 
 def simulate_survey(
     plan: SurveyPlan,
-    folder: Path,
+    folder: Path | str,
     *,
     overwrite: bool = False,
     on_steps: Callable[[int], None] | None = None,
-) -> None:
-    """Write the survey's folder, whole or not at all.
+) -> Path:
+    """Write the survey's folder, whole or not at all; its path.
 
     Raises
     ------
     DataError
         The folder exists, or cannot be written.
     """
+    folder = Path(folder)
     report = on_steps or (lambda _n: None)
     check_output(folder, overwrite=overwrite, mark="survey.json")
     with whole(folder, mark="survey.json") as temporary:
@@ -85,6 +86,7 @@ def simulate_survey(
         if plan.n_posteriors:
             _write_posteriors(plan, test, temporary / "posteriors.parquet", report)
         write_json(temporary / "survey.json", describe(plan))
+    return folder
 
 
 def _write_posteriors(plan, test, path: Path, report: Callable[[int], None]) -> None:  # noqa: ANN001 - a table of pyarrow

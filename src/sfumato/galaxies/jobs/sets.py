@@ -45,8 +45,10 @@ def simulate_set(
     images: tuple[str, ...] = ("image", "noiseless"),
     overwrite: bool = False,
     on_galaxies: Callable[[int], None] = lambda n: None,
-) -> None:
-    """Write labelled images of a population to HDF5 or FITS: the same seed, the same bytes.
+) -> Path:
+    """Write labelled images of a population to HDF5 or FITS, whose path is returned.
+
+    The same seed gives the same bytes.
 
     Parameters
     ----------
@@ -91,6 +93,7 @@ def simulate_set(
             check_cut(batch, population)
             writer.append(_images(batch, population, images, n), _labels(batch, start, n))
             on_galaxies(n)
+    return Path(path)
 
 
 def _batches(draw: Callable, seed: int, n_chunks: int) -> Iterator[Batch]:

@@ -1,0 +1,30 @@
+"""Evaluating a file of PDFs, called from Python; profiles decide what is reported."""
+
+import json
+
+import numpy as np
+import pytest
+
+from sfumato import read_pdfs
+from sfumato.errors import DataError
+from sfumato.jobs.evaluation import evaluate_file
+
+
+def test_one_column_of_truths_may_be_its_name(folder, pdfs):
+    found = evaluate_file(pdfs, "y", str(folder / "judged"), by="id", n_bootstrap=5)
+    table = np.loadtxt(folder / "table.csv", delimiter=",", skiprows=1)
+    stored = read_pdfs(pdfs)
+    assert found.n == 240
+    log_score = float(np.mean(stored.log_prob(table[:, 3])))
+    assert found.metrics["log_score"]["value"] == pytest.approx(log_score, rel=1e-6)
+    result = json.loads((folder / "judged" / "metrics.json").read_text())
+    # values about 70 and above 90 are numbers like any others: all rows are in a bin
+    for bins in ("by_truth", "by_column"):
+        assert sum(row["metrics"]["n"]["value"] for row in result[bins]) == 240
+    assert (folder / "judged" / "by_column.png").exists()
+
+
+def test_a_missing_column_is_named(folder, pdfs):
+    with pytest.raises(DataError, match="'truth'"):
+        evaluate_file(pdfs, "truth", folder / "never")
+    assert not (folder / "never").exists()

@@ -262,6 +262,7 @@ def _cells(page, first):
     return [float(cell) for cell in re.findall(r"<td>(.*?)</td>", row)]
 
 
+@pytest.mark.slow
 def test_study_reports_the_numbers_of_the_library(home, tmp_path):
     path = tmp_path / "report.html"
     assert sfumato("study", home / "model", home / "survey", "--output", path) == 0

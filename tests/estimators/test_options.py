@@ -209,6 +209,7 @@ def test_options_survive_a_model_that_was_fitted_from_the_command_line(table, tm
     assert {name for name in wanted if not same(wanted[name], found[name])} == set()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*Argument.*multivariate")
 def test_what_tune_finds_is_what_fit_takes(table, tmp_path):
     small = ["--members", "1", "--epochs", "3", "--components", "2", "--weight-decay", "0.02"]

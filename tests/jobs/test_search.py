@@ -57,6 +57,7 @@ def searched(rows):
     return tune(TINY, *rows, parameters=["learning_rate", "hidden_sizes"], n_trials=2, n_folds=2)
 
 
+@pytest.mark.slow
 def test_the_best_parameters_are_in_the_space_and_fit(searched, rows):
     best = searched.best_parameters
     assert set(best) == {"learning_rate", "hidden_sizes"}
@@ -67,6 +68,7 @@ def test_the_best_parameters_are_in_the_space_and_fit(searched, rows):
     MDNRegressor(**TINY.get_params() | best)
 
 
+@pytest.mark.slow
 def test_the_value_is_the_held_out_likelihood_of_the_folds(searched, rows):
     from sklearn.model_selection import KFold
 
@@ -79,6 +81,7 @@ def test_the_value_is_the_held_out_likelihood_of_the_folds(searched, rows):
     assert searched.best_value == pytest.approx(np.mean(losses), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_losses_told_to_the_pruner_are_in_units_of_the_target(searched, rows):
     X, y = rows
     options = {"parameters": ["learning_rate", "hidden_sizes"], "n_trials": 1, "n_folds": 2}
@@ -237,6 +240,7 @@ def test_without_optuna_the_error_names_the_extra(rows, monkeypatch):
         tune(Stub(), *rows)
 
 
+@pytest.mark.slow
 def test_the_page_stands_alone_and_names_the_parameters(searched, tmp_path):
     write_page(searched, tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text()

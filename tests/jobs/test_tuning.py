@@ -8,6 +8,7 @@ from sfumato.estimators.options import SPACE
 from sfumato.jobs.tuning import tune_tables
 
 
+@pytest.mark.slow
 def test_what_is_given_is_not_searched(folder):
     told = []
     given = {**SETTINGS, "n_components": 3}

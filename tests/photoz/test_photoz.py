@@ -285,6 +285,7 @@ def test_impossible_surveys_are_refused(plan, message):
 # -- real catalogues -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_dc2_beats_knowing_nothing_by_far():
     from sfumato.io.tables import matrix, open_table, read_table

@@ -37,6 +37,7 @@ def test_scenes_that_cannot_be_are_refused(free, fixed, message):
         Scene(GRID, free, fixed)
 
 
+@pytest.mark.slow
 def test_fits_reach_the_bound_and_their_bias_is_known():
     fits = fit_stamps(stamps_of(noisy(N)), Scene(GRID))
     assert np.mean(fits.flags & 1) == 0

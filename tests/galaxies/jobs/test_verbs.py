@@ -126,6 +126,7 @@ def test_bad_simulations_are_refused(arguments, message, tmp_path, capsys):
 # -- measure --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_measure_from_file_to_table_posteriors_and_pictures(stamps, tmp_path, capsys):
     output = tmp_path / "table.parquet"
     code = cli(

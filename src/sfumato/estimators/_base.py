@@ -24,6 +24,7 @@ from sfumato.networks.rows import in_chunks, map_rows
 from sfumato.pdfs import make_pdfs
 from sfumato.preprocessing.measurement import excess_factors, mean_covariance, noise_factors
 from sfumato.preprocessing.table import Levels, encode, find_levels
+from sfumato.preprocessing.units import Units
 from sfumato.recalibration.sharpening import Sharpening, check_sharpens, fit_sharpening
 from sfumato.training.folds import held_out_members
 from sfumato.training.history import History
@@ -44,6 +45,7 @@ class DensityEstimator(BaseEstimator):
     sharpening_: Sharpening
     history_: History
     levels_: Levels
+    units_: Units
     noise_covariance_: np.ndarray | None
     n_epochs_planned_: int
     n_features_in_: int
@@ -67,7 +69,10 @@ class DensityEstimator(BaseEstimator):
     # -- input -----------------------------------------------------------------------------------
 
     def _checked_rows(self, X: ArrayLike, *, reset: bool) -> np.ndarray:
-        """Features as numbers (n, c), words encoded; the names and number of columns are kept."""
+        """Features as numbers (n, c), words encoded; the names and number of columns are kept.
+
+        In double precision and the user's units; `units_` take over from there.
+        """
         if reset:
             self.levels_ = find_levels(X, self._options["categorical"])
         given = cast("Given", X)  # scikit-learn's stubs want an array
@@ -84,7 +89,7 @@ class DensityEstimator(BaseEstimator):
             validate_data(
                 self,
                 given,
-                dtype=np.float32,
+                dtype=np.float64,
                 reset=reset,
                 ensure_all_finite=not self._allows_gaps,
                 ensure_min_samples=2 if reset else 1,
@@ -110,10 +115,13 @@ class DensityEstimator(BaseEstimator):
             if not strategy.holds_out:
                 message = f"uncertainty={strategy.name!r} learns from all rows and holds out none"
                 raise IncompatibleError(f"{message}: it cannot recalibrate. Leave `recalibrate`.")
-        factors = None if X_err is None else self._factors(X_err, X)
-        self.noise_covariance_ = None if factors is None else mean_covariance(factors)
         wish = TableWish(**{name: options[name] for name in TableWish.__dataclass_fields__})
-        inputs, self.architecture_ = fit_inputs(wish, X, self.levels_, gated=strategy.keeps_dropout)
+        self.units_, inputs, self.architecture_ = fit_inputs(
+            wish, X, self.levels_, gated=strategy.keeps_dropout
+        )
+        factors = None if X_err is None else self.units_.noise(self._factors(X_err, X))
+        self.noise_covariance_ = None if factors is None else mean_covariance(factors)
+        X = self.units_(X)
         fitted = fitting.fit_arrays(
             self.family_,
             self.architecture_,
@@ -183,12 +191,14 @@ class DensityEstimator(BaseEstimator):
         """
         check_is_fitted(self)
         use_compilation_cache()
-        rows = self._checked_rows(X, reset=False)
+        given = self._checked_rows(X, reset=False)
+        rows = self.units_(given)
         if X_err is None:
             return self._parameters(rows)
         if not isinstance(n_draws, int | np.integer) or n_draws < 1:
             raise ValueError(f"`n_draws` must be an integer of at least 1; got {n_draws!r}.")
-        factors = excess_factors(self._factors(X_err, rows), self.noise_covariance_)
+        factors = self.units_.noise(self._factors(X_err, given))
+        factors = excess_factors(factors, self.noise_covariance_)
         # the same standard draws for every row: no answer depends on its neighbours
         draws = np.random.default_rng(0).normal(size=(n_draws, rows.shape[1]))
         noise = "nc,sc->snc" if factors.ndim == 2 else "nij,sj->sni"

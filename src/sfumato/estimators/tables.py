@@ -11,6 +11,7 @@ from sfumato.networks.density import Inputs
 from sfumato.networks.embeddings import bin_edges
 from sfumato.preprocessing import SCALERS, FeatureTransform
 from sfumato.preprocessing.table import Levels, TableFeatures
+from sfumato.preprocessing.units import Units, fit_units, no_units
 
 MANY_ROWS = 20_000
 
@@ -34,11 +35,12 @@ class TableWish:
 
 def fit_inputs(
     wish: TableWish, X: np.ndarray, levels: Levels, *, gated: bool
-) -> tuple[Inputs, Architecture]:
-    """Feature transform and scaler fitted to training rows X (n, c), and the network for them.
+) -> tuple[Units, Inputs, Architecture]:
+    """Units, feature transform and scaler fitted to training rows X (n, c), and the network.
 
     Parameters
     ----------
+    X : in double precision and the user's units, which the transform is fitted behind.
     gated : whether layers carry gates.
 
     Raises
@@ -52,6 +54,8 @@ def fit_inputs(
     if features is None and (levels or wish.missing == "flag"):
         categories = tuple((column, len(words)) for column, words in levels.items())
         features = TableFeatures(X.shape[1], categories)
+    units = _units(features, X, asked=wish.x_scaler != "none")
+    X = units(X)
     transformed, sizes, n_numeric = X, (), X.shape[1]
     if features is not None:
         features = features.fit(X)
@@ -62,7 +66,7 @@ def fit_inputs(
     if wish.embedding == PIECEWISE:
         scaled = np.asarray(scaler(jnp.asarray(transformed.T, jnp.float32)))[:n_numeric]
         edges = bin_edges(scaled.T)
-    return Inputs(features, scaler), Architecture(
+    architecture = Architecture(
         n_numeric=n_numeric,
         n_flags=transformed.shape[1] - n_numeric - sum(sizes),
         category_sizes=tuple(sizes),
@@ -77,6 +81,14 @@ def fit_inputs(
         edges=edges,
         gated=gated,
     )
+    return units, Inputs(features, scaler), architecture
+
+
+def _units(features: FeatureTransform | None, X: np.ndarray, *, asked: bool) -> Units:
+    """Those of the transform, or of all columns; none where features are not to be scaled."""
+    if features is not None:
+        return features.units(X)
+    return fit_units(X, tuple(range(X.shape[1]))) if asked else no_units(X.shape[1])
 
 
 PIECEWISE = "piecewise-linear"

@@ -27,6 +27,7 @@ from sfumato.networks.density import Inputs, Network
 from sfumato.networks.members import make_members
 from sfumato.pdfs import GridPDFs
 from sfumato.preprocessing import AffineScaler, feature_kind
+from sfumato.preprocessing.units import Units, no_units
 from sfumato.recalibration.sharpening import Sharpening
 from sfumato.training import History
 
@@ -101,6 +102,7 @@ def write_model(
         history=regressor.history_,
         parameters=parameters,
     )
+    arrays |= {"units_centre": regressor.units_.centre, "units_scale": regressor.units_.scale}
     header["estimator"] = type(regressor).__name__
     header["n_parameters"] = len(parameters)
     header["columns"] = None if columns is None else asdict(columns)
@@ -171,6 +173,10 @@ def _restore(header: dict[str, Json], arrays: dict[str, np.ndarray]) -> Model:
     model = ESTIMATORS[header["estimator"]](features=features, **parameters)
     model.family_, model.architecture_, model.network_ = family, architecture, network
     model.sharpening_, model.history_ = sharpening, history
+    # a file of an earlier version has no units: its columns are taken as they are
+    model.units_ = no_units(header["n_features_in"])
+    if "units_centre" in arrays:
+        model.units_ = Units(arrays["units_centre"], arrays["units_scale"])
     model.levels_ = {int(column): list(words) for column, words in header["levels"]}
     fitted = vars(model)
     fitted["n_features_in_"] = header["n_features_in"]

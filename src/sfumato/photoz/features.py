@@ -20,12 +20,16 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from sfumato._typing import Json
 from sfumato.preprocessing import FeatureTransform
+from sfumato.preprocessing.units import Units, no_units, power_of_two
 
 POGSON = 2.5 / np.log(10.0)
 """Magnitudes per natural logarithm of flux."""
 
 SENTINEL = 90.0
 """Magnitudes beyond this, in absolute value, are codes and not measurements."""
+
+_LEAST_SOFTENING = 1e-6
+"""Of the median flux: below, an asinh magnitude has no digits left."""
 
 NOT_DETECTED_ERROR = POGSON
 """Magnitude error at a signal-to-noise ratio of 1, given to bands without a detection."""
@@ -81,6 +85,16 @@ class PhotometryFeatures(FeatureTransform):
         flags += [f"not_observed_{band}" for band in bands]
         return tuple([f"asinh_mag_{band}" for band in bands] + colours + errors + flags)
 
+    def units(self, x: np.ndarray) -> Units:
+        """Fluxes and their errors by the typical flux of the band; magnitudes as they are."""
+        n, units = len(self.bands), no_units(x.shape[1])
+        if self.unit == "flux":
+            for band in range(n):
+                sizes = np.abs(x[:, band])
+                sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
+                units.scale[band::n] = power_of_two(float(np.median(sizes))) if sizes.size else 1.0
+        return units
+
     def fit(self, x: np.ndarray) -> "PhotometryFeatures":
         """A copy whose softenings are fitted to training rows x, (n, n_columns)."""
         flux, error, not_detected, not_observed = (
@@ -92,12 +106,13 @@ class PhotometryFeatures(FeatureTransform):
             if not seen.any():
                 softening.append(1.0)
                 continue
-            if self.has_errors:
-                faint = seen & (flux[band] <= np.median(flux[band][seen]))
-                typical = np.nanmedian((flux[band] * error[band] / POGSON)[faint])
-            else:
-                typical = 0.1 * np.quantile(flux[band][seen], 0.01)
-            softening.append(float(max(typical, 1e-12)))
+            middle = np.median(flux[band][seen])
+            errors = (flux[band] * error[band] / POGSON)[seen & (flux[band] <= middle)]
+            known = errors[np.isfinite(errors) & (errors > 0)]
+            typical = 0.1 * np.quantile(flux[band][seen], 0.01)
+            if known.size:
+                typical = np.median(known)
+            softening.append(float(max(typical, _LEAST_SOFTENING * middle)))
         return replace(self, softening=jnp.asarray(softening, jnp.float32))
 
     def _measurements(self, x: Float[Array, "c *n"]) -> tuple[Array, Array, Array, Array]:

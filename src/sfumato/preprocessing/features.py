@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from sfumato.errors import choose
+from sfumato.preprocessing.units import Units, no_units
 
 
 class FeatureTransform(eqx.Module):
@@ -25,9 +26,16 @@ class FeatureTransform(eqx.Module):
     n_columns: eqx.AbstractVar[int]
     """Columns of the user's table it takes."""
 
+    def units(self, x: np.ndarray) -> Units:
+        """What brings training rows x (n, n_columns) to order one, before all else; here nothing.
+
+        Columns that the transform reads codes or magnitudes in have to stay as they are.
+        """
+        return no_units(x.shape[1])
+
     @abstractmethod
     def fit(self, x: np.ndarray) -> Self:
-        """A fitted copy; x is (n, n_columns) and may hold missing values."""
+        """A fitted copy; x is (n, n_columns) in its `units` and may hold missing values."""
 
     def perturb(
         self, x: Float[Array, "c n"], *, key: PRNGKeyArray, noise: Array | float

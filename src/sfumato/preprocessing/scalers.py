@@ -38,7 +38,10 @@ def _safe(scale: np.ndarray) -> np.ndarray:
 
 def _spread(x: np.ndarray) -> np.ndarray:
     """Standard deviation per column, of finite values."""
-    return np.nanstd(x, axis=0)
+    centred = x - np.nanmean(x, axis=0)
+    # squares of what is 1e-200 or 1e200 are 0 or infinite
+    largest = _safe(np.nanmax(np.abs(centred), axis=0, initial=0.0))
+    return largest * np.nanstd(centred / largest, axis=0)
 
 
 def fit_standard(x: np.ndarray) -> AffineScaler:
@@ -65,7 +68,7 @@ def fit_none(x: np.ndarray) -> AffineScaler:
 
 
 def _finite(x: np.ndarray) -> np.ndarray:
-    return np.where(np.isfinite(x), x, np.nan)
+    return np.where(np.isfinite(x), np.asarray(x, float), np.nan)
 
 
 SCALERS = {"robust": fit_robust, "standard": fit_standard, "none": fit_none}

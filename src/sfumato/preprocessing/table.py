@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from sfumato._typing import Given
 from sfumato.errors import DataError
 from sfumato.preprocessing.features import FeatureTransform
+from sfumato.preprocessing.units import Units, fit_units
 
 Levels = dict[int, list[str]]
 """Sorted levels of each categorical column, by the index of the column."""
@@ -50,6 +51,10 @@ class TableFeatures(FeatureTransform):
     def category_sizes(self) -> tuple[int, ...]:
         """Levels of each categorical column, code 0 included."""
         return tuple(count + 1 for _, count in self.categories)
+
+    def units(self, x: np.ndarray) -> Units:
+        """Median and spread of the numeric columns."""
+        return fit_units(x, self.numeric)
 
     def fit(self, x: np.ndarray) -> Self:
         """Flags for the numeric columns of x (n, n_columns) that have gaps."""
@@ -136,7 +141,7 @@ def encode(X: Given, levels: Levels) -> np.ndarray:
         A column that is not categorical holds a word.
     """
     table = np.asarray(X, dtype=object)
-    out = np.empty(table.shape, np.float32)
+    out = np.empty(table.shape, float)
     names = list(getattr(X, "columns", range(table.shape[1])))
     for column in range(table.shape[1]):
         if column in levels:

@@ -1,6 +1,9 @@
 """The estimator: scikit-learn's own battery, pipelines, what it learns, what it refuses."""
 
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -238,3 +241,37 @@ def test_the_preset_is_an_estimator():
     model = presets.mdn("ugr", n_members=1)
     assert clone(model).get_params()["n_members"] == 1
     assert model.family == "beta"
+
+
+COUNT = """
+import sys
+import jax
+import numpy as np
+import warnings
+misses = []
+def listen(event, **_):
+    if event == "/jax/compilation_cache/cache_misses":
+        misses.append(event)
+jax.monitoring.register_event_listener(listen)
+from sfumato import MDNRegressor
+warnings.simplefilter("ignore")
+for seed in range(3):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(120, 2))
+    y = 5 * seed + x[:, 0] + rng.normal(size=120)
+    before = len(misses)
+    model = MDNRegressor(hidden_sizes=(8,), n_members=2, max_epochs=2, random_state=seed)
+    model.fit(x, y).predict(x)
+    print(len(misses) - before)
+"""
+
+
+def test_other_rows_of_one_shape_compile_nothing_anew(tmp_path):
+    environment = {**os.environ, "SFUMATO_CACHE": str(tmp_path)}
+    environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT], capture_output=True, text=True, check=True, env=environment
+    )
+    first, second, third = map(int, done.stdout.split())
+    assert first > 0
+    assert (second, third) == (0, 0)

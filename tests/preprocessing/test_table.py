@@ -12,7 +12,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sfumato import MDNRegressor, read_model, read_pdfs, write_model, write_pdfs
 from sfumato.errors import DataError, IncompatibleError, ShapeError
 from sfumato.networks.architecture import Architecture
-from sfumato.networks.embeddings import PiecewiseLinear, bin_edges
+from sfumato.networks.embeddings import Bins, bin_edges
 from sfumato.preprocessing.measurement import disturbed, excess_factors, noise_factors
 from sfumato.preprocessing.table import TableFeatures, encode, find_levels
 
@@ -145,14 +145,14 @@ def test_every_front_and_backbone_learns_survives_and_has_a_gradient(embedding, 
     np.testing.assert_array_equal(read_model(tmp_path / "m").predict(x), model.predict(x))
     architecture = model.architecture_
     member = architecture.build(model.family_, bias=np.zeros(3), key=jax.random.key(1))
-    slope = jax.grad(lambda v: member(v)["loc"].sum())(jnp.array([0.3, -0.2]))
+    inputs = model.network_.inputs
+    slope = jax.grad(lambda v: member(inputs(v))["loc"].sum())(jnp.array([[0.3], [-0.2]]))
     assert np.all(np.isfinite(slope))
     assert np.any(np.asarray(slope) != 0)
 
 
 def test_piecewise_linear_features_by_hand():
-    layer = PiecewiseLinear(((0.0, 1.0, 3.0), (5.0,)))
-    assert layer.out_size == 4  # two features and two bins
+    layer = Bins.between(((0.0, 1.0, 3.0), (5.0,)))
     # through all of the first bin and half of the second; -1 is not at all, 1 all the way
     np.testing.assert_allclose(layer(jnp.array([2.0, 7.0])), [2.0, 7.0, 1.0, 0.0])
     # beyond the edges on in a straight line, to a bin's width

@@ -8,7 +8,7 @@ import numpy as np
 from sfumato.errors import IncompatibleError
 from sfumato.networks.architecture import Architecture
 from sfumato.networks.density import Inputs
-from sfumato.networks.embeddings import bin_edges
+from sfumato.networks.embeddings import Bins, Edges, bin_edges
 from sfumato.preprocessing import SCALERS, FeatureTransform
 from sfumato.preprocessing.table import Levels, TableFeatures
 from sfumato.preprocessing.units import Units, fit_units, no_units
@@ -62,7 +62,7 @@ def fit_inputs(
         transformed = np.moveaxis(np.asarray(features(jnp.asarray(X.T, jnp.float32))), -1, 0)
         sizes, n_numeric = features.category_sizes, features.n_numeric(transformed.shape[1])
     scaler = SCALERS[wish.x_scaler](transformed).only_first(n_numeric)
-    edges: tuple[tuple[float, ...], ...] = ()
+    edges: Edges = ()
     if wish.embedding == PIECEWISE:
         scaled = np.asarray(scaler(jnp.asarray(transformed.T, jnp.float32)))[:n_numeric]
         edges = bin_edges(scaled.T)
@@ -81,7 +81,8 @@ def fit_inputs(
         edges=edges,
         gated=gated,
     )
-    return units, Inputs(features, scaler), architecture
+    bins = Bins.between(edges) if edges else None
+    return units, Inputs(features, scaler, bins), architecture
 
 
 def _units(features: FeatureTransform | None, X: np.ndarray, *, asked: bool) -> Units:

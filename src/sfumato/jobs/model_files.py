@@ -24,6 +24,7 @@ from sfumato.io.archive import FORMAT, read_archive, versions, write_archive
 from sfumato.jobs.columns import Columns
 from sfumato.networks.architecture import Architecture
 from sfumato.networks.density import Inputs, Network
+from sfumato.networks.embeddings import Bins
 from sfumato.networks.members import make_members
 from sfumato.pdfs import GridPDFs
 from sfumato.preprocessing import AffineScaler, feature_kind
@@ -244,6 +245,7 @@ def restored_state(
     scaler = AffineScaler(
         *(jax.device_put(arrays[name]) for name in ("scaler_centre", "scaler_scale"))
     )
+    bins = Bins.between(architecture.edges) if architecture.edges else None
     # the shapes come from the architecture, the values from the file
     skeleton = eqx.filter_eval_shape(
         lambda: make_members(
@@ -275,7 +277,7 @@ def restored_state(
     return (
         family,
         architecture,
-        Network(Inputs(features, scaler), members),
+        Network(Inputs(features, scaler, bins), members),
         Sharpening(**header["sharpening"]),
         history,
     )

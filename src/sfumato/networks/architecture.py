@@ -6,7 +6,7 @@ from functools import partial
 from typing import Protocol, runtime_checkable
 
 import jax
-import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import PRNGKeyArray
 
 from sfumato._typing import Json
@@ -16,7 +16,6 @@ from sfumato.networks.density import ConditionalDensity
 from sfumato.networks.embeddings import (
     Categories,
     Periodic,
-    PiecewiseLinear,
     TableFront,
     embedding_size,
 )
@@ -29,7 +28,7 @@ class Builder(Protocol):
     """What makes networks of one shape: an `Architecture`, or a backbone of one's own."""
 
     def build(
-        self, family: MixtureFamily, *, bias: np.ndarray, key: PRNGKeyArray
+        self, family: MixtureFamily, *, bias: ArrayLike, key: PRNGKeyArray
     ) -> ConditionalDensity:
         """A freshly initialised network whose head starts at these biases."""
         ...
@@ -45,7 +44,7 @@ class Architecture:
     backbone, hidden_sizes, activation, dropout_rate : of the dense layers.
     embedding : a name in `EMBEDDINGS`, for the numeric features.
     n_frequencies, frequency_spread, embedding_size : of that embedding.
-    edges : of the piecewise-linear embedding, one tuple for each numeric feature.
+    edges : of `Bins`, for the piecewise-linear embedding; one tuple for each numeric feature.
     gated : whether layers carry constant factors.
     """
 
@@ -72,15 +71,16 @@ class Architecture:
         return cls(**tuples)
 
     def build(
-        self, family: MixtureFamily, *, bias: np.ndarray, key: PRNGKeyArray
+        self, family: MixtureFamily, *, bias: ArrayLike, key: PRNGKeyArray
     ) -> ConditionalDensity:
         """A freshly initialised network."""
         keys = jax.random.split(key, 4)
         numbers = EMBEDDINGS[self.embedding](self, keys[2]) if self.n_numeric else None
+        n_numeric = self.n_numeric + sum(max(len(own) - 1, 0) for own in self.edges)
         sizes = self.category_sizes
         categories = Categories(sizes, key=keys[3]) if sizes else None
-        front = TableFront(numbers, categories, self.n_numeric, self.n_flags)
-        numeric = self.n_numeric if numbers is None else numbers.out_size
+        front = TableFront(numbers, categories, n_numeric, self.n_flags)
+        numeric = n_numeric if numbers is None else numbers.out_size
         body = BACKBONES[self.backbone](
             numeric + self.n_flags + sum(embedding_size(n) for n in sizes),
             tuple(self.hidden_sizes),
@@ -96,9 +96,7 @@ class Architecture:
 BACKBONES: dict[str, Callable[..., Backbone]] = {"mlp": MLP, "residual": partial(MLP, skips=True)}
 """The one table from the name of a backbone for tables to what builds it."""
 
-Embedding = Periodic | PiecewiseLinear | None
-
-EMBEDDINGS: dict[str, Callable[[Architecture, PRNGKeyArray], Embedding]] = {
+EMBEDDINGS: dict[str, Callable[[Architecture, PRNGKeyArray], Periodic | None]] = {
     "none": lambda _of, _key: None,
     "periodic": lambda of, key: Periodic(
         of.n_numeric,
@@ -107,7 +105,7 @@ EMBEDDINGS: dict[str, Callable[[Architecture, PRNGKeyArray], Embedding]] = {
         spread=of.frequency_spread,
         key=key,
     ),
-    "piecewise-linear": lambda of, _key: PiecewiseLinear(of.edges),
+    "piecewise-linear": lambda _of, _key: None,  # its bins stand among the inputs
 }
 """The one table from the name of an embedding of numbers to what builds it."""
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from sfumato._typing import Params
 from sfumato.networks.backbone import Backbone, Front
+from sfumato.networks.embeddings import Bins
 from sfumato.networks.head import Head
 from sfumato.networks.layers import fold
 from sfumato.preprocessing import AffineScaler, FeatureTransform
@@ -72,16 +73,20 @@ class ConditionalDensity(eqx.Module):
 
 
 class Inputs(eqx.Module):
-    """From the user's rows to what a member sees: feature transform, then scaler.
+    """From the user's rows to what a member sees: feature transform, scaler, bins.
+
+    All arrays are inputs of compiled programs: other rows of one shape compile nothing anew.
 
     Parameters
     ----------
     features : transform of the columns, or None for the rows as they are.
     scaler : affine scaling of the first axis: features, or the channels of an image.
+    bins : of the numeric features, or None.
     """
 
     features: FeatureTransform | None
     scaler: AffineScaler
+    bins: Bins | None = None
 
     def __call__(
         self,
@@ -95,7 +100,8 @@ class Inputs(eqx.Module):
             if key is not None:
                 x = self.features.perturb(x, key=key, noise=noise)
             x = self.features(x)
-        return self.scaler(x)
+        x = self.scaler(x)
+        return x if self.bins is None else self.bins(x)
 
 
 class Network(eqx.Module):

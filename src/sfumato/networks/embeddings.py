@@ -4,6 +4,8 @@ A dense layer sees a feature only through straight lines. An embedding gives eve
 functions of its own (Gorishniy et al. 2022, On embeddings for numerical features).
 """
 
+from typing import Self, TypeAlias
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,6 +13,9 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from sfumato.networks.backbone import Front
+
+Edges: TypeAlias = tuple[tuple[float, ...], ...]
+"""Increasing edges of the bins of each feature."""
 
 
 class Periodic(eqx.Module):
@@ -61,40 +66,52 @@ class Periodic(eqx.Module):
         return jnp.concatenate([x, embedded.reshape(-1, *x.shape[1:])])
 
 
-class PiecewiseLinear(eqx.Module):
-    """How far each feature has passed through each of its bins, from -1 to 1, and the feature.
+class Bins(eqx.Module):
+    """How far each feature has passed through each of its bins, from -1 to 1, behind the features.
 
     (Gorishniy et al. 2022, section 3.2, "PLE".) Beyond its first and last edge a feature goes on
     in a straight line, to a bin's width beyond. With an edge at every value that a feature takes,
-    a network can treat each value on its own.
+    a network can treat each value on its own. Nothing here is trained.
 
     Parameters
     ----------
-    edges : for each feature, the increasing edges of its bins.
+    low, width : (b,) where each bin begins, and how wide it is.
+    least, most : (b,) how far through it a feature may be.
+    of : the feature of each bin.
+    n_features : numeric features f, which come first.
     """
 
-    edges: tuple[tuple[float, ...], ...] = eqx.field(static=True)
+    low: Float[Array, " b"]
+    width: Float[Array, " b"]
+    least: Float[Array, " b"]
+    most: Float[Array, " b"]
+    of: tuple[int, ...] = eqx.field(static=True)
+    n_features: int = eqx.field(static=True)
 
-    @property
-    def out_size(self) -> int:
-        """The features and their bins."""
-        return len(self.edges) + sum(max(len(edges) - 1, 0) for edges in self.edges)
+    @classmethod
+    def between(cls, edges: Edges) -> Self:
+        """Bins between the increasing edges of each feature."""
+        n_bins = [max(len(own) - 1, 0) for own in edges]
+        values = np.zeros((4, sum(n_bins)), np.float32)
+        start = 0
+        for own, count in zip(edges, n_bins, strict=True):
+            if count:
+                part = values[:, start : start + count]
+                part[0], part[1], part[3] = own[:-1], np.diff(own), 1.0
+                part[2, 0], part[3, -1] = -1.0, 2.0
+            start += count
+        of = tuple(int(index) for index in np.repeat(np.arange(len(edges)), n_bins))
+        return cls(*map(jnp.asarray, values), of=of, n_features=len(edges))
 
     def __call__(self, x: Float[Array, "f *n"]) -> Float[Array, "out *n"]:
-        """Features (f,) or (f, n) to (out, ...)."""
-        tail = (1,) * (x.ndim - 1)
-        parts = [x]
-        for value, edges in zip(x, self.edges, strict=True):
-            low, width = np.array(edges[:-1]), np.diff(edges)
-            if not low.size:
-                continue
-            least, most = np.zeros(low.size), np.ones(low.size)
-            least[0], most[-1] = -1.0, 2.0
-            low, width, least, most = (
-                jnp.asarray(v, x.dtype).reshape(-1, *tail) for v in (low, width, least, most)
-            )
-            parts.append(2.0 * jnp.clip((value - low) / width, least, most) - 1.0)
-        return jnp.concatenate(parts)
+        """Scaled features, one row or a batch, with the bins behind those that are numbers."""
+        low, width, least, most = (
+            v.reshape(-1, *(1,) * (x.ndim - 1))
+            for v in (self.low, self.width, self.least, self.most)
+        )
+        passed = jnp.clip((x[jnp.asarray(self.of, int)] - low) / width, least, most)
+        n = self.n_features
+        return jnp.concatenate([x[:n], 2.0 * passed - 1.0, x[n:]])
 
 
 class Categories(eqx.Module):
@@ -133,7 +150,7 @@ MOST_VALUES, FINE_BINS, COARSE_BINS = 32, 32, 6
 """Distinct values that each get an edge; bins of features that repeat values, and of others."""
 
 
-def bin_edges(x: np.ndarray) -> tuple[tuple[float, ...], ...]:
+def bin_edges(x: np.ndarray) -> Edges:
     """Edges of the bins of each feature of scaled rows x (n, f).
 
     At its distinct values if there are few; else at quantiles, in many bins where values repeat
@@ -154,11 +171,11 @@ def bin_edges(x: np.ndarray) -> tuple[tuple[float, ...], ...]:
 class TableFront(Front):
     """All features to the input of the first dense layer.
 
-    The first `n_numeric` features are numbers; then come flags, which pass as they are; then the
-    one-hot features of the categorical columns.
+    The first `n_numeric` features are numbers, and their `Bins`; then come flags, which pass as
+    they are; then the one-hot features of the categorical columns.
     """
 
-    numbers: Periodic | PiecewiseLinear | None
+    numbers: Periodic | None
     categories: Categories | None
     n_numeric: int = eqx.field(static=True)
     n_flags: int = eqx.field(static=True)

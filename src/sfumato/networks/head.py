@@ -2,7 +2,7 @@
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from sfumato._typing import Params
@@ -21,7 +21,7 @@ class Head(eqx.Module):
     family: MixtureFamily = eqx.field(static=True)
 
     def __init__(
-        self, in_size: int, family: MixtureFamily, *, bias: np.ndarray, key: PRNGKeyArray
+        self, in_size: int, family: MixtureFamily, *, bias: ArrayLike, key: PRNGKeyArray
     ) -> None:
         linear = Linear(in_size, family.n_raw, gain=0.1, key=key)
         self.linear = eqx.tree_at(lambda layer: layer.bias, linear, jnp.asarray(bias, jnp.float32))

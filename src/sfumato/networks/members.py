@@ -28,11 +28,13 @@ def make_members(
     def single(leaf: Any) -> Any:
         return leaf.astype(jnp.float32) if eqx.is_inexact_array(leaf) else leaf
 
-    def make(key: jax.Array) -> ConditionalDensity:
-        return jax.tree.map(single, builder.build(family, bias=initial_bias, key=key))
+    def make(key: jax.Array, bias: jax.Array) -> ConditionalDensity:
+        return jax.tree.map(single, builder.build(family, bias=bias, key=key))
 
     keys = jax.random.split(jax.random.key(seed), n_members)
-    return eqx.filter_jit(eqx.filter_vmap(make))(keys)
+    # the biases, which the targets decide, are an input: other targets compile nothing anew
+    bias = jnp.asarray(initial_bias, jnp.float32)
+    return eqx.filter_jit(eqx.filter_vmap(make, in_axes=(0, None)))(keys, bias)
 
 
 def first_of(members: Any) -> Any:

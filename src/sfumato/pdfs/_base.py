@@ -6,20 +6,29 @@ all). Everything here is in double precision and exact to the stated tolerance; 
 approximate statistics for very many objects are in `sfumato.pdfs.statistics`.
 """
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Literal, Self, TypeAlias, Union
+from typing import Literal, Self, TypeAlias, Union, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sfumato._numerics import cumulative_trapezoid, invert_increasing, maximise, row_chunks
-from sfumato.errors import ShapeError
-from sfumato.pdfs._kernel_density import kernel_density
+from sfumato.errors import ShapeError, check_one_of
+from sfumato.pdfs._sample_density import sample_density
 
 Rows: TypeAlias = slice | np.ndarray | list[int]
-Density = Union[Callable[[np.ndarray], ArrayLike], "AbstractPDFs", np.ndarray]
-"""A density of the target: a function of a grid, a set of one PDF, or the targets themselves."""
+Density = Union[Callable[[np.ndarray], ArrayLike], "AbstractPDFs", np.ndarray, tuple]
+"""A density of the target: a function of a grid, a set of one PDF, a histogram (counts, edges), or
+the targets themselves."""
+
+Outside = Literal["edge", "zero"]
+
+LEAST_PRIOR = 1e-4
+"""Of its highest value: a training prior below is taken for this, so that a ratio has a bound."""
+
+_MUCH_OUTSIDE = 0.1
 
 
 class AbstractPDFs(ABC):
@@ -96,6 +105,7 @@ class AbstractPDFs(ABC):
         *,
         training_prior: Density | Literal["auto"] | None = "auto",
         grid: ArrayLike | None = None,
+        outside: Outside = "zero",
     ) -> "AbstractPDFs":
         r"""Replace the prior that the training set implied by another one.
 
@@ -107,11 +117,16 @@ class AbstractPDFs(ABC):
         Parameters
         ----------
         new_prior : density of the targets in the sample the predictions are for, up to a factor:
-            a function of the grid (g,), or a set of one PDF.
+            a function of the grid (g,), a set of one PDF, or a histogram as ``numpy.histogram``
+            returns it (counts, edges).
         training_prior : that of the training targets, in the same forms, or an array of the
             targets themselves. ``"auto"`` is the one kept with the predictions of a fitted model;
             None means flat, so that `new_prior` is the ratio itself.
         grid : where the product is formed; by default 1,001 points over the support.
+        outside : beyond the training targets nothing was learnt. ``"zero"`` leaves no probability
+            there (but to objects that have none elsewhere), ``"edge"`` holds the training prior at
+            its value at their edge. Objects with more than a tenth there are counted in a warning;
+            `mass_outside` says which.
 
         Returns
         -------
@@ -124,24 +139,61 @@ class AbstractPDFs(ABC):
             density vanishes everywhere.
         """
         gridded = self.to_grid(grid)
-        ratio = self._prior_ratio(gridded.grid, new_prior, training_prior)
-        return gridded.times(ratio)
+        ratio, trained = self._prior_ratio(gridded.grid, new_prior, training_prior)
+        check_one_of(outside, get_args(Outside), what="`outside`")
+        return gridded.times(limited(gridded.density, ratio, trained, outside))
 
-    def _prior_ratio(
-        self, points: np.ndarray, new_prior: Density, training_prior: Density | str | None
-    ) -> np.ndarray:
-        """New prior over training prior at points (g,)."""
-        ratio = _on_grid(new_prior, points, name="new_prior")
-        if training_prior is None:
-            return ratio
+    def mass_outside(self, training_prior: Density | Literal["auto"] = "auto") -> np.ndarray:
+        """Probability of each object (n,) beyond the range of the training targets.
+
+        Parameters
+        ----------
+        training_prior : as in `reweight`, in a form that has a range: not a function.
+        """
+        low, high = self._known(training_prior).support
+        cdf = self.cdf(np.array([low, high]))
+        return cdf[:, 0] + 1 - cdf[:, 1]
+
+    def _known(self, training_prior: Density | str) -> "AbstractPDFs":
+        """The density of the training targets as a set of one."""
         if isinstance(training_prior, str):
             if training_prior != "auto" or self.training_prior is None:
                 message = "`training_prior='auto'` needs predictions of a fitted regressor"
                 raise ValueError(f"{message}. Give the training targets, or None for a flat prior.")
-            training_prior = self.training_prior
+            return self.training_prior
+        if isinstance(training_prior, AbstractPDFs):
+            return training_prior
+        raise ValueError("A function has no range. Give the training targets themselves.")
+
+    def _prior_ratio(
+        self,
+        points: np.ndarray,
+        new_prior: Density,
+        training_prior: Density | str | None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """New prior over training prior at points (g,), and which of them were trained on."""
+        ratio = _on_grid(new_prior, points, name="new_prior")
+        if training_prior is None:
+            return ratio, np.ones(points.size, bool)
+        if isinstance(training_prior, str):
+            training_prior = self._known(training_prior)
+        if isinstance(training_prior, AbstractPDFs):
+            self._warn_of_mass_outside(training_prior)
         known = _on_grid(training_prior, points, name="training_prior")
-        # where nothing was trained nothing is known: no division by a vanishing prior
-        return ratio / np.maximum(known, 1e-4 * known.max())
+        trained = known > 0
+        if not trained.any():
+            raise ValueError("The training prior is 0 at every point of the grid.")
+        # the prior is held at its edge, and bounded below where the targets are very thin
+        held = np.interp(points, points[trained], known[trained])
+        return ratio / np.maximum(held, LEAST_PRIOR * held.max()), trained
+
+    def _warn_of_mass_outside(self, training_prior: "AbstractPDFs") -> None:
+        n = int(np.sum(self.mass_outside(training_prior) > _MUCH_OUTSIDE))
+        if n:
+            low, high = training_prior.support
+            message = f"{n} of {len(self)} objects have more than a tenth of their probability"
+            where = f"outside the training targets' range, {low:g} to {high:g}"
+            warnings.warn(f"{message} {where}: see mass_outside().", stacklevel=4)
 
     def __getitem__(self, rows: int | Rows) -> Self:
         """Objects chosen by slice, mask or indices; an integer gives a set of one."""
@@ -376,14 +428,38 @@ def _repeat_columns(values: np.ndarray, n: int) -> np.ndarray:
     return np.repeat(values[:, None], n, axis=1)
 
 
+def limited(
+    density: np.ndarray, ratio: np.ndarray, trained: np.ndarray, outside: Outside
+) -> np.ndarray:
+    """The ratio (g,) or (n, g) that multiplies densities (n, g); see `AbstractPDFs.reweight`."""
+    if outside == "edge" or trained.all():
+        return ratio
+    inside = np.where(trained, ratio, 0.0)
+    empty = density @ inside <= 0
+    return np.where(empty[:, None], ratio, inside) if empty.any() else inside
+
+
+def _histogram_on(counts: ArrayLike, edges: ArrayLike, grid: np.ndarray) -> np.ndarray:
+    """Density of a histogram at the points of a grid; 0 outside its edges."""
+    counts, edges = np.asarray(counts, float), np.asarray(edges, float)
+    if edges.size != counts.size + 1 or np.any(np.diff(edges) <= 0):
+        message = "A histogram must be (counts, edges) with rising edges, one more than counts"
+        raise ValueError(f"{message}; got {counts.size} and {edges.size}.")
+    place = np.clip(np.searchsorted(edges, grid, side="right") - 1, 0, counts.size - 1)
+    inside = (grid >= edges[0]) & (grid <= edges[-1])
+    return np.where(inside, (counts / np.diff(edges))[place], 0.0)
+
+
 def _on_grid(prior: Density, grid: np.ndarray, *, name: str) -> np.ndarray:
     """Values (g,) of a prior on the grid, checked."""
     if isinstance(prior, AbstractPDFs):
         values = prior.pdf(grid)[0]
     elif callable(prior):
         values = np.asarray(prior(grid), float)
+    elif isinstance(prior, tuple) and len(prior) == 2:
+        values = _histogram_on(*prior, grid)
     else:
-        points, density = kernel_density(np.asarray(prior, float))
+        points, density = sample_density(np.asarray(prior, float))
         values = np.interp(grid, points, density, left=0.0, right=0.0)
     if values.shape != grid.shape or not np.all(np.isfinite(values) & (values >= 0)):
         raise ValueError(f"`{name}` must give one finite value >= 0 for each grid point.")

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from sfumato._numerics import row_chunks
 from sfumato.families import MixtureFamily, bound_component
-from sfumato.pdfs._base import Density
+from sfumato.pdfs._base import Density, Outside, limited
 from sfumato.pdfs._shares import shares
 from sfumato.pdfs.parametric import ParametricPDFs
 
@@ -119,12 +119,14 @@ class CountPDFs(ParametricPDFs):
         *,
         training_prior: Density | Literal["auto"] | None = "auto",
         grid: ArrayLike | None = None,
+        outside: Outside = "zero",
     ) -> "CountPDFs":
         """As for densities, on the whole numbers from 0 (`grid` is not used)."""
         points = np.arange(int(self.default_grid()[-1]) + 1, dtype=float)
-        ratio = self._prior_ratio(points, new_prior, training_prior)
+        ratio, trained = self._prior_ratio(points, new_prior, training_prior)
+        p = self.pdf(points)
         with np.errstate(divide="ignore"):
-            return self.tabulated(np.log(self.pdf(points) * ratio))
+            return self.tabulated(np.log(p * limited(p, ratio, trained, outside)))
 
     def stack(
         self, weights: ArrayLike | None = None, *, grid: ArrayLike | None = None

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sfumato._numerics import cumulative_trapezoid
 from sfumato.errors import ShapeError
 from sfumato.pdfs._base import Gridded, Rows
-from sfumato.pdfs._kernel_density import kernel_density
+from sfumato.pdfs._sample_density import sample_density
 from sfumato.pdfs._shares import shares
 
 
@@ -159,8 +159,8 @@ class GridPDFs(Gridded):
 
 
 def density_of(y: np.ndarray, weights: np.ndarray | None = None) -> GridPDFs:
-    """Smooth density of a sample y (n,), as a set of one: a kernel estimate on 401 points."""
-    points, density = kernel_density(y, weights)
+    """Smooth density of a sample y (n,), as a set of one, on 401 points."""
+    points, density = sample_density(y, weights)
     return GridPDFs(points, density[None])
 
 

@@ -1,0 +1,97 @@
+"""Another prior: at hard edges, in thin tails and outside of what was trained on."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from sfumato.families import MixtureFamily, Normal
+from sfumato.pdfs import GridPDFs, ParametricPDFs, density_of
+
+RNG = np.random.default_rng(3)
+LOW, SCALE, NOISE = 13.5, 0.23, 0.12
+
+
+def exponential(points):
+    return np.where(points >= LOW, np.exp(-(points - LOW) / SCALE), 0.0)
+
+
+@pytest.fixture(scope="module")
+def learnt():
+    """Exact posteriors under an exponential prior, its targets, and a flat sample's truths."""
+    targets = LOW + np.minimum(RNG.exponential(SCALE, 20_000), 1.8)
+    truth = RNG.uniform(LOW, LOW + 1.8, 3000)
+    seen = truth + NOISE * RNG.normal(size=truth.size)
+    grid = np.linspace(LOW - 0.1, LOW + 1.9, 1001)
+    density = exponential(grid) * stats.norm(seen[:, None], NOISE).pdf(grid)
+    return GridPDFs(grid, density), truth, targets
+
+
+def score(pdfs, truth):
+    return np.mean(np.maximum(pdfs.log_prob(truth), -30))
+
+
+@pytest.mark.filterwarnings("ignore:.*outside the training targets:UserWarning")
+def test_a_flat_prior_is_as_good_as_with_the_true_one(learnt):
+    pdfs, truth, targets = learnt
+    flat = np.ones_like
+    best = pdfs.reweight(flat, training_prior=exponential)
+    edges = np.linspace(LOW, LOW + 1.8, 7)
+    place = np.digitize(truth, edges) - 1
+    for prior in (density_of(targets), targets, np.histogram(targets, 60)):
+        found = pdfs.reweight(flat, training_prior=prior)
+        assert score(found, truth) > score(best, truth) - 0.03
+        if not isinstance(prior, tuple):
+            bias = [(found.mode() - best.mode())[place == i].mean() for i in range(6)]
+            assert np.abs(bias).max() < 0.01
+
+
+@pytest.mark.parametrize(
+    "law", [stats.norm(), stats.uniform(), stats.expon(), stats.beta(2, 5), stats.gamma(2)]
+)
+def test_the_density_of_a_sample_keeps_edges_and_tails(law):
+    found = density_of(law.rvs(5000, random_state=1))
+    low, high = found.support
+    points = np.linspace(low, high, 1001)
+    assert np.trapezoid(np.abs(found.pdf(points)[0] - law.pdf(points)), points) < 0.07
+    if law.support()[0] == 0 and law.pdf(0) > 0.5:  # a hard edge
+        assert found.pdf([low])[0, 0] == pytest.approx(law.pdf(low), rel=0.1)
+
+
+def test_values_heaped_on_a_limit_are_no_density():
+    y = np.minimum(RNG.exponential(1.0, 4000), 3.0)
+    found = density_of(y)
+    assert found.support[1] == pytest.approx(3.0)
+    inside = np.exp(-2.9) / (1 - np.exp(-3))
+    assert found.pdf([2.9])[0, 0] == pytest.approx(inside, rel=0.3)
+
+
+def normals(loc):
+    loc = np.asarray(loc, float)[:, None, None]
+    params = {"log_weights": np.zeros(loc.shape), "loc": loc, "scale": np.full(loc.shape, 0.1)}
+    return ParametricPDFs(MixtureFamily(Normal(), 1), params)
+
+
+def test_outside_of_the_training_targets():
+    pdfs = normals([0.5, 1.0, 9.0])
+    prior = density_of(RNG.uniform(0, 1, 2000))
+    np.testing.assert_allclose(pdfs.mass_outside(prior), [0, 0.5, 1], atol=0.01)
+    with pytest.warns(UserWarning, match=r"2 of 3 objects have more than a tenth.*mass_outside"):
+        zero = pdfs.reweight(np.ones_like, training_prior=prior)
+    cut = zero.cdf([prior.support[1]])[:, 0]
+    assert cut[:2] == pytest.approx(1, abs=0.02)
+    assert zero.mean()[2] == pytest.approx(9, abs=0.01)  # nothing is left elsewhere
+    with pytest.warns(UserWarning, match="2 of 3 objects"):
+        edge = pdfs.reweight(np.ones_like, training_prior=prior, outside="edge")
+    assert edge.mean() == pytest.approx([0.5, 1, 9], abs=0.02)
+
+
+def test_what_cannot_be_a_prior_is_refused():
+    pdfs = normals([0.5])
+    with pytest.raises(ValueError, match="`outside` must be one of 'edge', 'zero'"):
+        pdfs.reweight(np.ones_like, training_prior=None, outside="none")
+    with pytest.raises(ValueError, match=r"A histogram must be \(counts, edges\)"):
+        pdfs.reweight(([1, 2], [0, 1]), training_prior=None)
+    with pytest.raises(ValueError, match="A function has no range"):
+        pdfs.mass_outside(np.ones_like)
+    with pytest.raises(ValueError, match="0 at every point of the grid"):
+        pdfs.reweight(np.ones_like, training_prior=np.zeros_like)

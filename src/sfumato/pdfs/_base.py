@@ -185,7 +185,9 @@ class AbstractPDFs(ABC):
             raise ValueError("The training prior is 0 at every point of the grid.")
         # the prior is held at its edge, and bounded below where the targets are very thin
         held = np.interp(points, points[trained], known[trained])
-        return ratio / np.maximum(held, LEAST_PRIOR * held.max()), trained
+        first, last = points[trained][[0, -1]]
+        inside = (points >= first) & (points <= last)
+        return ratio / np.maximum(held, LEAST_PRIOR * held.max()), inside
 
     def _warn_of_mass_outside(self, training_prior: "AbstractPDFs") -> None:
         n = int(np.sum(self.mass_outside(training_prior) > _MUCH_OUTSIDE))

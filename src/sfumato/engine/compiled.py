@@ -15,11 +15,33 @@ them; without effect elsewhere."""
 OFF = {"0", "off", "no", "false"}
 
 
+_process = {"ran": False, "forked": False}
+
+
+def _after_fork() -> None:
+    _process["forked"] = _process["ran"]
+
+
+if hasattr(os, "register_at_fork"):  # not on every system
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def use_compilation_cache() -> None:
     """Keep compiled programs in ``$SFUMATO_CACHE`` (default ``~/.cache/sfumato``), unless "off".
 
     A directory that the user has given to JAX already is left as it is.
+
+    Raises
+    ------
+    RuntimeError
+        This process was forked from one that has run compiled programs: JAX's threads are not in
+        it, and the next program would wait for them for ever.
     """
+    if _process["forked"]:
+        message = "This process was forked after its parent had used sfumato, and JAX would hang"
+        cure = "Start workers with multiprocessing.get_context('spawn'), or fork before the first"
+        raise RuntimeError(f"{message}. {cure} fit or predict.")
+    _process["ran"] = True
     wish = os.environ.get("SFUMATO_CACHE", "")
     config: Foreign = jax.config  # whose options exist only at run time
     if wish.lower() in OFF or config.jax_compilation_cache_dir is not None:

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -132,5 +133,18 @@ def test_units_are_powers_of_two_around_the_middle():
     units = fit_units(np.array([[1.0, 5.0], [3.0, 5.0], [np.nan, 5.0]]), (0, 1))
     assert units.centre.tolist() == [2.0, 5.0]
     mantissa, _ = np.frexp(units.scale)
-    assert mantissa.tolist() == [0.5, 0.5]
-    assert units.scale[1] == 1.0
+    assert mantissa[0] == 0.5
+    assert units.scale[1] == np.inf
+    assert units(np.array([[4.0, 7.0], [2.0, np.nan]]))[:, 1].tolist()[0] == 0.0
+    assert units.moved(np.array([[4.0, 7.0]])) == [1]
+    assert units.moved(np.array([[4.0, 5.0], [np.nan, np.nan]])) == []
+
+
+def test_a_constant_column_that_moves_is_ignored_and_said(rows):
+    x, y = rows
+    frame = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "night": 7.0})
+    model = fitted(frame, y)
+    moved = frame.assign(night=np.linspace(-1e6, 1e6, len(y)))
+    with pytest.warns(UserWarning, match="one value in column night, and these rows have others"):
+        found = model.predict(moved)
+    np.testing.assert_array_equal(found, model.predict(frame))

@@ -1,5 +1,6 @@
 """What regressor and classifier share: from a user's rows to checked arrays, and back."""
 
+import warnings
 from typing import cast
 
 import numpy as np
@@ -192,6 +193,7 @@ class DensityEstimator(BaseEstimator):
         check_is_fitted(self)
         use_compilation_cache()
         given = self._checked_rows(X, reset=False)
+        self._warn_of_moved(given)
         rows = self.units_(given)
         if X_err is None:
             return self._parameters(rows)
@@ -205,6 +207,13 @@ class DensityEstimator(BaseEstimator):
         shifted = rows + np.einsum(noise, factors, draws)
         parts = [self._parameters(part.astype(np.float32)) for part in shifted]
         return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
+
+    def _warn_of_moved(self, X: np.ndarray) -> None:
+        names = vars(self).get("feature_names_in_")
+        moved = [str(i if names is None else names[i]) for i in self.units_.moved(X)]
+        if moved:
+            message = f"The training rows had one value in column {', '.join(moved)}"
+            warnings.warn(f"{message}, and these rows have others: they are ignored.", stacklevel=4)
 
     def _pdfs(self, X: ArrayLike, X_err: ArrayLike | None, n_draws: int) -> Given:  # by the family
         check_is_fitted(self)

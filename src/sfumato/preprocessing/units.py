@@ -15,7 +15,8 @@ class Units(NamedTuple):
 
     Parameters
     ----------
-    centre, scale : (c,) in the user's units; scales are powers of 2, so that dividing is exact.
+    centre, scale : (c,) in the user's units; scales are powers of 2, so that dividing is exact, and
+        infinite for columns that were constant: nothing was learnt of other values.
     """
 
     centre: np.ndarray
@@ -25,6 +26,13 @@ class Units(NamedTuple):
         """Rows (n, c) as single-precision numbers of order one; what is not finite stays so."""
         with np.errstate(over="ignore"):  # far beyond training: infinite, as far as can be
             return ((x - self.centre) / self.scale).astype(np.float32)
+
+    def moved(self, x: np.ndarray) -> list[int]:
+        """Columns of x (n, c) that were constant in training and are not what they were."""
+        constant = np.flatnonzero(np.isinf(self.scale))
+        values = x[:, constant]
+        others = np.any(np.isfinite(values) & (values != self.centre[constant]), axis=0)
+        return constant[others].tolist()
 
     def noise(self, factors: np.ndarray) -> np.ndarray:
         """Standard deviations (n, c), or factors (n, c, c) of covariances, in these units."""
@@ -39,7 +47,8 @@ def no_units(n_columns: int) -> Units:
 def fit_units(x: np.ndarray, columns: tuple[int, ...]) -> Units:
     """Median and spread of the finite values of some columns of x (n, c); the others stay.
 
-    The spread is the interquartile range, or that of all values where the quartiles coincide.
+    The spread is the interquartile range, or that of all values where the quartiles coincide; it is
+    infinite where all values do.
     """
     units = no_units(x.shape[1])
     for column in columns:
@@ -47,7 +56,8 @@ def fit_units(x: np.ndarray, columns: tuple[int, ...]) -> Units:
         if values.size:
             first, centre, third = np.quantile(values, [0.25, 0.5, 0.75])
             units.centre[column] = centre
-            units.scale[column] = power_of_two(third - first or np.ptp(values))
+            spread = third - first or np.ptp(values)
+            units.scale[column] = power_of_two(spread) if spread else np.inf
     return units
 
 

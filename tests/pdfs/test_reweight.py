@@ -57,6 +57,25 @@ def test_the_density_of_a_sample_keeps_edges_and_tails(law):
         assert found.pdf([low])[0, 0] == pytest.approx(law.pdf(low), rel=0.1)
 
 
+@pytest.mark.parametrize(
+    "y",
+    [
+        [1.0, 2.0],
+        [0.0, 0.0, 1.0],
+        np.r_[np.zeros(50), 1e6],
+        RNG.standard_cauchy(2000),
+        [1e30, 5e30],
+    ],
+    ids=["two", "heap", "far", "cauchy", "large"],
+)
+def test_samples_of_any_kind_have_a_density(y):
+    found = density_of(np.asarray(y, float))
+    low, high = found.support
+    assert (low, high) == (np.min(y), np.max(y))
+    assert np.all(np.isfinite(found.density))
+    assert found.cdf([high])[0, 0] == pytest.approx(1)
+
+
 def test_values_heaped_on_a_limit_are_no_density():
     y = np.minimum(RNG.exponential(1.0, 4000), 3.0)
     found = density_of(y)

@@ -4,7 +4,9 @@ import numpy as np
 from scipy import linalg
 
 N_POINTS = 401
-_SMOOTHINGS = 10.0 ** np.arange(10, -3, -1)
+_SMOOTHINGS = 10.0 ** np.arange(9, -7, -1)
+"""Strengths of the penalty for each value of the sample, from smooth to rough."""
+
 _MOST_STEPS = 60
 _FEWEST = 10
 _FARTHEST = 40.0  # of a log-density below its highest
@@ -74,7 +76,7 @@ def _chosen(counts: np.ndarray, exposure: np.ndarray, *, most_freedom: float) ->
     """The log-density of the lowest information criterion, from smooth to rough."""
     theta = np.zeros(counts.size)
     best, lowest = theta, np.inf
-    for smoothing in _SMOOTHINGS:
+    for smoothing in counts.sum() * _SMOOTHINGS:
         theta, freedom = _fitted(counts, exposure, theta, smoothing)
         misfit = 2 * (np.sum(exposure * np.exp(theta)) - counts @ theta)
         loss = misfit + np.log(max(counts.sum(), 8.0)) * freedom
@@ -89,24 +91,27 @@ def _fitted(
     counts: np.ndarray, exposure: np.ndarray, theta: np.ndarray, smoothing: float
 ) -> tuple[np.ndarray, float]:
     """Newton's method from a smoother estimate; and the degrees of freedom that were used."""
-    penalty = smoothing * _PENALTY
     for _ in range(_MOST_STEPS):
         expected = exposure * np.exp(theta)
-        slope = counts - expected - penalty @ theta
-        bands = smoothing * _BANDS
-        bands[-1] += expected + 1e-9
-        step = linalg.solveh_banded(bands, slope)
+        slope = counts - expected - smoothing * (_PENALTY @ theta)
+        step = linalg.solveh_banded(_information(expected, smoothing), slope)
         theta = theta + step / max(1.0, np.abs(step).max() / 2)
         theta = np.maximum(theta, theta.max() - _FARTHEST)
         if np.abs(step).max() < 1e-4:
             break
     expected = exposure * np.exp(theta)
-    information = penalty + np.diag(expected + 1e-9)
-    freedom = float(np.sum(np.diagonal(linalg.inv(information)) * expected))
-    return theta, freedom
+    hat = linalg.solveh_banded(_information(expected, smoothing), np.diag(expected))
+    return theta, float(np.trace(hat))
+
+
+def _information(expected: np.ndarray, smoothing: float) -> np.ndarray:
+    """Upper diagonals of the penalised information, as LAPACK stores them."""
+    bands = smoothing * _BANDS
+    # a hair more than rounding: what is far below the rest leaves the matrix no rank
+    bands[-1] += expected + 1e-14 * bands[-1].max() + 1e-12 * expected.max()
+    return bands
 
 
 _DIFFERENCES = np.diff(np.eye(N_POINTS), 3, axis=0)
 _PENALTY = _DIFFERENCES.T @ _DIFFERENCES
 _BANDS = np.array([np.concatenate([np.zeros(k), np.diagonal(_PENALTY, k)]) for k in (3, 2, 1, 0)])
-"""The penalty's upper diagonals, as LAPACK stores them."""

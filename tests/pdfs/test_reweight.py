@@ -18,9 +18,10 @@ def exponential(points):
 @pytest.fixture(scope="module")
 def learnt():
     """Exact posteriors under an exponential prior, its targets, and a flat sample's truths."""
-    targets = LOW + np.minimum(RNG.exponential(SCALE, 20_000), 1.8)
-    truth = RNG.uniform(LOW, LOW + 1.8, 3000)
-    seen = truth + NOISE * RNG.normal(size=truth.size)
+    rng = np.random.default_rng(0)
+    targets = LOW + np.minimum(rng.exponential(SCALE, 20_000), 1.8)
+    truth = rng.uniform(LOW, LOW + 1.8, 3000)
+    seen = truth + NOISE * rng.normal(size=truth.size)
     grid = np.linspace(LOW - 0.1, LOW + 1.9, 1001)
     density = exponential(grid) * stats.norm(seen[:, None], NOISE).pdf(grid)
     return GridPDFs(grid, density), truth, targets
@@ -39,8 +40,9 @@ def test_a_flat_prior_is_as_good_as_with_the_true_one(learnt):
     place = np.digitize(truth, edges) - 1
     for prior in (density_of(targets), targets, np.histogram(targets, 60)):
         found = pdfs.reweight(flat, training_prior=prior)
-        assert score(found, truth) > score(best, truth) - 0.03
-        if not isinstance(prior, tuple):
+        is_histogram = isinstance(prior, tuple)
+        assert score(found, truth) > score(best, truth) - (0.06 if is_histogram else 0.02)
+        if not is_histogram:
             bias = [(found.mode() - best.mode())[place == i].mean() for i in range(6)]
             assert np.abs(bias).max() < 0.01
 

@@ -46,7 +46,7 @@ def sharpened(pdfs, level):
         return pdfs
     own = [pdfs.params[name] for name in family.component.parameters]
     pivot = float(np.mean(family.component.log_precision(*own)))
-    params = Sharpening(level, 0.3 * np.sign(level), pivot)(family, pdfs.params)
+    params = Sharpening(level, float(np.copysign(0.3, level)), pivot)(family, pdfs.params)
     return make_pdfs(family, {name: np.asarray(v) for name, v in params.items()})
 
 

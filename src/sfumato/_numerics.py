@@ -79,3 +79,15 @@ def maximise(
         f_new = function(np.where(left, c, d))
         f_c, f_d = np.where(left, f_new, f_d), np.where(left, f_c, f_new)
     return 0.5 * (a + b)
+
+
+def count_peaks(density: np.ndarray, *, threshold: float) -> np.ndarray:
+    """Local maxima (n,) along rows (n, g), at least `threshold` times as high as the highest."""
+    # rounding noise between equal components is no peak
+    relative = np.round(density / density.max(axis=1, keepdims=True), 9)
+    steps = np.sign(np.diff(np.pad(relative, ((0, 0), (1, 1))), axis=1))
+    # a plateau, or the same node twice, takes the direction it was reached from
+    places = np.where(steps != 0, np.arange(steps.shape[1]), 0)
+    came = np.take_along_axis(steps, np.maximum.accumulate(places, axis=1), axis=1)
+    peak = (came[:, :-1] > 0) & (steps[:, 1:] < 0)
+    return np.sum(peak & (relative >= threshold), axis=1)

@@ -95,7 +95,8 @@ def normals(loc):
 def test_outside_of_the_training_targets():
     pdfs = normals([0.5, 1.0, 9.0])
     prior = density_of(RNG.uniform(0, 1, 2000))
-    np.testing.assert_allclose(pdfs.mass_outside(prior), [0, 0.5, 1], atol=0.01)
+    for known in (prior, np.linspace(0, 1, 50), ([3, 2], [0.0, 0.4, 1.0])):
+        np.testing.assert_allclose(pdfs.mass_outside(known), [0, 0.5, 1], atol=0.01)
     with pytest.warns(UserWarning, match=r"2 of 3 objects have more than a tenth.*mass_outside"):
         zero = pdfs.reweight(np.ones_like, training_prior=prior)
     cut = zero.cdf([prior.support[1]])[:, 0]

@@ -9,24 +9,25 @@ approximate statistics for very many objects are in `sfumato.pdfs.statistics`.
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Literal, Self, TypeAlias, Union, get_args
+from typing import Literal, Self, TypeAlias, Union
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sfumato._numerics import cumulative_trapezoid, invert_increasing, maximise, row_chunks
-from sfumato.errors import ShapeError, check_one_of
-from sfumato.pdfs._sample_density import sample_density
+from sfumato._numerics import (
+    count_peaks,
+    cumulative_trapezoid,
+    invert_increasing,
+    maximise,
+    row_chunks,
+)
+from sfumato.errors import ShapeError
+from sfumato.pdfs._priors import Curve, Outside, limited, on_grid, prior_ratio, range_of
 
 Rows: TypeAlias = slice | np.ndarray | list[int]
-Density = Union[Callable[[np.ndarray], ArrayLike], "AbstractPDFs", np.ndarray, tuple]
+Density = Union[Curve, "AbstractPDFs"]
 """A density of the target: a function of a grid, a set of one PDF, a histogram (counts, edges), or
 the targets themselves."""
-
-Outside = Literal["edge", "zero"]
-
-LEAST_PRIOR = 1e-4
-"""Of its highest value: a training prior below is taken for this, so that a ratio has a bound."""
 
 _MUCH_OUTSIDE = 0.1
 
@@ -140,7 +141,6 @@ class AbstractPDFs(ABC):
         """
         gridded = self.to_grid(grid)
         ratio, trained = self._prior_ratio(gridded.grid, new_prior, training_prior)
-        check_one_of(outside, get_args(Outside), what="`outside`")
         return gridded.times(limited(gridded.density, ratio, trained, outside))
 
     def mass_outside(self, training_prior: Density | Literal["auto"] = "auto") -> np.ndarray:
@@ -150,20 +150,24 @@ class AbstractPDFs(ABC):
         ----------
         training_prior : as in `reweight`, in a form that has a range: not a function.
         """
-        low, high = self._known(training_prior).support
-        cdf = self.cdf(np.array([low, high]))
+        ends = self._range_of(training_prior)
+        if ends is None:
+            raise ValueError("A function has no range. Give the training targets themselves.")
+        cdf = self.cdf(np.array(ends))
         return cdf[:, 0] + 1 - cdf[:, 1]
 
-    def _known(self, training_prior: Density | str) -> "AbstractPDFs":
-        """The density of the training targets as a set of one."""
-        if isinstance(training_prior, str):
-            if training_prior != "auto" or self.training_prior is None:
-                message = "`training_prior='auto'` needs predictions of a fitted regressor"
-                raise ValueError(f"{message}. Give the training targets, or None for a flat prior.")
-            return self.training_prior
-        if isinstance(training_prior, AbstractPDFs):
+    def _known(self, training_prior: Density | str) -> Density:
+        """The training prior that was given, or the one that was kept."""
+        if not isinstance(training_prior, str):
             return training_prior
-        raise ValueError("A function has no range. Give the training targets themselves.")
+        if training_prior != "auto" or self.training_prior is None:
+            message = "`training_prior='auto'` needs predictions of a fitted regressor"
+            raise ValueError(f"{message}. Give the training targets, or None for a flat prior.")
+        return self.training_prior
+
+    def _range_of(self, training_prior: Density | str) -> tuple[float, float] | None:
+        known = self._known(training_prior)
+        return known.support if isinstance(known, AbstractPDFs) else range_of(known)
 
     def _prior_ratio(
         self,
@@ -172,29 +176,21 @@ class AbstractPDFs(ABC):
         training_prior: Density | str | None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """New prior over training prior at points (g,), and which of them were trained on."""
-        ratio = _on_grid(new_prior, points, name="new_prior")
+        new = on_grid(_curve_of(new_prior), points, name="new_prior")
         if training_prior is None:
-            return ratio, np.ones(points.size, bool)
-        if isinstance(training_prior, str):
-            training_prior = self._known(training_prior)
-        if isinstance(training_prior, AbstractPDFs):
-            self._warn_of_mass_outside(training_prior)
-        known = _on_grid(training_prior, points, name="training_prior")
-        trained = known > 0
-        if not trained.any():
-            raise ValueError("The training prior is 0 at every point of the grid.")
-        # the prior is held at its edge, and bounded below where the targets are very thin
-        held = np.interp(points, points[trained], known[trained])
-        first, last = points[trained][[0, -1]]
-        inside = (points >= first) & (points <= last)
-        return ratio / np.maximum(held, LEAST_PRIOR * held.max()), inside
+            return new, np.ones(points.size, bool)
+        known = self._known(training_prior)
+        self._warn_of_mass_outside(known)
+        return prior_ratio(points, new, on_grid(_curve_of(known), points, name="training_prior"))
 
-    def _warn_of_mass_outside(self, training_prior: "AbstractPDFs") -> None:
+    def _warn_of_mass_outside(self, training_prior: Density) -> None:
+        ends = self._range_of(training_prior)
+        if ends is None:
+            return
         n = int(np.sum(self.mass_outside(training_prior) > _MUCH_OUTSIDE))
         if n:
-            low, high = training_prior.support
             message = f"{n} of {len(self)} objects have more than a tenth of their probability"
-            where = f"outside the training targets' range, {low:g} to {high:g}"
+            where = f"outside the training targets' range, {ends[0]:g} to {ends[1]:g}"
             warnings.warn(f"{message} {where}: see mass_outside().", stacklevel=4)
 
     def __getitem__(self, rows: int | Rows) -> Self:
@@ -348,15 +344,7 @@ class AbstractPDFs(ABC):
         """Number of local maxima at least `threshold` times as high as the highest, (n,)."""
 
         def count(rows: Self) -> np.ndarray:
-            density = rows._table()[1]
-            # rounding noise between equal components is no peak
-            density = np.round(density / density.max(axis=1, keepdims=True), 9)
-            steps = np.sign(np.diff(np.pad(density, ((0, 0), (1, 1))), axis=1))
-            # a plateau, or the same node twice, takes the direction it was reached from
-            places = np.where(steps != 0, np.arange(steps.shape[1]), 0)
-            came = np.take_along_axis(steps, np.maximum.accumulate(places, axis=1), axis=1)
-            peak = (came[:, :-1] > 0) & (steps[:, 1:] < 0)
-            return np.sum(peak & (density >= threshold), axis=1)
+            return count_peaks(rows._table()[1], threshold=threshold)
 
         return self._by_rows(count, points=self._n_nodes())
 
@@ -419,7 +407,7 @@ class Gridded(AbstractPDFs):
 
     @abstractmethod
     def times(self, factor: np.ndarray) -> "Gridded":
-        """The same with all densities times a factor (g,), normalised again."""
+        """The same with all densities times a factor, (g,) or (n, g), normalised again."""
 
 
 def _repeat(points: np.ndarray, n: int) -> np.ndarray:
@@ -430,39 +418,5 @@ def _repeat_columns(values: np.ndarray, n: int) -> np.ndarray:
     return np.repeat(values[:, None], n, axis=1)
 
 
-def limited(
-    density: np.ndarray, ratio: np.ndarray, trained: np.ndarray, outside: Outside
-) -> np.ndarray:
-    """The ratio (g,) or (n, g) that multiplies densities (n, g); see `AbstractPDFs.reweight`."""
-    if outside == "edge" or trained.all():
-        return ratio
-    inside = np.where(trained, ratio, 0.0)
-    empty = density @ inside <= 0
-    return np.where(empty[:, None], ratio, inside) if empty.any() else inside
-
-
-def _histogram_on(counts: ArrayLike, edges: ArrayLike, grid: np.ndarray) -> np.ndarray:
-    """Density of a histogram at the points of a grid; 0 outside its edges."""
-    counts, edges = np.asarray(counts, float), np.asarray(edges, float)
-    if edges.size != counts.size + 1 or np.any(np.diff(edges) <= 0):
-        message = "A histogram must be (counts, edges) with rising edges, one more than counts"
-        raise ValueError(f"{message}; got {counts.size} and {edges.size}.")
-    place = np.clip(np.searchsorted(edges, grid, side="right") - 1, 0, counts.size - 1)
-    inside = (grid >= edges[0]) & (grid <= edges[-1])
-    return np.where(inside, (counts / np.diff(edges))[place], 0.0)
-
-
-def _on_grid(prior: Density, grid: np.ndarray, *, name: str) -> np.ndarray:
-    """Values (g,) of a prior on the grid, checked."""
-    if isinstance(prior, AbstractPDFs):
-        values = prior.pdf(grid)[0]
-    elif callable(prior):
-        values = np.asarray(prior(grid), float)
-    elif isinstance(prior, tuple) and len(prior) == 2:
-        values = _histogram_on(*prior, grid)
-    else:
-        points, density = sample_density(np.asarray(prior, float))
-        values = np.interp(grid, points, density, left=0.0, right=0.0)
-    if values.shape != grid.shape or not np.all(np.isfinite(values) & (values >= 0)):
-        raise ValueError(f"`{name}` must give one finite value >= 0 for each grid point.")
-    return values
+def _curve_of(prior: Density) -> Curve:
+    return (lambda grid: prior.pdf(grid)[0]) if isinstance(prior, AbstractPDFs) else prior

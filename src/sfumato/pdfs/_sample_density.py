@@ -1,5 +1,7 @@
 """The smooth density of a sample of targets, right where the sample stops and where it is thin."""
 
+from functools import cache
+
 import numpy as np
 from scipy import linalg
 
@@ -93,7 +95,7 @@ def _fitted(
     """Newton's method from a smoother estimate; and the degrees of freedom that were used."""
     for _ in range(_MOST_STEPS):
         expected = exposure * np.exp(theta)
-        slope = counts - expected - smoothing * (_PENALTY @ theta)
+        slope = counts - expected - smoothing * _roughness_slope(theta)
         step = linalg.solveh_banded(_information(expected, smoothing), slope)
         theta = theta + step / max(1.0, np.abs(step).max() / 2)
         theta = np.maximum(theta, theta.max() - _FARTHEST)
@@ -106,12 +108,20 @@ def _fitted(
 
 def _information(expected: np.ndarray, smoothing: float) -> np.ndarray:
     """Upper diagonals of the penalised information, as LAPACK stores them."""
-    bands = smoothing * _BANDS
+    bands = smoothing * _penalty_bands()
     # a hair more than rounding: what is far below the rest leaves the matrix no rank
     bands[-1] += expected + 1e-14 * bands[-1].max() + 1e-12 * expected.max()
     return bands
 
 
-_DIFFERENCES = np.diff(np.eye(N_POINTS), 3, axis=0)
-_PENALTY = _DIFFERENCES.T @ _DIFFERENCES
-_BANDS = np.array([np.concatenate([np.zeros(k), np.diagonal(_PENALTY, k)]) for k in (3, 2, 1, 0)])
+@cache
+def _penalty_bands() -> np.ndarray:
+    differences = np.diff(np.eye(N_POINTS), 3, axis=0)
+    penalty = differences.T @ differences
+    diagonals = [np.concatenate([np.zeros(k), np.diagonal(penalty, k)]) for k in (3, 2, 1, 0)]
+    return np.array(diagonals)
+
+
+def _roughness_slope(theta: np.ndarray) -> np.ndarray:
+    """The penalty times the log-density: third differences, differenced back."""
+    return -np.diff(np.pad(np.diff(theta, 3), 3), 3)

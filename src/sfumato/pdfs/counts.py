@@ -7,7 +7,8 @@ from numpy.typing import ArrayLike
 
 from sfumato._numerics import row_chunks
 from sfumato.families import MixtureFamily, bound_component
-from sfumato.pdfs._base import Density, Outside, limited
+from sfumato.pdfs._base import Density
+from sfumato.pdfs._priors import Outside, limited
 from sfumato.pdfs._shares import shares
 from sfumato.pdfs.parametric import ParametricPDFs
 

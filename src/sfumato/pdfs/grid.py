@@ -154,7 +154,7 @@ class GridPDFs(Gridded):
         return GridPDFs(self.grid, mean[None]).to_grid(grid)
 
     def times(self, factor: np.ndarray) -> "GridPDFs":
-        """The same with all densities times a factor (g,), normalised again."""
+        """The same with all densities times a factor, (g,) or (n, g), normalised again."""
         return GridPDFs(self.grid, self.density * factor)
 
 

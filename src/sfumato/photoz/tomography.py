@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sfumato.errors import DataError
 from sfumato.io._files import check_output
 from sfumato.io.pdfs import PDFsFile, open_pdfs, write_pdfs
 from sfumato.io.tables import matrix
 from sfumato.metrics.calibration import stacked_distance
-from sfumato.pdfs import AbstractPDFs, GridPDFs, ParametricPDFs, summarise
+from sfumato.pdfs import AbstractPDFs, GridPDFs, summarise
 from sfumato.plots.page import save
 from sfumato.plots.pdfs import plot_stacks
 
@@ -114,13 +115,12 @@ class _Bins:
         true: np.ndarray | None,
     ) -> None:
         """Add objects by their point estimates; those outside the edges are left out."""
-        which = np.digitize(point, self.edges) - 1
-        for b in range(self.counts.size):
-            inside = which == b
-            if not inside.any():
+        stacks, rows = bin_stacks(pdfs, point, self.edges, grid=self.grid)
+        for b, inside in enumerate(rows):
+            if not inside.size:
                 continue
             part = pdfs[inside]
-            self.densities[b] += len(part) * part.stack(grid=self.grid).pdf(self.grid)[0]
+            self.densities[b] += len(part) * stacks[b]
             self.counts[b] += len(part)
             self.means[b] += part.mean().sum()
             self.variances[b] += part.variance().sum()
@@ -201,11 +201,12 @@ def write_stacks(stacks: Stacks, path: Path) -> None:
 
 
 def bin_stacks(
-    pdfs: ParametricPDFs, point: np.ndarray, edges: Sequence[float], *, grid: np.ndarray
+    pdfs: AbstractPDFs, point: np.ndarray, edges: ArrayLike, *, grid: np.ndarray
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Stacked densities (bins, g), zero for empty bins, and the rows of each bin."""
-    which = np.digitize(point, np.asarray(edges, float)) - 1
-    rows = [np.flatnonzero(which == b) for b in range(len(edges) - 1)]
+    bounds = np.asarray(edges, float)
+    which = np.digitize(point, bounds) - 1
+    rows = [np.flatnonzero(which == b) for b in range(bounds.size - 1)]
     stacks = [
         pdfs[chosen].stack(grid=grid).pdf(grid)[0] if chosen.size else np.zeros(grid.size)
         for chosen in rows

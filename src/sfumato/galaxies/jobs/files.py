@@ -70,12 +70,11 @@ def measure_files(
     if pdfs is not None and not plan.posterior:
         raise ValueError("PDFs are those of posteriors. Ask for posteriors as well.")
     output = Path(output)
-    folders = [None if folder is None else Path(folder) for folder in (pdfs, figures)]
     table_writer(output)
     check_output(output, overwrite=overwrite)
-    for folder in folders:
+    for folder in (pdfs, figures):
         if folder is not None:
-            check_folder(folder, overwrite=overwrite)
+            check_folder(Path(folder), overwrite=overwrite)
     source = open_source(
         images, psfs=psfs, noise=noise, gain=gain, pixel_scale=pixel_scale, mask_bad=mask_bad
     )
@@ -90,9 +89,9 @@ def measure_files(
         "free": ",".join(plan.free),
     }
     write_columns(output, {**kept, **table}, about=about, overwrite=overwrite)
-    if folders[0] is not None:
-        _write_posteriors(done, kept, folders[0])
-    pictures = [] if folders[1] is None else write_figures(folders[1], done, source)
+    if pdfs is not None:
+        _write_posteriors(done, kept, Path(pdfs))
+    pictures = [] if figures is None else write_figures(Path(figures), done, source)
     return MeasuredFiles(output, pictures, source.n, count_flags(table["flags"].values))
 
 

@@ -1,0 +1,83 @@
+"""Priors on a grid, and the ratio of two of them: what reweighting multiplies densities by."""
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sfumato.errors import check_one_of
+from sfumato.pdfs._sample_density import sample_density
+
+Curve: TypeAlias = Callable[[np.ndarray], ArrayLike] | np.ndarray | tuple
+"""A prior: a function of a grid, the targets themselves, or a histogram (counts, edges)."""
+
+Outside = Literal["edge", "zero"]
+
+LEAST_PRIOR = 1e-4
+"""Of its highest value: a training prior below is taken for this, so that a ratio has a bound."""
+
+
+def range_of(prior: Curve) -> tuple[float, float] | None:
+    """Where the targets of a prior begin and end; None for a function."""
+    if callable(prior):
+        return None
+    values = prior[1] if isinstance(prior, tuple) and len(prior) == 2 else prior
+    return float(np.min(values)), float(np.max(values))
+
+
+def prior_ratio(
+    points: np.ndarray, new: np.ndarray, known: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """New prior over training prior at points (g,), and which of them were trained on.
+
+    Raises
+    ------
+    ValueError
+        The training prior vanishes everywhere.
+    """
+    trained = known > 0
+    if not trained.any():
+        raise ValueError("The training prior is 0 at every point of the grid.")
+    # the prior is held at its edge, and bounded below where the targets are very thin
+    held = np.interp(points, points[trained], known[trained])
+    first, last = points[trained][[0, -1]]
+    inside = (points >= first) & (points <= last)
+    return new / np.maximum(held, LEAST_PRIOR * held.max()), inside
+
+
+def limited(
+    density: np.ndarray, ratio: np.ndarray, trained: np.ndarray, outside: Outside
+) -> np.ndarray:
+    """The ratio (g,) or (n, g) that multiplies densities (n, g); see `AbstractPDFs.reweight`."""
+    check_one_of(outside, get_args(Outside), what="`outside`")
+    if outside == "edge" or trained.all():
+        return ratio
+    inside = np.where(trained, ratio, 0.0)
+    empty = density @ inside <= 0
+    return np.where(empty[:, None], ratio, inside) if empty.any() else inside
+
+
+def _histogram_on(counts: ArrayLike, edges: ArrayLike, grid: np.ndarray) -> np.ndarray:
+    """Density of a histogram at the points of a grid; 0 outside its edges."""
+    counts, edges = np.asarray(counts, float), np.asarray(edges, float)
+    if edges.size != counts.size + 1 or np.any(np.diff(edges) <= 0):
+        message = "A histogram must be (counts, edges) with rising edges, one more than counts"
+        raise ValueError(f"{message}; got {counts.size} and {edges.size}.")
+    place = np.clip(np.searchsorted(edges, grid, side="right") - 1, 0, counts.size - 1)
+    inside = (grid >= edges[0]) & (grid <= edges[-1])
+    return np.where(inside, (counts / np.diff(edges))[place], 0.0)
+
+
+def on_grid(prior: Curve, grid: np.ndarray, *, name: str) -> np.ndarray:
+    """Values (g,) of a prior on the grid, checked."""
+    if callable(prior):
+        values = np.asarray(prior(grid), float)
+    elif isinstance(prior, tuple) and len(prior) == 2:
+        values = _histogram_on(*prior, grid)
+    else:
+        points, density = sample_density(np.asarray(prior, float))
+        values = np.interp(grid, points, density, left=0.0, right=0.0)
+    if values.shape != grid.shape or not np.all(np.isfinite(values) & (values >= 0)):
+        raise ValueError(f"`{name}` must give one finite value >= 0 for each grid point.")
+    return values

@@ -30,6 +30,12 @@ SMALL = Population(
 N = 500  # of every batch, so that one program serves all
 
 
+@jax.jit
+def models(theta):
+    """Noiseless stamps (n, 32, 32) of parameters (n, 5)."""
+    return over_rows(lambda row: render(Sersic(*row), PSF, GRID), theta)
+
+
 def noisy(n, *, sigma=200.0, gain=1.0, theta=TRUTH, seed=0):
     """Stamps (n, 1, 32, 32) of one galaxy under draws of the noise."""
     clean = render(Sersic(*theta), PSF, GRID)

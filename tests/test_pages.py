@@ -136,7 +136,6 @@ def run_console(code):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")  # a picture of one bin
 @pytest.mark.filterwarnings("ignore::UserWarning")  # so few rows and epochs have not converged
 def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 
 from sfumato import read_pdfs
 from sfumato.errors import DataError
@@ -28,3 +29,14 @@ def test_a_missing_column_is_named(folder, pdfs):
     with pytest.raises(DataError, match="'truth'"):
         evaluate_file(pdfs, "truth", folder / "never")
     assert not (folder / "never").exists()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_handful_of_objects_is_judged_without_bins(folder, pdfs):
+    few = folder / "few.parquet"
+    parquet.write_table(parquet.read_table(pdfs).slice(0, 9), few)
+    found = evaluate_file(few, "y", folder / "of-few", by="id", n_bootstrap=5)
+    assert found.n == 9
+    assert json.loads((folder / "of-few" / "metrics.json").read_text())["by_truth"] == []
+    assert not list((folder / "of-few").glob("by_*.png"))
+    assert (folder / "of-few" / "pit.png").exists()

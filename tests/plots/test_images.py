@@ -454,6 +454,19 @@ def test_bias_and_scatter_drawn_over_bound_and_floor(robust):
     )
 
 
+@pytest.mark.parametrize("n", [0, 1, 2, 12])
+@pytest.mark.filterwarnings("error")
+def test_bias_and_scatter_of_few_galaxies_are_drawn(n):
+    by = np.linspace(20, 30, n)
+    errors = np.stack([1e-3 * by, 1e5 * by**2], axis=1)
+    found = estimators.prepare_bias_and_scatter(errors, 0 * errors, by=by, edges=[1, 100])
+    figure = estimators.plot_bias_and_scatter({"fit": found}, names=["a", "b"], units=["", ""])
+    figure.canvas.draw()
+    for axes in figure.axes:
+        low, high = axes.get_xlim()
+        assert 0 < low < found.centre[0] < high < 2 * low
+
+
 def test_bias_and_scatter_drawn_names_what_disagrees():
     with pytest.raises(ShapeError, match=r"`bounds` must have shape \(4, 2\).*got \(3, 2\)"):
         estimators.plot_bias_and_scatter(

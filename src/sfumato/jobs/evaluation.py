@@ -202,16 +202,13 @@ def _figures(
         ),
         "coverage": (plot_coverage(pits), "Coverage of central intervals."),
         "points": (profile.plot(objects), profile.caption),
-        "by_truth": (
-            plot_bins(result["by_truth"], xlabel=f"true {profile.value}", **shown),
-            f"Metrics in bins of the true {profile.value}, with bootstrap errors.",
-        ),
     }
-    if by_name is not None and profile.other in result:
-        figures[profile.other] = (
-            plot_bins(result[profile.other], xlabel=by_name, **shown),
-            f"Metrics in bins of {by_name}, with bootstrap errors.",
-        )
+    for key, label in (("by_truth", f"true {profile.value}"), (profile.other, by_name)):
+        if label is not None and result.get(key):  # a handful of objects fills no bin
+            figures[key] = (
+                plot_bins(result[key], xlabel=label, **shown),
+                f"Metrics in bins of {label}, with bootstrap errors.",
+            )
     return figures
 
 

@@ -81,7 +81,8 @@ def prepare_bias_and_scatter(
         raise ShapeError(f"{message}; got {shapes}.")
     if ends.ndim != 1 or ends.size < 2 or not np.all(np.diff(ends) > 0):
         raise ValueError(f"`edges` must increase, two or more; got {ends.tolist()}.")
-    errors = (predicted - true).reshape(len(place), -1)
+    errors = predicted - true
+    errors = errors[:, None] if errors.ndim == 1 else errors
     lost = int(np.sum(~np.isfinite(errors).all(axis=1) | ~np.isfinite(place)))
     if lost:
         message = f"{lost} of {len(place)} rows are not finite"
@@ -146,21 +147,23 @@ def plot_bias_and_scatter(
     with style():
         d = len(names)
         figure, grid = new_figure(2, d, width=2.9 * d + 0.8, height=5.0, sharex=True)
+        centre = next(iter(results.values())).centre
+        beside = {"xscale": "log", "xlim": (0.8 * np.min(centre), 1.25 * np.max(centre))}
         for column, axes in enumerate(grid.T):
+            # before anything is drawn: limits found from one bin, or on another scale, collapse
+            axes[0].set(**beside)
+            axes[1].set(**beside, yscale="log")
             for index, (name, result) in enumerate(results.items()):
                 shift = 1.03 ** (index - 0.5 * (len(results) - 1))
                 _draw_estimator(axes, result, column, index, shift, label=name, robust=robust)
-            centre = next(iter(results.values())).centre
             if bounds is not None:
                 axes[1].plot(centre, bounds[:, column], color=INK, label=bounds_label)
             if floors is not None:
                 axes[1].plot(centre, floors[:, column], color=INK, ls="--", label="Bayes floor")
             axes[0].axhline(0, color=INK, lw=0.8, zorder=1)
-            axes[0].set(
-                title=names[column], xscale="log", ylabel=name_with_unit("bias", units[column])
-            )
+            axes[0].set(title=names[column], ylabel=name_with_unit("bias", units[column]))
             spread = "robust scatter" if robust else "scatter"
-            axes[1].set(xlabel=xlabel, yscale="log", ylabel=name_with_unit(spread, units[column]))
+            axes[1].set(xlabel=xlabel, ylabel=name_with_unit(spread, units[column]))
             for axis in (axes[0].xaxis, axes[1].xaxis, axes[1].yaxis):
                 label_log(axis)
         handles, labels = grid[1, 0].get_legend_handles_labels()

@@ -1,21 +1,17 @@
 """Maximum likelihood: bias, scatter, masks, exposures, and what is refused."""
 
-import jax
 import numpy as np
 import pytest
 from scipy import stats
 
-from galaxy_cases import GRID, PSF, TRUTH, N, noisy, stamps_of
-from sfumato.engine.compiled import over_rows
+from galaxy_cases import GRID, PSF, TRUTH, N, models, noisy, stamps_of
 from sfumato.errors import ShapeError
 from sfumato.galaxies import (
     ImagePSF,
     PixelGrid,
     Scene,
-    Sersic,
     Stamps,
     fit_stamps,
-    render,
 )
 from sfumato.galaxies.render.renderer import point_source
 
@@ -71,16 +67,10 @@ def test_masked_pixels_count_for_nothing_and_a_lost_galaxy_stops_nothing():
     assert np.all(np.abs(pull.std(axis=0) - 1) < 5 / np.sqrt(2 * N))
 
 
-@jax.jit
-def _models(theta):
-    """Noiseless stamps (n, 32, 32) of parameters (n, 5)."""
-    return over_rows(lambda row: render(Sersic(*row), PSF, GRID), theta)
-
-
 def test_pure_noise_is_not_called_a_galaxy():
     images = np.random.default_rng(0).normal(0, 200, (N, 1, 32, 32)).astype(np.float32)
     fits = fit_stamps(stamps_of(images), Scene(GRID))
-    data, model = images[:, 0].astype(float), np.asarray(_models(fits.theta), float)
+    data, model = images[:, 0].astype(float), np.asarray(models(fits.theta), float)
     ratio = np.sqrt(np.sum(model**2, axis=(1, 2))) / 200
     # single precision of sums of 1,024 pixels, and of the coordinates that were searched
     np.testing.assert_allclose(fits.signal_to_noise, ratio, rtol=1e-3)

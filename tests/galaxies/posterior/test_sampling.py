@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from galaxy_cases import GRID, PSF, SMALL, noisy, stamps_of
+from galaxy_cases import GRID, PSF, SMALL, models, noisy, stamps_of
 from sfumato.errors import ShapeError
 from sfumato.galaxies import (
     Scene,
@@ -75,11 +75,11 @@ def test_posteriors_of_pixels_are_those_of_quadrature():
     found = sample_stamps(stamps, scene, Prior(scene, SMALL), fits)
     flux, radius = np.linspace(6e4, 2e5, 701), np.linspace(0.2, 0.5, 121)
     unit = np.stack([np.ones(121), np.full(121, 2.0), radius, np.full(121, 0.1), 0 * radius], 1)
-    shapes = np.asarray(_models(unit.astype(np.float32)), float).reshape(121, -1)
+    shapes = np.asarray(models(unit.astype(np.float32)), float).reshape(121, -1)
     inside = np.outer(flux, np.sqrt(np.sum(shapes**2, axis=1)) / 200)
     for row in range(n):
         at = [fits.theta[row, 0], 2.0, fits.theta[row, 1], 0.1, 0.0]
-        light = np.asarray(_models(np.tile(np.float32(at), (121, 1)))[0], float).ravel()
+        light = np.asarray(models(np.tile(np.float32(at), (121, 1)))[0], float).ravel()
         weight = 1 / (200**2 + np.maximum(light, 0))  # the noise is that of the fit
         data = images[row].astype(float).ravel()
         chi2 = np.sum(weight * data**2) - 2 * np.outer(flux, shapes @ (weight * data))

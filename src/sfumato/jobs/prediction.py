@@ -26,7 +26,7 @@ from sfumato.io._files import check_output, read_json, whole, write_json
 from sfumato.io.archive import archive_digest, versions
 from sfumato.io.codecs import family_header, prior_header
 from sfumato.io.pdfs import COLUMN, pdf_column, with_header
-from sfumato.io.tables import TableFile, batches, matrix, open_table
+from sfumato.io.tables import TableFile, batches, common_schema, matrix, open_table
 from sfumato.jobs.columns import Columns
 from sfumato.jobs.model_files import TabularModel
 from sfumato.jobs.presets import Answers, renamed
@@ -64,6 +64,18 @@ class Job:
         if clash:
             message = f"Column {clash[0]!r} cannot be kept: the output writes one of that name"
             raise IncompatibleError(f"{message}. Leave it out of --keep.")
+
+    def schema(self, tables: Sequence[TableFile]) -> pa.Schema:
+        """Types of all columns that are read, for all rows of all tables.
+
+        Raises
+        ------
+        DataError
+            A column that is kept has types in two files that no type holds.
+        """
+        kept = list(dict.fromkeys([*self.keep, *self.columns.categorical]))
+        wanted = dict.fromkeys([*self.columns.features, *self.columns.noise])
+        return common_schema(tables, kept, numbers=[name for name in wanted if name not in kept])
 
     def fingerprint(self, tables: Sequence[TableFile]) -> str:
         """Digest of the job and of the inputs' names, sizes and times."""
@@ -219,9 +231,8 @@ def _run(
 
     The next chunk is read while one is predicted.
     """
-    wanted = [*dict.fromkeys([*job.columns.features, *job.columns.noise, *job.keep])]
     names = ", ".join(str(table.path) for table in tables)
-    chunks = _chunks(tables, wanted, start=done)
+    chunks = _chunks(tables, job.schema(tables), start=done)
     pieces = _pieces(chunks, first=done)
     index = len(_finished(parts))
     kept: list[pa.Table] = []
@@ -254,22 +265,20 @@ def _pieces(chunks: Iterator[pa.Table], *, first: int) -> Iterator[_Piece]:
         first += chunk.num_rows
 
 
-def _chunks(
-    tables: Sequence[TableFile], columns: Sequence[str], *, start: int
-) -> Iterator[pa.Table]:
+def _chunks(tables: Sequence[TableFile], schema: pa.Schema, *, start: int) -> Iterator[pa.Table]:
     """Batches of exactly `CHUNK_ROWS` rows (the last may have fewer), across files."""
     kept: list[pa.Table] = []
     n_kept = 0
-    for batch in batches(tables, columns, batch_rows=CHUNK_ROWS, start=start):
+    for batch in batches(tables, schema.names, batch_rows=CHUNK_ROWS, start=start, schema=schema):
         kept.append(batch)
         n_kept += batch.num_rows
         if n_kept >= CHUNK_ROWS:
-            joined = pa.concat_tables(kept, promote_options="permissive")
+            joined = pa.concat_tables(kept)
             yield joined.slice(0, CHUNK_ROWS)
             kept = [joined.slice(CHUNK_ROWS)]
             n_kept -= CHUNK_ROWS
     if n_kept:
-        yield pa.concat_tables(kept, promote_options="permissive")
+        yield pa.concat_tables(kept)
 
 
 def _predict(model: MDNRegressor, piece: _Piece, job: Job, names: str) -> pa.Table:

@@ -1,0 +1,20 @@
+"""Tables in, of every kind of file there is an opener for, read in batches of chosen columns.
+
+A batch is a `pyarrow.Table`. `matrix` turns named columns of one into numbers, and says which row
+of which file is not a number.
+"""
+
+from sfumato.io.tables.contract import Batches, TableFile
+from sfumato.io.tables.numbers import matrix
+from sfumato.io.tables.opening import OPENERS, batches, common_schema, open_table, read_table
+
+__all__ = [
+    "OPENERS",
+    "Batches",
+    "TableFile",
+    "batches",
+    "common_schema",
+    "matrix",
+    "open_table",
+    "read_table",
+]

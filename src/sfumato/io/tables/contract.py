@@ -1,0 +1,132 @@
+"""What every kind of table answers, and how its damage is said."""
+
+import lzma
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from sfumato.errors import DataError, suggest
+
+Batches = Iterator[pa.Table]
+Reader = Callable[[Sequence[str], int, int], Batches]
+
+DAMAGE = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    pa.ArrowException,
+)
+"""What the readers of the formats raise at damaged files."""
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A table on disk: its columns, its length, and a way to read batches of it.
+
+    Parameters
+    ----------
+    path : where it is.
+    columns : names in order.
+    n_rows : number of rows.
+    read : ``read(columns, start, batch_rows)`` yields tables of those columns from row `start`,
+        all of one schema.
+    schema : ``schema(columns)``: their types, decided from all rows. Where `is_text`, `read`
+        yields text, and this says what the text stands for.
+    group : the group or extension that was asked for.
+    is_text : whether cells have no type of their own.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    n_rows: int
+    read: Reader
+    schema: Callable[[Sequence[str]], pa.Schema]
+    group: str | None = None
+    is_text: bool = False
+
+    def require(self, names: Sequence[str]) -> None:
+        """Check that all `names` are columns, each once.
+
+        Raises
+        ------
+        DataError
+            One is not; the message names the nearest columns.
+        """
+        for name in names:
+            if name not in self.columns:
+                near = suggest(name, self.columns)
+                raise DataError(f"{self.path}: no column {name!r}. {near}")
+            if self.columns.count(name) > 1:
+                n = self.columns.count(name)
+                raise DataError(f"{self.path}: {n} columns are named {name!r}. Rename them.")
+
+
+def reason_of(error: BaseException) -> str:
+    """One line on what a library found wrong."""
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def in_memory(path: Path, table: pa.Table, group: str | None = None) -> TableFile:
+    """A table that was read whole."""
+
+    def read(columns: Sequence[str], start: int, batch_rows: int) -> Batches:
+        chosen = table.select(list(columns))
+        for begin in range(start, table.num_rows, batch_rows):
+            yield chosen.slice(begin, batch_rows)
+
+    names = tuple(table.column_names)
+    return TableFile(
+        path, names, table.num_rows, read, lambda c: table.select(list(c)).schema, group
+    )
+
+
+def first_schema(read: Reader) -> Callable[[Sequence[str]], pa.Schema]:
+    """The schema of formats whose columns have one type throughout: that of the first row."""
+    return lambda columns: next(iter(read(columns, 0, 1))).schema
+
+
+def arrow_of(values: np.ndarray, null: np.ndarray | None = None) -> pa.Array:
+    """An array (n,) of any byte order as Arrow's; `null` (n,) marks what is missing."""
+    array = np.ascontiguousarray(values)
+    if array.dtype.kind in "SUO":
+        cells = [_decoded(cell) for cell in array.tolist()]
+        kept = cells if null is None else [None if n else c for c, n in zip(cells, null)]  # noqa: B905
+        return pa.array(kept, pa.string())
+    return pa.array(array.astype(array.dtype.newbyteorder("="), copy=False), mask=null)
+
+
+def _decoded(cell: bytes | str) -> str:
+    """Text as text; what is not UTF-8 is Latin-1, in which every byte means something."""
+    if not isinstance(cell, bytes):
+        return cell if cell is None else str(cell)
+    try:
+        return cell.decode()
+    except UnicodeDecodeError:
+        return cell.decode("latin-1")
+
+
+def split_vector(name: str) -> tuple[str, int | None]:
+    """Column and element that a name such as ``flux[2]`` stands for; None for a whole column."""
+    base, bracket, rest = name.rpartition("[")
+    if bracket and rest.endswith("]") and rest[:-1].isdigit():
+        return base, int(rest[:-1])
+    return name, None
+
+
+def vector_names(name: str, size: int | None) -> list[str]:
+    """``name[0]``, ``name[1]``, … of a column of vectors; the name itself where `size` is None."""
+    return [name] if size is None else [f"{name}[{index}]" for index in range(size)]
+
+
+Opener = Callable[[Path, str | None], TableFile]
+"""From a path and a group to a table."""

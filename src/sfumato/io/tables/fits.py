@@ -1,0 +1,121 @@
+"""Tables of FITS files: nulls, scales, vectors, extensions by name or number."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from sfumato._typing import Foreign
+from sfumato.errors import DataError, optional_module
+from sfumato.io.tables.contract import (
+    Batches,
+    TableFile,
+    arrow_of,
+    first_schema,
+    in_memory,
+    split_vector,
+    vector_names,
+)
+
+_HEADERS = "LDAC_IMHEAD"
+"""Tables that carry the header of an image beside its objects (LDAC)."""
+
+
+class _Field(NamedTuple):
+    """One column: elements of its vectors (None for single values) and its null code."""
+
+    size: int | None
+    null: float | None
+
+
+def open_fits(path: Path, group: str | None) -> TableFile:
+    """A table of a FITS file, mapped into memory."""
+    fits = optional_module("astropy.io.fits", extra="io")
+    with warnings.catch_warnings():
+        # astropy warns of truncation; the error below says it with the file's name
+        warnings.simplefilter("ignore")
+        with fits.open(path, memmap=True) as hdus:
+            index = _table_of(hdus, group, path=path)
+            table = hdus[index]
+            needed = table._data_offset + table.header["NAXIS1"] * table.header["NAXIS2"]
+            fields = {column.name: _field(column) for column in table.columns}
+            n_rows = table.header["NAXIS2"]
+    if path.stat().st_size < needed:
+        size = path.stat().st_size
+        raise DataError(f"{path}: truncated: {size} bytes, but its table needs {needed}.")
+    columns = tuple(n for name, field in fields.items() for n in vector_names(name, field.size))
+
+    def read(names: Sequence[str], start: int, batch_rows: int) -> Batches:
+        with fits.open(path, memmap=True) as hdus:
+            data = hdus[index].data
+            for begin in range(start, n_rows, batch_rows):
+                rows = data[begin : begin + batch_rows]
+                yield pa.table([_column(rows, name, fields) for name in names], names=list(names))
+
+    sizes = {field.size for field in fields.values()} - {None}
+    if n_rows == 1 and len(sizes) == 1:
+        return _turned(path, read, fields, group)
+    return TableFile(path, columns, n_rows, read, first_schema(read), group)
+
+
+def _table_of(hdus: Foreign, group: str | None, *, path: Path) -> int:
+    """The number of the extension that holds the table."""
+    fits = optional_module("astropy.io.fits", extra="io")
+    kinds = (fits.BinTableHDU, fits.TableHDU)
+    tables = {
+        index: hdu.name
+        for index, hdu in enumerate(hdus)
+        if isinstance(hdu, kinds) and not isinstance(hdu, fits.CompImageHDU)
+    }
+    found = {index: name for index, name in tables.items() if name != _HEADERS} or tables
+    if group is not None:
+        wanted = group.strip().upper()
+        named = [index for index, name in tables.items() if name.upper() == wanted]
+        numbered = [int(wanted)] if wanted.isdigit() and int(wanted) in tables else []
+        found = {index: tables[index] for index in named or numbered}
+    if len(found) == 1:
+        return next(iter(found))
+    if not tables:
+        raise DataError(f"{path}: holds no table extension.")
+    known = ", ".join(f"{index} ({name})" if name else str(index) for index, name in tables.items())
+    problem = f"no table {group!r}" if group is not None and not found else "several tables"
+    raise DataError(f"{path}: {problem}. Say which with --group, by name or number: {known}.")
+
+
+def _field(column: Foreign) -> _Field:
+    shape = column.dtype.shape
+    is_vector = bool(shape) and column.dtype.base.kind not in "SU"
+    return _Field(int(np.prod(shape)) if is_vector else None, column.null)
+
+
+def _column(rows: Foreign, name: str, fields: dict[str, _Field]) -> pa.Array:
+    """One column, or one element of its vectors; the code of a null is null, before any scale."""
+    base, index = (name, None) if name in fields else split_vector(name)
+    values = np.asarray(rows[base])
+    if values.dtype.kind == "O":
+        raise DataError(f"column {name!r} has vectors of unequal lengths. Leave it out.")
+    null = None
+    if fields[base].null is not None:
+        null = np.asarray(rows.view(np.ndarray)[base]) == fields[base].null
+    if index is not None:
+        values, null = (
+            v if v is None else v.reshape(len(values), -1)[:, index] for v in (values, null)
+        )
+    return arrow_of(values, null)
+
+
+def _turned(path: Path, read: Foreign, fields: dict[str, _Field], group: str | None) -> TableFile:
+    """A table of one row whose vectors are columns."""
+    columns = {}
+    for name, field in fields.items():
+        if field.size is not None:
+            (row,) = read(vector_names(name, field.size), 0, 1)
+            columns[name] = pa.concat_arrays([column.combine_chunks() for column in row.columns])
+    table = pa.table(columns)
+    warnings.warn(
+        f"{path} has one row of vectors: read as {table.num_rows} rows of numbers.", stacklevel=2
+    )
+    return in_memory(path, table, group)

@@ -1,0 +1,118 @@
+"""Tables of HDF5 files: a group of arrays, or one array of records."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from sfumato._typing import Foreign
+from sfumato.errors import DataError, optional_module, suggest
+from sfumato.io.tables.contract import (
+    Batches,
+    TableFile,
+    arrow_of,
+    first_schema,
+    split_vector,
+    vector_names,
+)
+
+
+def open_hdf5(path: Path, group: str | None) -> TableFile:
+    """A table of an HDF5 file; only the columns that are asked for are ever read."""
+    h5py = optional_module("h5py", extra="io")
+    with h5py.File(path) as file:
+        place = _table_of(file, group, path=path)
+        shapes = _shapes(file[place])
+    # the columns are those of one length; beside them may lie a list of bands, or an image
+    n_rows = max(Counter(s[0] for s in shapes.values()).items(), key=lambda item: item[::-1])[0]
+    sizes = {name: shape[1] if len(shape) == 2 else None for name, shape in shapes.items()}
+    columns = tuple(
+        column
+        for name, shape in shapes.items()
+        if shape[0] == n_rows
+        for column in vector_names(name, sizes[name])
+    )
+
+    def read(names: Sequence[str], start: int, batch_rows: int) -> Batches:
+        with h5py.File(path) as file:
+            node = file[place]
+            for begin in range(start, n_rows, batch_rows):
+                rows = slice(begin, min(begin + batch_rows, n_rows))
+                yield pa.table([_column(node, n, sizes, rows) for n in names], names=list(names))
+
+    return TableFile(path, columns, n_rows, read, first_schema(read), group)
+
+
+def _table_of(file: Foreign, group: str | None, *, path: Path) -> str:
+    """The place of the table: the group that was asked for, the root, or the only one."""
+    if group is not None:
+        node = file.get(group)
+        if node is None or not _shapes(node):
+            near = suggest(group, list(_tables(file)))
+            raise DataError(f"{path}: no group {group!r} with columns. {near}")
+        return group
+    if _shapes(file):
+        return "/"
+    tables = list(_tables(file))
+    if len(tables) == 1:
+        return tables[0]
+    if not tables:
+        raise DataError(f"{path}: holds no table: no array of records, no group of columns.")
+    known = ", ".join(tables)
+    raise DataError(f"{path}: say which group holds the table with --group. There are: {known}.")
+
+
+def _tables(file: Foreign, place: str = "") -> Iterator[str]:
+    """Places below one that hold a table."""
+    for name in file:
+        node = file.get(name)  # None where a link leads nowhere
+        if node is None:
+            continue
+        below = f"{place}/{name}".removeprefix("/")
+        if _shapes(node):
+            yield below
+        else:
+            h5py = optional_module("h5py", extra="io")
+            if isinstance(node, h5py.Group):
+                yield from _tables(node, below)
+
+
+def _shapes(node: Foreign) -> dict[str, tuple[int, ...]]:
+    """Shapes (n,) or (n, size) of the columns of a group or of an array of records, by name."""
+    h5py = optional_module("h5py", extra="io")
+    if isinstance(node, h5py.Dataset):
+        if node.dtype.names is None or node.ndim != 1:
+            return {}
+        parts = {name: node.dtype[name].shape for name in node.dtype.names}
+        return {name: (len(node), *shape) for name, shape in parts.items() if len(shape) < 2}
+    if not isinstance(node, h5py.Group):
+        return {}
+    if "pandas_type" in node.attrs:
+        message = f"{node.file.filename}: {node.name} was written by pandas, in its own layout"
+        raise DataError(f"{message}. Write it with `to_parquet`.")
+    children = {name: node.get(name) for name in node}
+    return {
+        name: child.shape
+        for name, child in children.items()
+        if isinstance(child, h5py.Dataset)
+        and child.dtype.names is None
+        and child.ndim in (1, 2)
+        and child.dtype.kind in "biufSO"
+    }
+
+
+def _column(node: Foreign, name: str, sizes: dict[str, int | None], rows: slice) -> pa.Array:
+    """One column, or one element of its vectors; the fill value of its attributes is null."""
+    h5py = optional_module("h5py", extra="io")
+    base, index = (name, None) if name in sizes else split_vector(name)
+    if isinstance(node, h5py.Dataset):
+        values, fill = node[base, rows], None
+    else:
+        values = node[base][rows] if index is None else node[base][rows, index]
+        fill = node[base].attrs.get("_FillValue")
+    if values.ndim == 2:
+        values = values[:, index]
+    null = None if fill is None else values == np.asarray(fill).ravel()[0]
+    return arrow_of(values, null)

@@ -1,0 +1,48 @@
+"""Columns as numbers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from sfumato.errors import DataError
+from sfumato.io.tables.cells import is_number, to_numbers
+
+
+def matrix(
+    batch: pa.Table, columns: Sequence[str], *, path: Path | str = "table", first_row: int = 0
+) -> np.ndarray:
+    """Columns of a batch as numbers (n, c), double precision; nulls become NaN.
+
+    Raises
+    ------
+    DataError
+        A cell is not a number; the message names its column and row (from 1, below the header).
+    """
+    out = np.empty((batch.num_rows, len(columns)), order="F")
+    for index, name in enumerate(columns):
+        out[:, index] = _numbers(batch[name], name=name, path=path, first_row=first_row)
+    return out
+
+
+def _numbers(column: pa.ChunkedArray, *, name: str, path: Path | str, first_row: int) -> np.ndarray:
+    kind, types = column.type, pa.types
+    if types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+        kind = column.type
+    if types.is_null(kind):
+        return np.full(len(column), np.nan)
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
+        return column.cast(pa.float64(), safe=False).to_numpy()
+    if types.is_decimal(kind):
+        return column.cast(pa.float64()).to_numpy()
+    if not (types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)):
+        raise DataError(f"{path}: column {name!r} holds {kind}, not numbers. Leave it out.")
+    try:
+        return to_numbers(column).to_numpy()
+    except pa.ArrowInvalid:
+        row = next(i for i, cell in enumerate(column.to_pylist()) if not is_number(cell))
+        where = f"column {name!r}, row {first_row + row + 1}"
+        message = f"{path}: {where} holds {column[row].as_py()!r}, not a number."
+        raise DataError(f"{message} Correct or remove it.") from None

@@ -1,0 +1,197 @@
+"""Opening a table by its name, and reading several as one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from sfumato.errors import DataError
+from sfumato.io.tables.cells import as_kind
+from sfumato.io.tables.compressed import UNPACKERS, open_compressed
+from sfumato.io.tables.contract import DAMAGE, Batches, Opener, TableFile, reason_of
+from sfumato.io.tables.fits import open_fits
+from sfumato.io.tables.hdf5 import open_hdf5
+from sfumato.io.tables.numbers import matrix
+from sfumato.io.tables.parquet import open_arrow, open_parquet
+from sfumato.io.tables.standards import astropy_opener, open_text
+
+OPENERS: dict[str, Opener] = {
+    ".parquet": open_parquet,
+    ".pq": open_parquet,
+    ".feather": open_arrow,
+    ".arrow": open_arrow,
+    ".csv": open_text,
+    ".tsv": open_text,
+    ".txt": open_text,
+    ".dat": open_text,
+    ".cat": open_text,
+    ".ecsv": astropy_opener("ascii.ecsv"),
+    ".tbl": astropy_opener("ascii.ipac"),
+    ".mrt": astropy_opener("ascii.mrt"),
+    ".cds": astropy_opener("ascii.cds"),
+    ".vot": astropy_opener("votable"),
+    ".votable": astropy_opener("votable"),
+    ".xml": astropy_opener("votable"),
+    ".hdf5": open_hdf5,
+    ".h5": open_hdf5,
+    ".hdf": open_hdf5,
+    ".fits": open_fits,
+    ".fit": open_fits,
+}
+"""The one table from a suffix to the function that opens such a table."""
+
+
+def open_table(path: str | Path, *, group: str | None = None) -> TableFile:
+    """Open a table by its suffix.
+
+    Parameters
+    ----------
+    path : a file of one of the kinds in `OPENERS`, as it is or inside .gz, .bz2 or .xz.
+    group : HDF5 group, FITS extension (name or number) or table of a VOTable; needed where
+        there are several.
+
+    Raises
+    ------
+    DataError
+        The file is missing, of an unknown kind, damaged or empty.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"{path} does not exist. Check the path.")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder. Name the files of tables in it.")
+    packed = path.suffix.lower() in UNPACKERS
+    suffix = Path(path.stem).suffix if packed else path.suffix
+    opener = OPENERS.get(suffix.lower())
+    if opener is None:
+        allowed = ", ".join(OPENERS)
+        message = f"{path}: unknown kind of table {suffix!r}; known are {allowed}"
+        raise DataError(f"{message}, and each inside {', '.join(UNPACKERS)}.")
+    try:
+        table = open_compressed(path, group, opener) if packed else opener(path, group)
+    except DataError:
+        raise
+    except DAMAGE as error:
+        message = f"{path}: cannot be read ({reason_of(error)})"
+        raise DataError(f"{message}. Is it truncated, or not {path.suffix}?") from error
+    if table.n_rows == 0:
+        raise DataError(f"{path}: the table has no rows.")
+    return table
+
+
+def read_table(table: TableFile, columns: Sequence[str]) -> pa.Table:
+    """All rows of some columns, as the types that hold them as they are."""
+    names = list(dict.fromkeys(columns))
+    table.require(names)
+    schema = common_schema([table], names)
+    return pa.concat_tables(list(batches([table], names, batch_rows=1 << 20, schema=schema)))
+
+
+def batches(
+    tables: Sequence[TableFile],
+    columns: Sequence[str],
+    *,
+    batch_rows: int,
+    start: int = 0,
+    schema: pa.Schema | None = None,
+) -> Batches:
+    """Batches of `columns` over several tables in order, from overall row `start`.
+
+    Parameters
+    ----------
+    schema : the types of all batches, such as `common_schema` gives; by default each file's own,
+        and text of files of text.
+
+    Raises
+    ------
+    DataError
+        A file is damaged where the batch lies, or a cell is not of its type.
+    """
+    first = 0
+    for table in tables:
+        begin = max(start - first, 0)
+        first += table.n_rows
+        if begin >= table.n_rows:
+            continue
+        try:
+            for batch in table.read(columns, begin, batch_rows):
+                if schema is None:
+                    yield batch
+                else:
+                    yield _as_schema(batch, schema, path=table.path, first_row=begin)
+                begin += batch.num_rows
+        except DataError as error:
+            named = str(table.path) in str(error)
+            raise error if named else DataError(f"{table.path}: {error}") from error
+        except DAMAGE as error:
+            raise DataError(f"{table.path}: damaged ({reason_of(error)}).") from error
+
+
+def _as_schema(batch: pa.Table, schema: pa.Schema, *, path: Path, first_row: int) -> pa.Table:
+    """Columns of a batch as the types of a schema."""
+    columns = []
+    for field in schema:
+        column, kind = batch[field.name], field.type
+        if column.type == kind:
+            columns.append(column)
+        elif not pa.types.is_string(column.type):
+            columns.append(column.cast(kind))
+        elif pa.types.is_floating(kind):
+            numbers = matrix(batch, [field.name], path=path, first_row=first_row)[:, 0]
+            columns.append(pa.chunked_array([pa.array(numbers, kind, from_pandas=True)]))
+        else:
+            columns.append(as_kind(column, kind))
+    return pa.table(columns, schema=schema)
+
+
+def common_schema(
+    tables: Sequence[TableFile], columns: Sequence[str], *, numbers: Sequence[str] = ()
+) -> pa.Schema:
+    """The types that hold some columns of all tables as they are, and others as numbers.
+
+    Parameters
+    ----------
+    columns : to be kept as they are; files of text are read once for them.
+    numbers : further ones, which are numbers whatever they look like.
+
+    Raises
+    ------
+    DataError
+        A column has types in two files that no type holds: words and numbers.
+    """
+    found = [(table, table.schema(columns)) for table in tables]
+    fields = [pa.field(name, _kept_kind(name, found)) for name in columns]
+    typed = [table.schema(numbers) for table in tables if not table.is_text]
+    for name in numbers:
+        kinds = {schema.field(name).type for schema in typed}
+        alike = len(kinds) == 1 and len(typed) == len(tables) and not kinds & _TEXTS
+        fields.append(pa.field(name, kinds.pop() if alike else pa.float64()))
+    return pa.schema(fields)
+
+
+_TEXTS = {pa.string(), pa.large_string(), pa.string_view()}
+
+
+def _kept_kind(name: str, found: list[tuple[TableFile, pa.Schema]]) -> pa.DataType:
+    """The type of a column that is carried over."""
+    kinds = [schema.field(name).type for _, schema in found]
+    kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in kinds]
+    texts = [kind in _TEXTS for kind in kinds]
+    free = [table.is_text for table, _ in found]
+    if any(texts) and np.all(np.array(texts) | free):
+        return pa.string()
+    joined = kinds[0]
+    for (table, _), kind in zip(found, kinds, strict=True):
+        try:
+            joined = _joined(joined, kind)
+        except (pa.ArrowTypeError, pa.ArrowInvalid):
+            message = f"Column {name!r} holds {joined} in {found[0][0].path}"
+            other = f"{kind} in {table.path}"
+            raise DataError(f"{message} and {other}. Convert one, or leave it out.") from None
+    return joined
+
+
+def _joined(a: pa.DataType, b: pa.DataType) -> pa.DataType:
+    schemas = [pa.schema([("c", kind)]) for kind in (a, b)]
+    return pa.unify_schemas(schemas, promote_options="permissive").field("c").type

@@ -1,0 +1,71 @@
+"""Parquet and Arrow files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sfumato.io.tables.contract import (
+    Batches,
+    TableFile,
+    in_memory,
+    split_vector,
+    vector_names,
+)
+
+
+def open_parquet(path: Path, group: str | None) -> TableFile:
+    """A Parquet file, row group by row group."""
+    file = pq.ParquetFile(path, memory_map=True)
+    stored = file.schema_arrow
+    vectors = {f.name: f.type.list_size for f in stored if pa.types.is_fixed_size_list(f.type)}
+    names = tuple(n for name in stored.names for n in vector_names(name, vectors.get(name)))
+
+    def read(columns: Sequence[str], start: int, batch_rows: int) -> Batches:
+        places = [_place(name, vectors) for name in columns]
+        asked = list(dict.fromkeys(base for base, _ in places))
+        # whole row groups before the start are never read
+        groups, skip = [], start
+        for index in range(file.num_row_groups):
+            rows = file.metadata.row_group(index).num_rows
+            if groups or skip < rows:
+                groups.append(index)
+            else:
+                skip -= rows
+        for batch in file.iter_batches(batch_rows, row_groups=groups, columns=asked):
+            if skip >= batch.num_rows:
+                skip -= batch.num_rows
+                continue
+            rows = batch.slice(skip)
+            skip = 0
+            yield pa.table([_element(rows[b], i) for b, i in places], names=list(columns))
+
+    def schema(columns: Sequence[str]) -> pa.Schema:
+        places = [(name, *_place(name, vectors)) for name in columns]
+        return pa.schema(
+            [
+                stored.field(base).with_name(name)
+                if index is None
+                else pa.field(name, stored.field(base).type.value_type)
+                for name, base, index in places
+            ]
+        )
+
+    return TableFile(path, names, file.metadata.num_rows, read, schema, group)
+
+
+def _place(name: str, vectors: dict[str, int]) -> tuple[str, int | None]:
+    base, index = split_vector(name)
+    return (base, index) if base in vectors else (name, None)
+
+
+def _element(column: pa.Array, index: int | None) -> pa.Array:
+    return column if index is None else pc.list_element(column, index)
+
+
+def open_arrow(path: Path, group: str | None) -> TableFile:
+    """An Arrow (Feather) file, mapped into memory."""
+    with pa.memory_map(str(path)) as source:
+        return in_memory(path, pa.ipc.open_file(source).read_all(), group)

@@ -1,0 +1,175 @@
+"""Text with a separator: CSV and its relatives.
+
+The header is read here, once, whatever the size of the file. Cells stay text: `cells` says what a
+column of them stands for, from all its rows.
+"""
+
+import csv
+import itertools
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from sfumato.errors import DataError
+from sfumato.io.tables.cells import is_number, kind_of, traits
+from sfumato.io.tables.contract import Batches, TableFile
+
+SEPARATORS = ",\t;|"
+_BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+
+
+class Layout(NamedTuple):
+    """How a file of text is to be read: its names, where its rows begin, and its letters."""
+
+    names: tuple[str, ...]
+    n_skipped: int
+    separator: str
+    encoding: str
+
+
+def open_csv(path: Path, group: str | None) -> TableFile:
+    """A file of separated text, with a line of names."""
+    layout = read_layout(path)
+    n_rows = sum(block.num_rows for block in _blocks(path, layout, [0]))
+
+    def read(columns: Sequence[str], start: int, batch_rows: int) -> Batches:
+        places = [layout.names.index(name) for name in columns]
+        skip, kept = start, []
+        for block in _blocks(path, layout, places):
+            rows = pa.Table.from_batches([block])
+            rows, skip = rows.slice(skip), max(skip - rows.num_rows, 0)
+            kept.append(rows.select([str(place) for place in places]).rename_columns(columns))
+            joined = pa.concat_tables(kept)
+            while joined.num_rows >= batch_rows:
+                yield joined.slice(0, batch_rows)
+                joined = joined.slice(batch_rows)
+            kept = [joined]
+        if kept and kept[0].num_rows:
+            yield kept[0]
+
+    def schema(columns: Sequence[str]) -> pa.Schema:
+        found: dict[str, list[frozenset[str]]] = {name: [] for name in columns}
+        for batch in read(columns, 0, 1 << 16):
+            for name in columns:
+                found[name].append(traits(batch[name]))
+        return pa.schema([(name, kind_of(found[name])) for name in columns])
+
+    return TableFile(path, layout.names, n_rows, read, schema, group, is_text=True)
+
+
+def read_layout(path: Path) -> Layout:
+    """The header of a file: after comments, or the last of them.
+
+    Raises
+    ------
+    DataError
+        There is no header.
+    """
+    encoding = _encoding(path)
+    with path.open(encoding=encoding, newline="") as stream:
+        comments, n_before, first = [], 0, ""
+        for line in stream:
+            if line.strip() and not line.startswith("#"):
+                first = line
+                break
+            n_before += 1
+            if line.strip():
+                comments.append(line)
+        if not first and not comments:
+            raise DataError(f"{path}: the table is empty; there is no header line.")
+        separator = _separator(first or comments[-1])
+        following = _Lines(first, stream)
+        fields = next(csv.reader(following, delimiter=separator), [])
+    encoding = "utf-8" if encoding == "utf-8-sig" else encoding  # Arrow passes over the mark
+    if comments and fields and all(is_number(field) for field in fields):
+        named = _names(next(csv.reader([comments[-1].lstrip("# ")], delimiter=separator)))
+        if len(named) == len(fields):
+            return Layout(named, n_before, separator, encoding)
+    return Layout(_names(fields), n_before + following.n, separator, encoding)
+
+
+class _Lines:
+    """Lines from one that was read already, counted."""
+
+    def __init__(self, first: str, stream: Iterator[str]) -> None:
+        self.n, self._first, self._stream = 0, first, stream
+
+    def __iter__(self) -> Iterator[str]:
+        for line in itertools.chain([self._first], self._stream):
+            self.n += 1
+            yield line
+
+
+def _names(fields: Sequence[str]) -> tuple[str, ...]:
+    return tuple(field.strip() for field in fields)
+
+
+def _separator(header: str) -> str:
+    """A comma where there is one; else the most frequent of the others."""
+    others = {mark: header.count(mark) for mark in SEPARATORS[1:]}
+    if "," in header or not any(others.values()):
+        return ","
+    return max(others, key=lambda mark: others[mark])
+
+
+def _encoding(path: Path) -> str:
+    """UTF-8 or -16 by the mark at the start; Latin-1, with a warning, where UTF-8 cannot be."""
+    with path.open("rb") as stream:
+        start = stream.read(4)
+        for mark, encoding in _BOMS.items():
+            if start.startswith(mark):
+                return encoding
+        stream.seek(0)
+        held = b""
+        while block := stream.read(1 << 20):
+            text, held = held + block, b""
+            cut = text.rfind(b"\n") + 1
+            text, held = text[:cut], text[cut:]
+            if not _is_utf8(text):
+                break
+        else:
+            if _is_utf8(held):
+                return "utf-8"
+    warnings.warn(f"{path} is not UTF-8: read as Latin-1.", stacklevel=2)
+    return "latin-1"
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _blocks(path: Path, layout: Layout, places: Sequence[int]) -> Iterator[pa.RecordBatch]:
+    """Some columns, named by their places, as text; an empty cell without quotes is null."""
+    names = [str(place) for place in range(len(layout.names))]
+    chosen = [str(place) for place in dict.fromkeys(places)]
+    reading = pa_csv.ReadOptions(
+        skip_rows=layout.n_skipped, column_names=names, encoding=layout.encoding
+    )
+    parsing = pa_csv.ParseOptions(
+        delimiter=layout.separator, newlines_in_values=True, invalid_row_handler=_comment
+    )
+    converting = pa_csv.ConvertOptions(
+        include_columns=chosen,
+        column_types={name: pa.string() for name in chosen},
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+    try:
+        with pa_csv.open_csv(path, reading, parsing, converting) as stream:
+            yield from stream
+    except pa.ArrowInvalid as error:
+        if "Empty CSV file" not in str(error):  # a header without rows
+            raise
+
+
+def _comment(row: pa_csv.InvalidRow) -> str:
+    return "skip" if row.text.lstrip().startswith("#") else "error"

@@ -1,10 +1,12 @@
 """PDFs to files of ``qp``, the field's exchange format (optional package ``qp-prob``)."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import ArrayLike
 
 from sfumato._typing import Given
@@ -58,7 +60,7 @@ def write_qp(
         data = {"means": means, "stds": np.sqrt(variances), "weights": np.exp(pdfs.log_weights)}
     else:
         raise ValueError(f"`kind` must be 'interp' or 'mixmod'; got {kind!r}.")
-    ancillary = {name: np.asarray(values) for name, values in (columns or {}).items()}
+    ancillary = {name: _stored(name, values) for name, values in (columns or {}).items()}
     ensemble = qp.Ensemble(getattr(qp, kind), data=data, ancil=ancillary or None)
     with whole(path) as temporary:
         # qp tells the format from the suffix
@@ -78,5 +80,34 @@ def export_qp(
     pdfs = concatenate([part for part, _ in parts])
     table = pa.concat_tables([rows for _, rows in parts])
     grid = pdfs.default_grid(n_points)
-    ancillary = {name: table[name].to_numpy() for name in columns}
-    write_qp(pdfs, path, kind=kind, grid=grid, columns=ancillary)
+    write_qp(pdfs, path, kind=kind, grid=grid, columns={name: table[name] for name in columns})
+
+
+def _stored(name: str, values: Given) -> np.ndarray:
+    """A column as the files of qp hold it: words as bytes, and no nulls among whole numbers."""
+    column = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([pa.array(values)])
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return np.char.encode(
+            np.array(["" if v is None else v for v in column.to_pylist()]), "utf-8"
+        )
+    if pa.types.is_boolean(kind):
+        column = column.cast(pa.int8())
+    if column.null_count and pa.types.is_integer(column.type):
+        code = _gap_code(column)
+        message = f"{column.null_count} missing values of {name!r} are written as {code}"
+        warnings.warn(f"{message}: qp's files have no gaps.", stacklevel=4)
+        column = column.fill_null(code)
+    found = column.to_numpy()
+    if found.dtype.kind == "O":
+        raise DataError(f"Column {name!r} holds {kind}, which qp's files cannot. Leave it out.")
+    return found
+
+
+def _gap_code(column: pa.ChunkedArray) -> int:
+    """A whole number that no row has: -1, or the last of its type."""
+    info = np.iinfo(column.type.to_pandas_dtype())
+    free = info.min < 0 <= (pc.min(column).as_py() or 0)
+    return -1 if free else int(info.min or info.max)

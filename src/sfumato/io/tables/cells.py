@@ -47,6 +47,11 @@ def is_number(cell: str | None) -> bool:
     return True
 
 
+def is_value(cell: str) -> bool:
+    """Whether this cell is a number, and none that is missing: no name of a column."""
+    return cell.strip().lower() not in MISSING and is_number(cell)
+
+
 def traits(cells: pa.ChunkedArray | pa.Array) -> frozenset[str]:
     """What some cells of a column are: of "whole", "negative", "long", "float", "word"."""
     plain = _plain(cells)

@@ -5,6 +5,7 @@ import gzip
 import lzma
 import shutil
 import tempfile
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,16 +18,17 @@ UNPACKERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 def open_compressed(path: Path, group: str | None, opener: Opener) -> TableFile:
     """A compressed table; its unpacked copy lies in the temporary folder while it is used."""
-    folder = tempfile.TemporaryDirectory(prefix="sfumato-")
-    copy = Path(folder.name) / path.stem
-    with UNPACKERS[path.suffix.lower()](path, "rb") as packed, copy.open("wb") as unpacked:
-        shutil.copyfileobj(packed, unpacked, 1 << 22)
+    folder = Path(tempfile.mkdtemp(prefix="sfumato-"))
+    copy = folder / path.stem
     try:
-        table = opener(copy, group)
-    except DataError as error:
-        raise DataError(str(error).replace(str(copy), str(path))) from error
-
-    def read(columns, start, batch_rows, _held=folder):  # noqa: ANN001, ANN202 - a `Reader`
-        return table.read(columns, start, batch_rows)
-
-    return replace(table, path=path, read=read)
+        with UNPACKERS[path.suffix.lower()](path, "rb") as packed, copy.open("wb") as unpacked:
+            shutil.copyfileobj(packed, unpacked, 1 << 22)
+        table = replace(opener(copy, group), path=path)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, DataError):
+            raise DataError(str(error).replace(str(copy), str(path))) from error
+        raise
+    # whoever reads holds the reader
+    weakref.finalize(table.read, shutil.rmtree, folder, ignore_errors=True)
+    return table

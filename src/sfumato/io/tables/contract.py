@@ -27,6 +27,9 @@ DAMAGE = (
 )
 """What the readers of the formats raise at damaged files."""
 
+TEXTS = frozenset({pa.string(), pa.large_string(), pa.string_view()})
+"""Types of words."""
+
 
 @dataclass(frozen=True)
 class TableFile:

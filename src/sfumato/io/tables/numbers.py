@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from sfumato.errors import DataError
 from sfumato.io.tables.cells import is_number, to_numbers
+from sfumato.io.tables.contract import TEXTS
 
 
 def matrix(
@@ -37,7 +38,7 @@ def _numbers(column: pa.ChunkedArray, *, name: str, path: Path | str, first_row:
         return column.cast(pa.float64(), safe=False).to_numpy()
     if types.is_decimal(kind):
         return column.cast(pa.float64()).to_numpy()
-    if not (types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)):
+    if kind not in TEXTS:
         raise DataError(f"{path}: column {name!r} holds {kind}, not numbers. Leave it out.")
     try:
         return to_numbers(column).to_numpy()

@@ -9,7 +9,7 @@ import pyarrow as pa
 from sfumato.errors import DataError
 from sfumato.io.tables.cells import as_kind
 from sfumato.io.tables.compressed import UNPACKERS, open_compressed
-from sfumato.io.tables.contract import DAMAGE, Batches, Opener, TableFile, reason_of
+from sfumato.io.tables.contract import DAMAGE, TEXTS, Batches, Opener, TableFile, reason_of
 from sfumato.io.tables.fits import open_fits
 from sfumato.io.tables.hdf5 import open_hdf5
 from sfumato.io.tables.numbers import matrix
@@ -165,19 +165,16 @@ def common_schema(
     typed = [table.schema(numbers) for table in tables if not table.is_text]
     for name in numbers:
         kinds = {schema.field(name).type for schema in typed}
-        alike = len(kinds) == 1 and len(typed) == len(tables) and not kinds & _TEXTS
+        alike = len(kinds) == 1 and len(typed) == len(tables) and not kinds & TEXTS
         fields.append(pa.field(name, kinds.pop() if alike else pa.float64()))
     return pa.schema(fields)
-
-
-_TEXTS = {pa.string(), pa.large_string(), pa.string_view()}
 
 
 def _kept_kind(name: str, found: list[tuple[TableFile, pa.Schema]]) -> pa.DataType:
     """The type of a column that is carried over."""
     kinds = [schema.field(name).type for _, schema in found]
     kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in kinds]
-    texts = [kind in _TEXTS for kind in kinds]
+    texts = [kind in TEXTS for kind in kinds]
     free = [table.is_text for table, _ in found]
     if any(texts) and np.all(np.array(texts) | free):
         return pa.string()

@@ -1,5 +1,6 @@
 """Tables of text and XML that astropy reads: ECSV, IPAC, CDS/MRT, VOTable, columns of blanks."""
 
+import csv
 import re
 import warnings
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pyarrow as pa
 
 from sfumato._typing import Foreign
 from sfumato.errors import DataError, optional_module
-from sfumato.io.tables.cells import is_number
+from sfumato.io.tables.cells import is_value
 from sfumato.io.tables.contract import TableFile, arrow_of, in_memory, vector_names
 from sfumato.io.tables.text import SEPARATORS, open_csv
 
@@ -37,15 +38,20 @@ def open_text(path: Path, group: str | None) -> TableFile:
         return _open(path, group, "ascii.sextractor")
     if not below or any(separator in below[0] for separator in SEPARATORS):
         return open_csv(path, group)
-    row = below[0].split()
-    if not all(is_number(cell) for cell in row):
-        if len(row) == 1 and all(len(line.split()) == 1 for line in below[1:3]):
-            return open_csv(path, group)  # one column
-        return _open(path, group, "ascii.basic")
-    if above and len(above[-1].lstrip("#").split()) == len(row):
+    first, second = (_fields(line) for line in [*below, ""][:2])
+    is_data = any(is_value(cell) for cell in first)
+    is_named = bool(above) and len(above[-1].lstrip("#").split()) == len(first)
+    if is_named and (is_data or not any(is_value(cell) for cell in second)):
         return _open(path, group, "ascii.commented_header")
-    message = f"{path}: there is no line of names above {len(row)} columns of numbers"
+    if not is_data:
+        # a line of names: of one column, or of several that blanks part
+        return _open(path, group, "ascii.basic") if len(first) > 1 else open_csv(path, group)
+    message = f"{path}: there is no line of names above {len(first)} columns"
     raise DataError(f"{message}. Add one, such as `# id ra dec`, with a name for each column.")
+
+
+def _fields(line: str) -> list[str]:
+    return next(csv.reader([line.strip()], delimiter=" ", skipinitialspace=True), [])
 
 
 def _open(path: Path, group: str | None, kind: str) -> TableFile:

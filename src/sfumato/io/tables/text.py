@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from sfumato.errors import DataError
-from sfumato.io.tables.cells import is_number, kind_of, traits
+from sfumato.io.tables.cells import is_value, kind_of, traits
 from sfumato.io.tables.contract import Batches, TableFile
 
 SEPARATORS = ",\t;|"
@@ -85,7 +85,7 @@ def read_layout(path: Path) -> Layout:
         following = _Lines(first, stream)
         fields = next(csv.reader(following, delimiter=separator), [])
     encoding = "utf-8" if encoding == "utf-8-sig" else encoding  # Arrow passes over the mark
-    if comments and fields and all(is_number(field) for field in fields):
+    if comments and any(is_value(field) for field in fields):
         named = _names(next(csv.reader([comments[-1].lstrip("# ")], delimiter=separator)))
         if len(named) == len(fields):
             return Layout(named, n_before, separator, encoding)

@@ -1,0 +1,161 @@
+"""FITS, HDF5 and Parquet as other programs write them: nulls, vectors, several tables."""
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from astropy.io import fits
+from astropy.table import MaskedColumn, Table
+
+from sfumato.errors import DataError
+from sfumato.io.tables import matrix, open_table, read_table
+
+
+def numbers(path, *names, group=None):
+    return matrix(read_table(open_table(path, group=group), names), names)
+
+
+# -- FITS ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["u1", "i2", "i4", "i8"])
+def test_nulls_of_whole_numbers(tmp_path, kind):
+    column = MaskedColumn([20, 21, 22], mask=[0, 1, 0], dtype=kind)
+    Table({"m": column}).write(tmp_path / "t.fits")
+    np.testing.assert_array_equal(numbers(tmp_path / "t.fits", "m")[:, 0], [20, np.nan, 22])
+
+
+def test_nulls_are_found_before_the_scale(tmp_path):
+    stored = np.array([20500, -32768, 22000], "i2")
+    hdu = fits.BinTableHDU.from_columns([fits.Column("m", "I", array=stored)])
+    hdu.header["TSCAL1"], hdu.header["TZERO1"], hdu.header["TNULL1"] = 0.001, 1.0, -32768
+    hdu.writeto(tmp_path / "t.fits")
+    np.testing.assert_allclose(numbers(tmp_path / "t.fits", "m")[:, 0], [21.5, np.nan, 23])
+
+
+def test_unsigned_numbers_and_truth_values(tmp_path):
+    big = np.array([2**63 + 1, 7], np.uint64)
+    Table({"id": big, "ok": np.array([True, False])}).write(tmp_path / "t.fits")
+    got = read_table(open_table(tmp_path / "t.fits"), ["id", "ok"])
+    assert got.to_pydict() == {"id": [2**63 + 1, 7], "ok": [True, False]}
+
+
+def two(path, *named):
+    tables = [
+        fits.BinTableHDU(Table({"z": [float(i), i + 0.5]}), name=name)
+        for i, name in enumerate(named)
+    ]
+    fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(path)
+    return path
+
+
+def test_several_tables_are_asked_for(tmp_path):
+    path = two(tmp_path / "t.fits", "CALIB", "SCIENCE")
+    with pytest.raises(DataError, match=r"several tables.*--group.*1 \(CALIB\), 2 \(SCIENCE\)"):
+        open_table(path)
+    with pytest.raises(DataError, match="no table 'other'"):
+        open_table(path, group="other")
+    for group in ("SCIENCE", "science", "2"):
+        np.testing.assert_array_equal(numbers(path, "z", group=group)[:, 0], [1, 1.5])
+
+
+def test_the_header_of_an_image_is_no_table(tmp_path):
+    path = two(tmp_path / "t.fits", "LDAC_IMHEAD", "LDAC_OBJECTS")
+    np.testing.assert_array_equal(numbers(path, "z")[:, 0], [1, 1.5])
+
+
+def test_elements_of_vectors_are_columns(tmp_path):
+    flux = np.arange(12.0).reshape(4, 3)
+    Table({"flux": flux, "z": np.ones(4)}).write(tmp_path / "t.fits")
+    assert open_table(tmp_path / "t.fits").columns == ("flux[0]", "flux[1]", "flux[2]", "z")
+    got = numbers(tmp_path / "t.fits", "flux[2]", "z", "flux[0]")
+    np.testing.assert_array_equal(got, np.column_stack([flux[:, 2], np.ones(4), flux[:, 0]]))
+    with pytest.raises(DataError, match=r"no column 'flux\[3\]'"):
+        numbers(tmp_path / "t.fits", "flux[3]")
+
+
+def test_one_row_of_vectors_is_a_table_and_said(tmp_path):
+    Table({"z": [np.arange(5.0)], "m": [np.arange(5.0) + 20]}).write(tmp_path / "t.fits")
+    with pytest.warns(UserWarning, match="one row of vectors: read as 5 rows"):
+        got = numbers(tmp_path / "t.fits", "m", "z")
+    np.testing.assert_array_equal(got, np.column_stack([np.arange(5) + 20, np.arange(5)]))
+
+
+# -- HDF5 ------------------------------------------------------------------------------------------
+
+BESIDE = {
+    "a group in the group": lambda f: f.create_group("photometry/meta"),
+    "a named type": lambda f: f.__setitem__("photometry/t", np.dtype("f4")),
+    "a list of bands": lambda f: f.create_dataset("photometry/bands", data=[b"u", b"g"]),
+    "a link to nowhere": lambda f: f.__setitem__("photometry/x", h5py.SoftLink("/no")),
+    "a link to another file": lambda f: f.__setitem__("y", h5py.ExternalLink("no.h5", "/")),
+    "a number": lambda f: f.create_dataset("photometry/epoch", data=2000.0),
+    "an image": lambda f: f.create_dataset("photometry/stamps", data=np.zeros((3, 4, 4))),
+    "another group": lambda f: f.create_group("provenance"),
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("place", ["photometry", "a/b/photometry"])
+def test_what_lies_beside_the_columns_is_passed_over(tmp_path, beside, place):
+    with h5py.File(tmp_path / "t.hdf5", "w") as file:
+        inner = file.require_group(place).parent
+        inner["photometry/mag_u"] = np.arange(3.0)
+        BESIDE[beside](inner)
+    assert open_table(tmp_path / "t.hdf5").columns == ("mag_u",)
+    np.testing.assert_array_equal(numbers(tmp_path / "t.hdf5", "mag_u")[:, 0], np.arange(3))
+
+
+def test_arrays_of_records_and_of_vectors(tmp_path):
+    rows = np.zeros(4, [("z", ">f8"), ("name", "S3"), ("flux", "f4", 2)])
+    rows["z"], rows["name"], rows["flux"] = np.arange(4), b"abc", [[1, 2]] * 4
+    with h5py.File(tmp_path / "t.hdf5", "w") as file:
+        file["deep/table"] = rows
+    path = tmp_path / "t.hdf5"
+    assert open_table(path).columns == ("z", "name", "flux[0]", "flux[1]")
+    np.testing.assert_array_equal(numbers(path, "z", "flux[1]")[2], [2, 2])
+    assert read_table(open_table(path), ["name"])["name"].to_pylist() == ["abc"] * 4
+
+
+def test_fill_values_are_gaps(tmp_path):
+    with h5py.File(tmp_path / "t.hdf5", "w") as file:
+        file["z"] = np.array([0.5, -999.0])
+        file["z"].attrs["_FillValue"] = np.array([-999.0])
+    np.testing.assert_array_equal(numbers(tmp_path / "t.hdf5", "z")[:, 0], [0.5, np.nan])
+
+
+def test_the_layout_of_pandas_is_refused(tmp_path):
+    with h5py.File(tmp_path / "t.h5", "w") as file:
+        file.create_group("df").attrs["pandas_type"] = "frame"
+        file["df/axis0"] = np.arange(3)
+    with pytest.raises(DataError, match="written by pandas"):
+        open_table(tmp_path / "t.h5")
+
+
+# -- Parquet ---------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_number_and_word(tmp_path):
+    from decimal import Decimal
+
+    columns = {
+        "decimal": pa.array([Decimal("1.5"), None]),
+        "words": pa.array(["2.5", None]).dictionary_encode(),
+        "view": pa.array(["3", "--"], pa.string_view()),
+        "huge": pa.array([2**63 + 2**12, 1], pa.uint64()),
+        "half": pa.array(np.array([0.5, 1], np.float16)),
+        "flux": pa.array([[1.0, 2.0], [3.0, 4.0]], pa.list_(pa.float64(), 2)),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    names = ["decimal", "words", "view", "huge", "half", "flux[1]"]
+    got = numbers(tmp_path / "t.parquet", *names)
+    np.testing.assert_array_equal(
+        got, [[1.5, 2.5, 3, 2.0**63 + 2**12, 0.5, 2], [np.nan, np.nan, np.nan, 1, 1, 4]]
+    )
+
+
+def test_dates_are_no_numbers(tmp_path):
+    pq.write_table(pa.table({"t": pa.array([0], pa.timestamp("s"))}), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="column 't' holds timestamp"):
+        numbers(tmp_path / "t.parquet", "t")

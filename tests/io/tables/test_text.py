@@ -1,0 +1,177 @@
+"""Text of every layout: what the header is, what columns are, and that no cell is altered."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from sfumato.errors import DataError
+from sfumato.io.tables import batches, common_schema, matrix, open_table, read_table
+
+
+def table(path, text, *, encoding="utf-8"):
+    path.write_text(text, encoding=encoding)
+    return open_table(path)
+
+
+@pytest.mark.parametrize("n", [20, 9000])
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        ("\ufeffa,b", ("a", "b")),
+        ("a, b", ("a", "b")),
+        ('a,"b, mag"', ("a", "b, mag")),
+        ("# made by hand\n\na,b", ("a", "b")),
+        ("# a comment, with a comma\na,b", ("a", "b")),
+        ("# id of the survey\n# a,b", ("a", "b")),
+        ('"a\nline",b', ("a\nline", "b")),
+        ("a;b", ("a", "b")),
+        ("a\tb", ("a", "b")),
+        ("a|b", ("a", "b")),
+    ],
+)
+def test_a_header_is_read_alike_at_any_length(tmp_path, header, names, n):
+    mark = next((s for s in "\t;|" if s in header), ",")
+    rows = "".join(f"{i}.5{mark}{i}.25\n" for i in range(n))
+    found = table(tmp_path / "t.csv", f"{header}\n{rows}")
+    assert (found.columns, found.n_rows) == (names, n)
+    got = matrix(read_table(found, names), names)
+    np.testing.assert_array_equal(got, np.arange(n)[:, None] + [0.5, 0.25])
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["000123", "007"], pa.string()),
+        (["12e3", "4E10"], pa.string()),
+        (["12345678901234567890", "1"], pa.uint64()),
+        (["12345678901234567890", "-1"], pa.string()),
+        (["123456789012345678901", "1"], pa.string()),
+        (["9007199254740993", "0.5"], pa.string()),
+        (["J0007", "12"], pa.string()),
+        (["true", "FALSE"], pa.string()),
+        (["0.512", ""], pa.float64()),
+        (["1e-05", "-.5E+3"], pa.float64()),
+        (["17", ""], pa.int64()),
+        (["-3", "0"], pa.int64()),
+        (["", "NaN"], pa.float64()),
+    ],
+)
+@pytest.mark.parametrize("n_before", [0, 200_000])
+def test_a_kept_column_is_numbers_only_if_no_cell_is_altered(tmp_path, cells, kind, n_before):
+    """Late cells decide for the early ones too: the type is that of the file, not of a block."""
+    lines = [cells[0]] * n_before + cells
+    found = table(tmp_path / "t.csv", "id,a\n" + "".join(f"{c},1.5\n" for c in lines))
+    column = read_table(found, ["id"])["id"]
+    assert column.type == kind
+    back = column.slice(n_before).to_pylist()
+    for cell, value in zip(cells, back, strict=True):
+        if cell in ("", "NaN"):
+            assert value is None
+        else:
+            assert value == (cell if kind == pa.string() else pa.scalar(cell).cast(kind).as_py())
+
+
+@pytest.mark.parametrize("cell", ["", "--", "NULL", "nan", " n/a ", "..."])
+def test_a_late_gap_is_a_gap(tmp_path, cell):
+    values = np.random.default_rng(0).normal(22, 1, 60_000)
+    lines = [f"{value!r},1" for value in values.tolist()]
+    lines[55_000] = f"{cell},1"
+    got = matrix(read_table(table(tmp_path / "t.csv", "a,b\n" + "\n".join(lines)), ["a"]), ["a"])
+    values[55_000] = np.nan
+    np.testing.assert_array_equal(got[:, 0], values)
+
+
+def test_numbers_as_other_programs_write_them(tmp_path):
+    found = table(tmp_path / "t.csv", "a\n+1.5\n1.5D+03\n-2.5d-1\n 7 \n1e3\ninf\n")
+    np.testing.assert_array_equal(
+        matrix(read_table(found, ["a"]), ["a"])[:, 0], [1.5, 1500, -0.25, 7, 1000, np.inf]
+    )
+
+
+def test_types_that_differ_between_files_are_settled_first(tmp_path):
+    first = table(tmp_path / "a.csv", "id,a\n1,1\n2,2\n")
+    zeros = table(tmp_path / "b.csv", "id,a\n007,3\n")
+    half = table(tmp_path / "c.csv", "id,a\n1.5,4\n")
+    for tables, ids, kind in (
+        ([first, zeros], ["1", "2", "007"], pa.string()),
+        ([first, half], [1.0, 2.0, 1.5], pa.float64()),
+    ):
+        schema = common_schema(tables, ["id"], numbers=["a"])
+        assert schema.types == [kind, pa.float64()]
+        got = pa.concat_tables(batches(tables, schema.names, batch_rows=1, schema=schema))
+        assert got["id"].to_pylist() == ids
+
+
+@pytest.mark.parametrize(
+    ("encoding", "warning"), [("utf-8", None), ("utf-16", None), ("latin-1", "Latin-1")]
+)
+def test_letters_of_other_encodings(tmp_path, encoding, warning):
+    path = tmp_path / "t.csv"
+    path.write_text("näme,a\nSérsic,1\n", encoding=encoding)
+    if warning:
+        with pytest.warns(UserWarning, match=warning):
+            found = open_table(path)
+    else:
+        found = open_table(path)
+    assert read_table(found, ["näme"]).to_pydict() == {"näme": ["Sérsic"]}
+
+
+SEXTRACTOR = """\
+#   1 NUMBER                 Running object number
+#   2 MAG_AUTO               Kron-like elliptical aperture magnitude         [mag]
+#   4 FLAGS                  Extraction flags
+         1  21.5  0.02 0
+         2  99.0  0.10 4
+"""
+BYTES = """\
+Title: A table of the CDS
+================================================================================
+Byte-by-byte Description of file: t.mrt
+--------------------------------------------------------------------------------
+   Bytes Format Units  Label  Explanations
+--------------------------------------------------------------------------------
+   1-  5 A5     ---    Name   Name
+   7- 11 F5.2   mag    Vmag   ?="" Magnitude
+--------------------------------------------------------------------------------
+J0007 20.50
+J0123
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "column", "values"),
+    [
+        ("t.cat", SEXTRACTOR, "MAG_AUTO", [21.5, 99.0]),
+        ("t.cat", SEXTRACTOR, "FLAGS", [0, 4]),
+        ("t.mrt", BYTES, "Vmag", [20.5, None]),
+        ("t.mrt", BYTES, "Name", ["J0007", "J0123"]),
+        ("t.dat", "# id z_spec mag\n1 0.5 20\n2 -- 21\n", "z_spec", [0.5, None]),
+        ("t.dat", "# made by hand\nid z mag\n1 0.5 20\n", "z", [0.5]),
+        ("t.dat", '# name z\n"NGC 1" 0.5\n', "name", ["NGC 1"]),
+        ("t.txt", "id  z\n1   0.5\n", "z", [0.5]),
+        ("t.txt", "id,z\n1,0.5\n", "z", [0.5]),
+        ("t.csv", "id  z\n1   0.5\n", "z", [0.5]),
+        ("t.txt", "z\n0.5\n0.25\n", "z", [0.5, 0.25]),
+        (
+            "t.tbl",
+            "|  z   | n |\n|double|int|\n| --   |   |\n|null  |   |\n  0.5    3 \n  null   4 \n",
+            "z",
+            [0.5, None],
+        ),
+    ],
+)
+def test_tables_of_blanks_and_bytes(tmp_path, name, text, column, values):
+    got = read_table(table(tmp_path / name, text), [column])[column]
+    assert got.to_pylist() == values
+
+
+def test_columns_without_names_are_not_guessed(tmp_path):
+    with pytest.raises(DataError, match=r"no line of names above 3 columns.*# id ra dec"):
+        table(tmp_path / "t.dat", "1 0.5 20\n2 0.6 21\n")
+
+
+def test_two_columns_of_one_name_are_refused_when_asked_for(tmp_path):
+    found = table(tmp_path / "t.csv", "a,b,a\n1,2,3\n")
+    assert read_table(found, ["b"])["b"].to_pylist() == [2]
+    with pytest.raises(DataError, match="2 columns are named 'a'"):
+        read_table(found, ["a"])

@@ -12,7 +12,8 @@ _NO_SIGN = r"^\+"
 _FORTRAN = r"^([-+]?[0-9.]+)[dD]([-+]?[0-9]+)$"  # 1.5D+03
 _WHOLE = r"^(0|-?[1-9][0-9]*)$"
 _FLOAT = (
-    r"^[-+]?(((0|[1-9][0-9]*)?\.[0-9]*([eEdD][-+]?[0-9]+)?)|((0|[1-9][0-9]*)[eEdD][-+][0-9]+)"
+    r"^[-+]?((((0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+)([eEdD][-+]?[0-9]+)?)"
+    r"|((0|[1-9][0-9]*)[eEdD][-+][0-9]+)"
     r"|([iI][nN][fF]([iI][nN][iI][tT][yY])?))$"
 )
 _EXACT = 2**53  # above, not every whole number is a double
@@ -45,11 +46,6 @@ def is_number(cell: str | None) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
-
-
-def is_value(cell: str) -> bool:
-    """Whether this cell is a number, and none that is missing: no name of a column."""
-    return cell.strip().lower() not in MISSING and is_number(cell)
 
 
 def traits(cells: pa.ChunkedArray | pa.Array) -> frozenset[str]:

@@ -8,13 +8,14 @@ import pyarrow as pa
 
 from sfumato.errors import DataError
 from sfumato.io.tables.cells import as_kind
-from sfumato.io.tables.compressed import UNPACKERS, open_compressed
 from sfumato.io.tables.contract import DAMAGE, TEXTS, Batches, Opener, TableFile, reason_of
+from sfumato.io.tables.copies import UNPACKERS, open_compressed
 from sfumato.io.tables.fits import open_fits
 from sfumato.io.tables.hdf5 import open_hdf5
+from sfumato.io.tables.layouts import open_text
 from sfumato.io.tables.numbers import matrix
 from sfumato.io.tables.parquet import open_arrow, open_parquet
-from sfumato.io.tables.standards import astropy_opener, open_text
+from sfumato.io.tables.standards import astropy_opener
 
 OPENERS: dict[str, Opener] = {
     ".parquet": open_parquet,

@@ -15,10 +15,12 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from sfumato.errors import DataError
-from sfumato.io.tables.cells import is_value, kind_of, traits
+from sfumato.io.tables.cells import is_number, kind_of, traits
 from sfumato.io.tables.contract import Batches, TableFile
 
 SEPARATORS = ",\t;|"
+_HEAD = 20
+"""Lines that are looked at for the header."""
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
@@ -69,7 +71,7 @@ def read_layout(path: Path) -> Layout:
     DataError
         There is no header.
     """
-    encoding = _encoding(path)
+    encoding = encoding_of(path)
     with path.open(encoding=encoding, newline="") as stream:
         comments, n_before, first = [], 0, ""
         for line in stream:
@@ -81,42 +83,36 @@ def read_layout(path: Path) -> Layout:
                 comments.append(line)
         if not first and not comments:
             raise DataError(f"{path}: the table is empty; there is no header line.")
-        separator = _separator(first or comments[-1])
-        following = _Lines(first, stream)
-        fields = next(csv.reader(following, delimiter=separator), [])
+        head = [first, *itertools.islice(stream, _HEAD)] if first else [_uncommented(comments)]
+    separator = separator_of(head) or ","
+    records = csv.reader(head, delimiter=separator)
+    fields = next(records, [])
     encoding = "utf-8" if encoding == "utf-8-sig" else encoding  # Arrow passes over the mark
-    if comments and any(is_value(field) for field in fields):
-        named = _names(next(csv.reader([comments[-1].lstrip("# ")], delimiter=separator)))
+    if comments and any(map(is_number, fields)):
+        named = _names(next(csv.reader([_uncommented(comments)], delimiter=separator)))
         if len(named) == len(fields):
             return Layout(named, n_before, separator, encoding)
-    return Layout(_names(fields), n_before + following.n, separator, encoding)
+    return Layout(_names(fields), n_before + records.line_num * bool(first), separator, encoding)
 
 
-class _Lines:
-    """Lines from one that was read already, counted."""
-
-    def __init__(self, first: str, stream: Iterator[str]) -> None:
-        self.n, self._first, self._stream = 0, first, stream
-
-    def __iter__(self) -> Iterator[str]:
-        for line in itertools.chain([self._first], self._stream):
-            self.n += 1
-            yield line
+def _uncommented(comments: Sequence[str]) -> str:
+    return comments[-1].lstrip("# ")
 
 
 def _names(fields: Sequence[str]) -> tuple[str, ...]:
     return tuple(field.strip() for field in fields)
 
 
-def _separator(header: str) -> str:
-    """A comma where there is one; else the most frequent of the others."""
-    others = {mark: header.count(mark) for mark in SEPARATORS[1:]}
-    if "," in header or not any(others.values()):
-        return ","
-    return max(others, key=lambda mark: others[mark])
+def separator_of(head: Sequence[str]) -> str | None:
+    """The mark that parts the names and the first row alike; a comma before others."""
+    for mark in sorted(SEPARATORS, key=lambda mark: (mark != ",", -head[0].count(mark))):
+        sizes = [len(r) for r in itertools.islice(csv.reader(head, delimiter=mark), 2)]
+        if sizes[0] > 1 and sizes[0] == sizes[-1]:
+            return mark
+    return None
 
 
-def _encoding(path: Path) -> str:
+def encoding_of(path: Path) -> str:
     """UTF-8 or -16 by the mark at the start; Latin-1, with a warning, where UTF-8 cannot be."""
     with path.open("rb") as stream:
         start = stream.read(4)
@@ -154,7 +150,11 @@ def _blocks(path: Path, layout: Layout, places: Sequence[int]) -> Iterator[pa.Re
         skip_rows=layout.n_skipped, column_names=names, encoding=layout.encoding
     )
     parsing = pa_csv.ParseOptions(
-        delimiter=layout.separator, newlines_in_values=True, invalid_row_handler=_comment
+        delimiter=layout.separator,
+        newlines_in_values=True,
+        # of a single column, an empty line is a gap
+        ignore_empty_lines=len(names) > 1,
+        invalid_row_handler=_comment,
     )
     converting = pa_csv.ConvertOptions(
         include_columns=chosen,

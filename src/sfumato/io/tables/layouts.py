@@ -1,0 +1,46 @@
+"""Text of whatever layout its first lines have."""
+
+from itertools import islice, takewhile
+from pathlib import Path
+
+from sfumato.io.tables.blanks import open_blanks
+from sfumato.io.tables.cells import is_number
+from sfumato.io.tables.contract import TableFile
+from sfumato.io.tables.standards import astropy_opener
+from sfumato.io.tables.text import open_csv, separator_of
+
+_HEAD = 2000
+"""Lines that are looked at: comments may be long."""
+
+
+def open_text(path: Path, group: str | None) -> TableFile:
+    """Separated text, columns of blanks, ECSV or IPAC, by the first lines."""
+    with path.open(encoding="latin-1") as stream:
+        head = list(islice(stream, _HEAD))
+    rows = [line for line in head if line.strip() and not line.startswith("#")]
+    above = [line for line in takewhile(lambda line: line != rows[0], head)] if rows else head
+    if head and head[0].startswith("# %ECSV"):
+        return astropy_opener("ascii.ecsv")(path, group)
+    if rows and head[0].startswith(("\\", "|")) and rows[0].rstrip().endswith("|"):
+        return astropy_opener("ascii.ipac")(path, group)
+    is_separated = path.suffix.lower() in (".csv", ".tsv")
+    if not rows or "\0" in rows[0]:  # two bytes a letter
+        return open_csv(path, group)
+    n_blanks = _n_fields(rows[0])
+    named = [_n_fields(line.lstrip("#")) for line in above if line.startswith("#")][-1:]
+    if named == [n_blanks] and not is_separated:
+        return open_blanks(path, group)
+    if separator_of(rows[:2]) or (is_separated and not _has_blank_columns(rows)):
+        return open_csv(path, group)
+    return open_blanks(path, group)
+
+
+def _has_blank_columns(rows: list[str]) -> bool:
+    """Whether blanks part the names and the first row alike, and there are numbers in it."""
+    same = _n_fields(rows[0]) == _n_fields(rows[1]) > 1 if len(rows) > 1 else False
+    return same and any(is_number(cell) for cell in rows[1].split())
+
+
+def _n_fields(line: str) -> int:
+    """What blanks part: of bytes, in which no letter of another encoding is a blank."""
+    return len(line.encode("latin-1").split())

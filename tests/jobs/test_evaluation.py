@@ -31,7 +31,7 @@ def test_a_missing_column_is_named(folder, pdfs):
     assert not (folder / "never").exists()
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_handful_of_objects_is_judged_without_bins(folder, pdfs):
     few = folder / "few.parquet"
     parquet.write_table(parquet.read_table(pdfs).slice(0, 9), few)
@@ -40,3 +40,21 @@ def test_a_handful_of_objects_is_judged_without_bins(folder, pdfs):
     assert json.loads((folder / "of-few" / "metrics.json").read_text())["by_truth"] == []
     assert not list((folder / "of-few").glob("by_*.png"))
     assert (folder / "of-few" / "pit.png").exists()
+
+
+def test_truths_that_cannot_be_are_refused_or_left_out(folder, pdfs):
+    table = parquet.read_table(pdfs)
+    truth = table["y"].to_numpy() / 100
+    truth = np.where(np.arange(len(truth)) % 3 == 0, -99, truth)
+    path = folder / "codes.parquet"
+    parquet.write_table(table.append_column("z", [truth]), path)
+    with pytest.raises(DataError, match=r"'z' is missing or below -0.01 in 80 of 240 rows, first"):
+        evaluate_file(path, "z", folder / "never", profile="redshift")
+    assert not (folder / "never").exists()
+    with pytest.warns(UserWarning, match="Left out 80 rows"):
+        found = evaluate_file(
+            path, "z", folder / "kept", profile="redshift", drop_missing=True, n_bootstrap=5
+        )
+    assert found.n == 160
+    with pytest.warns(UserWarning, match="z is -99 in 80 rows: taken as true values"):
+        evaluate_file(path, "z", folder / "plain", n_bootstrap=5)

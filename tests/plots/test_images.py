@@ -455,7 +455,7 @@ def test_bias_and_scatter_drawn_over_bound_and_floor(robust):
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 12])
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_bias_and_scatter_of_few_galaxies_are_drawn(n):
     by = np.linspace(20, 30, n)
     errors = np.stack([1e-3 * by, 1e5 * by**2], axis=1)

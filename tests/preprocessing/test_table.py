@@ -75,7 +75,7 @@ def test_predictions_with_errors_do_not_depend_on_neighbours_or_touch_categories
 def test_encoding_by_hand():
     table = pd.DataFrame({"a": [1.0, None], "b": ["x", None], "c": [True, False]})
     levels = find_levels(table, "auto")
-    assert levels == {1: ["x"], 2: ["False", "True"]}
+    assert levels == {1: ["x"], 2: ["false", "true"]}
     encoded = encode(table, levels)
     np.testing.assert_array_equal(encoded[:, 1:], [[1, 2], [0, 1]])
     assert np.isnan(encoded[1, 0])
@@ -92,7 +92,7 @@ def test_bad_columns_are_named():
         MDNRegressor(categorical=["shape"]).fit(table, y)
     with pytest.raises(DataError, match="Column 'colour' holds words"):
         encode(table, {0: ["1.0"]})
-    with pytest.raises(ValueError, match=r"contains NaN\. Fill it, or use missing='flag'"):
+    with pytest.raises(ValueError, match=r"contains NaN in size\. Fill it, or use missing='flag'"):
         MDNRegressor().fit(table, y)
     with pytest.raises(IncompatibleError, match="either `features` or `categorical`"):
         MDNRegressor(features=TableFeatures(2), categorical=[1]).fit(table, y)

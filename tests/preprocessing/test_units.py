@@ -145,6 +145,6 @@ def test_a_constant_column_that_moves_is_ignored_and_said(rows):
     frame = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "night": 7.0})
     model = fitted(frame, y)
     moved = frame.assign(night=np.linspace(-1e6, 1e6, len(y)))
-    with pytest.warns(UserWarning, match="one value in column night, and these rows have others"):
+    with pytest.warns(UserWarning, match="one value in night, and these rows have others"):
         found = model.predict(moved)
     np.testing.assert_array_equal(found, model.predict(frame))

@@ -16,6 +16,9 @@ Tables = Annotated[
 ]
 Group = Annotated[str | None, typer.Option(help="HDF5 group (or FITS extension) of the table.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
+DropMissing = Annotated[
+    bool, typer.Option("--drop-missing", help="Leave out rows without a true value.")
+]
 PDFs = Annotated[
     Path, typer.Argument(help="A file written by `sfumato predict`.", show_default=False)
 ]

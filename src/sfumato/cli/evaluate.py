@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from sfumato.cli._console import console, progress
-from sfumato.cli._options import Overwrite, PDFs, split
+from sfumato.cli._options import DropMissing, Overwrite, PDFs, split
 from sfumato.jobs.evaluation import evaluate_file
 
 
@@ -33,6 +33,7 @@ def evaluate(
         typer.Option(help="The same as `--profile redshift`, or `--profile plain`."),
     ] = None,
     bootstrap: Annotated[int, typer.Option(help="Resamplings for the errors.")] = 100,
+    drop_missing: DropMissing = False,
     overwrite: Overwrite = False,
 ) -> None:
     """All metrics with errors, overall and in bins, as table, JSON, CSV, figures and a page.
@@ -53,6 +54,7 @@ def evaluate(
             by=magnitude,
             profile=profile,
             n_bootstrap=bootstrap,
+            drop_missing=drop_missing,
             overwrite=overwrite,
             on_start=lambda n: bar.update(task, total=n),
             on_rows=lambda n: bar.advance(task, n),

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from sfumato.cli._console import console, progress
-from sfumato.cli._options import Overwrite, PDFs
+from sfumato.cli._options import DropMissing, Overwrite, PDFs
 from sfumato.cli._options import edges as parse_edges
 from sfumato.photoz.tomography import stack_file
 
@@ -23,6 +23,7 @@ def stack(
         Path | None, typer.Option(help="Parquet file of the stacks [PDFS-stack.parquet].")
     ] = None,
     points: Annotated[int, typer.Option(help="Points of the grid.")] = 301,
+    drop_missing: DropMissing = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Stack the PDFs in bins of a point estimate: n(z) per bin, its mean and error, and a picture.
@@ -40,6 +41,7 @@ def stack(
             output,
             by=by,
             truth=truth,
+            drop_missing=drop_missing,
             n_points=points,
             overwrite=overwrite,
             on_start=lambda n: bar.update(task, total=n),

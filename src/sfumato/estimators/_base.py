@@ -1,7 +1,8 @@
 """What regressor and classifier share: from a user's rows to checked arrays, and back."""
 
 import warnings
-from typing import cast
+from collections.abc import Sequence
+from typing import Self, cast
 
 import numpy as np
 from jaxtyping import Array
@@ -9,6 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import (
     _check_sample_weight,
+    check_array,
     check_is_fitted,
     validate_data,
 )
@@ -23,7 +25,9 @@ from sfumato.networks.architecture import Architecture
 from sfumato.networks.density import Network
 from sfumato.networks.rows import in_chunks, map_rows
 from sfumato.pdfs import make_pdfs
+from sfumato.preprocessing.frames import read_frame, unmasked
 from sfumato.preprocessing.measurement import excess_factors, mean_covariance, noise_factors
+from sfumato.preprocessing.missing import warn_of_codes
 from sfumato.preprocessing.table import Levels, encode, find_levels
 from sfumato.preprocessing.units import Units
 from sfumato.recalibration.sharpening import Sharpening, check_sharpens, fit_sharpening
@@ -51,6 +55,20 @@ class DensityEstimator(BaseEstimator):
     n_epochs_planned_: int
     n_features_in_: int
 
+    # see `name_columns`
+    _names: tuple[str, ...] | None = None
+    _target_names: tuple[str, ...] = ()
+
+    def name_columns(self, features: Sequence[str], targets: Sequence[str] = ()) -> Self:
+        """Give the columns of arrays names, which warnings then use; a frame has its own."""
+        self._names, self._target_names = tuple(features), tuple(targets)
+        return self
+
+    def _name_of(self, column: int) -> str:
+        """What a message calls a column of features."""
+        names = vars(self).get("feature_names_in_", self._names)
+        return f"column {column}" if names is None else str(names[column])
+
     def __sklearn_tags__(self):  # noqa: ANN204 - scikit-learn's own type
         """Missing values are allowed where they have a meaning."""
         tags = super().__sklearn_tags__()
@@ -74,27 +92,38 @@ class DensityEstimator(BaseEstimator):
 
         In double precision and the user's units; `units_` take over from there.
         """
+        frame, given = read_frame(X), cast("Given", unmasked(X))  # scikit-learn's stubs want arrays
         if reset:
             self.levels_ = find_levels(X, self._options["categorical"])
-        given = cast("Given", X)  # scikit-learn's stubs want an array
-        if self.levels_:
-            validate_data(self, given, reset=reset, skip_check_array=True)
-            rows = encode(X, self.levels_)
-            if not self._allows_gaps:
-                numeric = [i for i in range(rows.shape[1]) if i not in self.levels_]
-                if not np.isfinite(rows[:, numeric]).all():
-                    raise ValueError("X contains NaN. Fill it, or use missing='flag'.")
-            return rows
-        return cast(
-            np.ndarray,
-            validate_data(
-                self,
-                given,
-                dtype=np.float64,
-                reset=reset,
-                ensure_all_finite=not self._allows_gaps,
-                ensure_min_samples=2 if reset else 1,
-            ),
+        options: dict[str, Given] = {
+            "dtype": np.float64,
+            "ensure_all_finite": not self._allows_gaps,
+            "ensure_min_samples": 2 if reset else 1,
+        }
+        if frame is None and not self.levels_:
+            return cast(np.ndarray, validate_data(self, given, reset=reset, **options))
+        named = given if frame is None else frame.header()
+        validate_data(self, named, reset=reset, skip_check_array=True)
+        rows = encode(X, self.levels_)
+        gaps = np.flatnonzero(~np.isfinite(rows).all(axis=0))
+        if gaps.size and not self._allows_gaps:
+            message = f"X contains NaN in {self._name_of(int(gaps[0]))}"
+            raise ValueError(f"{message}. Fill it, or use missing='flag'.")
+        return check_array(rows, input_name="X", **options)
+
+    def _warn_of_codes(self, X: np.ndarray, y: np.ndarray) -> None:
+        """Name what looks like a code for a missing value and is about to be learnt from."""
+        features = self._options["features"]
+        known = () if features is not None and features.reads_codes else range(X.shape[1])
+        targets = y.reshape(len(y), -1).T
+        names = self._target_names or [
+            f"target {i}" if len(targets) > 1 else "the target" for i in range(len(targets))
+        ]
+        columns = [(self._name_of(i), X[:, i]) for i in known if i not in self.levels_]
+        warn_of_codes(
+            [*columns, *zip(names, targets, strict=True)],
+            cure="If it means that nothing was measured, make it NaN or leave the rows out.",
+            stacklevel=3,
         )
 
     # -- training ---------------------------------------------------------------------------------
@@ -209,10 +238,9 @@ class DensityEstimator(BaseEstimator):
         return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
 
     def _warn_of_moved(self, X: np.ndarray) -> None:
-        names = vars(self).get("feature_names_in_")
-        moved = [str(i if names is None else names[i]) for i in self.units_.moved(X)]
+        moved = [self._name_of(column) for column in self.units_.moved(X)]
         if moved:
-            message = f"The training rows had one value in column {', '.join(moved)}"
+            message = f"The training rows had one value in {', '.join(moved)}"
             warnings.warn(f"{message}, and these rows have others: they are ignored.", stacklevel=4)
 
     def _pdfs(self, X: ArrayLike, X_err: ArrayLike | None, n_draws: int) -> Given:  # by the family
@@ -232,7 +260,7 @@ def _plan(options: dict[str, Given], strategy: Strategy) -> fitting.Plan:  # see
 
 def check_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
     """Row weights (n,), finite and not negative; ones if there are none."""
-    given = cast("Given", sample_weight)  # scikit-learn's stubs want an array
+    given = cast("Given", unmasked(sample_weight))  # scikit-learn's stubs want an array
     return _check_sample_weight(given, X, dtype=np.float64, ensure_non_negative=True)
 
 
@@ -240,7 +268,7 @@ def kept_errors(X_err: ArrayLike | None, kept: np.ndarray) -> np.ndarray | None:
     """Errors of the rows that are kept (n,), whatever their form."""
     if X_err is None:
         return None
-    errors = np.asarray(X_err, float)
+    errors = np.asarray(unmasked(X_err), float)
     return errors[kept] if errors.ndim > 1 and len(errors) == len(kept) else errors
 
 

@@ -133,6 +133,7 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
         rows = self._checked_rows(X, reset=True)
         if len(rows) != len(labels):
             raise ValueError(f"X has {len(rows)} rows and y {len(labels)}: inconsistent lengths.")
+        self._warn_of_codes(rows, np.zeros((len(rows), 0)))
         weight = check_weights(sample_weight, rows)
         kept = weight > 0
         self.classes_, codes = np.unique(labels, return_inverse=True)

@@ -15,6 +15,7 @@ from sfumato.estimators.options import check_options
 from sfumato.estimators.targets import Wish, check_targets, make_family, scaled_targets
 from sfumato.pdfs import GridPDFs, JointPDFs, ParametricPDFs, density_of, frequencies_of
 from sfumato.preprocessing import FeatureTransform
+from sfumato.preprocessing.frames import unmasked
 from sfumato.training.priors import Prior
 from sfumato.uncertainty._base import Strategy
 
@@ -209,6 +210,7 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         kept = weight > 0
         rows, y, weight = rows[kept], y[kept], weight[kept]
         check_targets(y, n_components=self.n_components)
+        self._warn_of_codes(rows, y)
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         bounds = (None, None) if self.bounds is None else self.bounds
         wish = Wish(self.family, self.n_components, bounds, self.trials, self.n_bins, self.rank)
@@ -226,7 +228,7 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
             raise ValueError(
                 "This MDNRegressor estimator requires y to be passed, but the target y is None."
             )
-        nothing, given = cast("Given", "no_validation"), cast("Given", y)  # its stubs want arrays
+        nothing, given = cast("Given", "no_validation"), cast("Given", unmasked(y))
         checked = validate_data(self, nothing, given, multi_output=True, y_numeric=True)
         values = np.asarray(checked, float)
         return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values

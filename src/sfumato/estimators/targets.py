@@ -113,6 +113,8 @@ def _bound(wish: Wish, name: str, y: np.ndarray) -> Component:
 
 
 MOST_SPLINE_BINS = 16
+MOST_BEYOND = 0.02
+"""Share of the targets that may be moved to a bound."""
 
 
 def _edges(wish: Wish, y: np.ndarray) -> tuple[float, ...]:
@@ -137,7 +139,21 @@ def _bounds(bounds: tuple[float | None, float | None], y: np.ndarray) -> tuple[f
 
 
 def scaled_targets(family: MixtureFamily, y: np.ndarray) -> tuple[np.ndarray, int]:
-    """Targets on the component's scale, inside its support, and how many had to be moved."""
+    """Targets on the component's scale, inside its support, and how many had to be moved.
+
+    Raises
+    ------
+    DataError
+        More than 2 % lie beyond the bounds: not measurements, or wrong bounds.
+    """
     plain = family.to_unit(y)
+    if family.component.scaling == "bounds":
+        beyond = int(np.sum((plain < 0) | (plain > 1)))
+        if beyond > MOST_BEYOND * len(y):
+            low, high = family.shift, family.shift + family.scale
+            share = 100 * beyond / len(y)
+            message = f"{beyond:,} of {len(y):,} targets ({share:.2g} %) lie beyond the bounds"
+            cure = "Leave such rows out if they are codes, or widen `bounds`"
+            raise DataError(f"{message} {low:g} and {high:g}. {cure}.")
     u = np.asarray(family.component.clip(plain), float)
     return u, int(np.sum(~np.isclose(u, plain, atol=1e-9, rtol=1e-6)))

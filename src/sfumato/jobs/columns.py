@@ -15,6 +15,7 @@ class Columns:
     errors : those of `features` that are measurement errors and may not be negative.
     categorical : those of `features` that hold words or codes.
     noise : columns of the standard deviations of all features, in their order, or none.
+    least : the least that a target can be; what is below stands for a missing one.
     """
 
     features: tuple[str, ...]
@@ -23,6 +24,7 @@ class Columns:
     errors: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     noise: tuple[str, ...] = ()
+    least: float | None = None
 
     @property
     def target(self) -> str:

@@ -14,6 +14,7 @@ from sfumato.io._files import check_output, whole, write_json
 from sfumato.io.pdfs import PDFsFile, open_pdfs
 from sfumato.io.tables import matrix
 from sfumato.jobs.profiles import PLAIN, Profile, profile_for, profile_of
+from sfumato.jobs.truths import Truths
 from sfumato.metrics.evaluation import (
     ObjectScores,
     evaluate,
@@ -47,6 +48,7 @@ def evaluate_file(
     by: str | None = None,
     profile: str | None = None,
     n_bootstrap: int = 100,
+    drop_missing: bool = False,
     overwrite: bool = False,
     on_start: Callable[[int], None] = lambda _n: None,
     on_rows: Callable[[int], None] | None = None,
@@ -60,6 +62,7 @@ def evaluate_file(
     by : a column to bin by as well.
     profile : name of what is reported; by default what suits the model's features.
     n_bootstrap : resamplings for the errors.
+    drop_missing : leave out objects without a true value, or with an impossible one.
     on_start, on_rows : called with the number of objects, and of those done since the last call.
 
     Raises
@@ -79,7 +82,9 @@ def evaluate_file(
     chosen = profile_for(file) if profile is None else profile_of(profile)
     if len(truth) != 1:
         raise DataError(f"{pdfs} holds PDFs of single numbers; --truth names {len(truth)} columns.")
-    objects, values = read_scores(file, truth[0], by=by, on_rows=on_rows)
+    objects, values = read_scores(
+        file, truth[0], by=by, least=chosen.least, drop_missing=drop_missing, on_rows=on_rows
+    )
     result = write_evaluation(
         objects, folder, profile=chosen, by=values, by_name=by, n_bootstrap=n_bootstrap
     )
@@ -126,9 +131,16 @@ def read_scores(
     truth: str,
     *,
     by: str | None = None,
+    least: float | None = None,
+    drop_missing: bool = False,
     on_rows: Callable[[int], None] | None = None,
 ) -> tuple[ObjectScores, np.ndarray | None]:
     """Scores of all objects of a file, chunk by chunk, and the column to bin by.
+
+    Parameters
+    ----------
+    least : the least that a true value can be.
+    drop_missing : leave out objects without a true value.
 
     Raises
     ------
@@ -137,18 +149,18 @@ def read_scores(
     """
     columns = [truth] if by is None else [truth, by]
     parts, values, first = [], [], 0
+    truths = Truths(truth, file.table.path, least=least, drop=drop_missing)
     for pdfs, table in file.scalars(columns, batch_rows=20_000):
         numbers = matrix(table, columns, path=file.table.path, first_row=first)
-        missing = ~np.isfinite(numbers[:, 0])
-        if missing.any():
-            row = first + int(np.argmax(missing)) + 1
-            message = f"{file.table.path}: {truth!r} is missing in row {row}"
-            raise DataError(f"{message}. Leave such rows out before predicting.")
-        parts.append(score_objects(pdfs, numbers[:, 0]))
-        values.append(numbers[:, -1])
+        kept = truths.kept(numbers[:, 0])
+        if kept.any():
+            known = pdfs if kept.all() else pdfs[np.flatnonzero(kept)]
+            parts.append(score_objects(known, numbers[kept, 0]))
+            values.append(numbers[kept, -1])
         first += len(pdfs)
         if on_rows is not None:
             on_rows(len(pdfs))
+    truths.check()
     return join(parts), None if by is None else np.concatenate(values)
 
 

@@ -87,7 +87,7 @@ def fit_tables(
     if shift_to is not None:
         weight = shifted_weights(data, columns, open_table(shift_to, group=group))
     on_start(regressor)
-    regressor.set_params(on_epoch=on_epoch)
+    regressor.set_params(on_epoch=on_epoch).name_columns(columns.features, columns.targets)
     regressor.fit(data.X, data.y, weight, X_err=data.X_err)
     regressor.set_params(on_epoch=None)
     about = {

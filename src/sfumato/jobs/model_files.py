@@ -66,6 +66,7 @@ class TabularModel:
                 k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()
             }
             columns = Columns(**lists)
+            regressor.name_columns(columns.features, columns.targets)
             return cls(cast(MDNRegressor, regressor), columns, header["about"])
 
 

@@ -35,6 +35,7 @@ class Profile:
     labels : what their axes say, where that is not the name.
     plot : the picture of estimates against truth.
     caption : of that picture.
+    least : the least that a true value can be; what is below stands for a missing one.
     features : kinds of feature transforms whose predictions are such targets.
     """
 
@@ -48,6 +49,7 @@ class Profile:
     labels: Mapping[str, str] = field(default_factory=dict)
     other_edges: Callable[[np.ndarray], np.ndarray] = quantile_edges
     other: str = "by_column"
+    least: float | None = None
     features: tuple[str, ...] = ()
 
 

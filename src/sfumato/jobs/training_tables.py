@@ -111,7 +111,12 @@ def _with_targets(
     targets: np.ndarray, columns: Columns, *, where: str, drop: bool
 ) -> tuple[np.ndarray, int]:
     """Which rows have all their targets (n,), and how many have not."""
-    kept = np.asarray(np.isfinite(targets).all(axis=1))
+    known = np.isfinite(targets)
+    if columns.least is not None:
+        impossible = known & (targets < columns.least)
+        known &= ~impossible
+        _say_impossible(targets[impossible], columns, where=where, drop=drop)
+    kept = np.asarray(known.all(axis=1))
     n_missing = int(np.sum(~kept))
     if n_missing == len(targets):
         raise DataError(f"{where}: the target {columns.target!r} is missing in every row.")
@@ -124,6 +129,16 @@ def _with_targets(
             f"Left out {n_missing} rows whose target {columns.target!r} is missing.", stacklevel=3
         )
     return kept, n_missing
+
+
+def _say_impossible(values: np.ndarray, columns: Columns, *, where: str, drop: bool) -> None:
+    """Refuse targets below what is possible, unless such rows are to be left out."""
+    if values.size and not drop:
+        codes, counts = np.unique(values, return_counts=True)
+        often = ", ".join(f"{codes[i]:g}" for i in np.argsort(-counts)[:3])
+        message = f"{where}: the target {columns.target!r} is below {columns.least:g} in"
+        message = f"{message} {values.size:,} rows ({often}), which cannot be"
+        raise DataError(f"{message}. Correct them, or leave them out by --drop-missing.")
 
 
 def _check_rows(X: np.ndarray, targets: np.ndarray, columns: Columns, *, where: str) -> None:

@@ -98,6 +98,7 @@ def tune_tables(
     where = page or output.with_name(output.name + ".html")
     write_page(result, where)
     best: MDNRegressor = regressor.set_params(**result.best_parameters)
+    best.name_columns(columns.features, columns.targets)
     best.fit(data.X, data.y, data.weight, X_err=data.X_err)
     about = {"tables": data.sources, "rows": len(data.y), "tuned": result.best_parameters}
     model = TabularModel(best, columns, about)

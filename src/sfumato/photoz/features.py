@@ -85,6 +85,11 @@ class PhotometryFeatures(FeatureTransform):
         flags += [f"not_observed_{band}" for band in bands]
         return tuple([f"asinh_mag_{band}" for band in bands] + colours + errors + flags)
 
+    @property
+    def reads_codes(self) -> bool:
+        """Magnitudes have codes; a flux may be any number."""
+        return self.unit == "magnitude"
+
     def units(self, x: np.ndarray) -> Units:
         """Fluxes and their errors by the typical flux of the band; magnitudes as they are."""
         n, units = len(self.bands), no_units(x.shape[1])

@@ -87,6 +87,9 @@ def tomographic_rms(
     return float(np.sqrt(np.mean(np.square(offsets))))
 
 
+LEAST_REDSHIFT = -0.01
+"""What is below is no redshift: the fastest stars of our Galaxy reach -0.002."""
+
 TOMOGRAPHIC_EDGES = (0.0, 0.4, 0.7, 1.0, 1.4, 3.1)
 
 

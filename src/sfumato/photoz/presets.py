@@ -10,6 +10,7 @@ from sfumato.estimators.regressor import MDNRegressor
 from sfumato.jobs.columns import Columns
 from sfumato.jobs.presets import Answers, Preset, Question, Roles, Settings, from_template
 from sfumato.photoz.features import PhotometryFeatures
+from sfumato.photoz.metrics import LEAST_REDSHIFT
 from sfumato.preprocessing import FeatureTransform
 
 SETTINGS: dict[str, Given] = {  # values of every kind, as the regressor takes them
@@ -84,7 +85,10 @@ def _prepare(roles: Roles, answers: Answers, settings: Settings) -> tuple[Column
         error_features=bool(answers["error_features"]),
         **options,
     )
-    return Columns(values + errors, roles.targets, roles.weight, errors=errors), regressor
+    columns = Columns(
+        values + errors, roles.targets, roles.weight, errors=errors, least=LEAST_REDSHIFT
+    )
+    return columns, regressor
 
 
 def _columns(template: str, bands: tuple[str, ...], *, option: str) -> tuple[str, ...]:

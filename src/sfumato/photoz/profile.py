@@ -7,7 +7,7 @@ import numpy as np
 from sfumato.jobs.profiles import PLAIN, Profile
 from sfumato.metrics.evaluation import quantile_edges
 from sfumato.photoz.features import PhotometryFeatures
-from sfumato.photoz.metrics import REDSHIFT_METRICS, TOMOGRAPHIC_EDGES
+from sfumato.photoz.metrics import LEAST_REDSHIFT, REDSHIFT_METRICS, TOMOGRAPHIC_EDGES
 from sfumato.photoz.plots import plot_points
 
 _BRIGHTEST_CODE = 90.0  # magnitudes from here on mean "not detected" or "not observed"
@@ -37,6 +37,7 @@ PROFILE: Profile = replace(
     },
     other_edges=magnitude_edges,
     other="by_magnitude",
+    least=LEAST_REDSHIFT,
     features=(PhotometryFeatures.kind,),
 )
 """Errors of the mode in (z_p - z) / (1 + z), and tomography."""

@@ -11,6 +11,8 @@ from sfumato.errors import DataError
 from sfumato.io._files import check_output
 from sfumato.io.pdfs import PDFsFile, open_pdfs, write_pdfs
 from sfumato.io.tables import matrix
+from sfumato.jobs.profiles import profile_for
+from sfumato.jobs.truths import Truths
 from sfumato.metrics.calibration import stacked_distance
 from sfumato.pdfs import AbstractPDFs, GridPDFs, summarise
 from sfumato.plots.page import save
@@ -61,6 +63,7 @@ def stack_in_bins(
     by: str,
     edges: Sequence[float],
     truth: str | None,
+    drop_missing: bool = False,
     n_points: int = 301,
     on_rows: Callable[[int], None] | None = None,
 ) -> Stacks:
@@ -71,6 +74,7 @@ def stack_in_bins(
     by : a statistic's name; the file's column of that name is used if there is one.
     edges : increasing bin edges; objects outside them are left out.
     truth : column of true values, or None.
+    drop_missing : leave out objects without a true value, or with an impossible one.
     on_rows : called with the number of objects done since the last call.
 
     Raises
@@ -80,6 +84,7 @@ def stack_in_bins(
     """
     columns = [name for name in (by if by in file.columns else None, truth) if name]
     bins: _Bins | None = None
+    truths = Truths(truth or "", file.table.path, least=profile_for(file).least, drop=drop_missing)
     for pdfs, table in file.scalars(columns):
         if bins is None:
             bins = _Bins(np.asarray(edges, float), pdfs[:256].default_grid(n_points))
@@ -87,11 +92,12 @@ def stack_in_bins(
             matrix(table, [by])[:, 0] if by in columns else np.asarray(summarise(pdfs, [by])[by])
         )
         true = matrix(table, [truth], path=file.table.path)[:, 0] if truth else None
-        if true is not None and not np.all(np.isfinite(true)):
-            raise DataError(f"{file.table.path}: {truth!r} is missing in some rows. Remove them.")
-        bins.add(pdfs, point, true)
+        kept = slice(None) if true is None else np.flatnonzero(truths.kept(true))
+        bins.add(pdfs[kept], point[kept], None if true is None else true[kept])
         if on_rows is not None:
             on_rows(len(pdfs))
+    if truth:
+        truths.check()
     if bins is None or not bins.counts.any():
         raise DataError(f"{file.table.path}: no object has its {by} inside {list(edges)}.")
     return bins.stacks(has_truths=truth is not None)
@@ -145,6 +151,7 @@ def stack_file(
     *,
     by: str = "mode",
     truth: str | None = None,
+    drop_missing: bool = False,
     n_points: int = 301,
     overwrite: bool = False,
     on_start: Callable[[int], None] = lambda _n: None,
@@ -155,7 +162,7 @@ def stack_file(
     Parameters
     ----------
     output : .parquet; by default the file's name with "-stack". The picture lies beside it.
-    edges, by, truth, n_points, on_rows : as in `stack_in_bins`.
+    edges, by, truth, drop_missing, n_points, on_rows : as in `stack_in_bins`.
     on_start : called with the number of objects.
 
     Raises
@@ -175,7 +182,13 @@ def stack_file(
     file = open_pdfs(pdfs)
     on_start(file.n_rows)
     stacks = stack_in_bins(
-        file, by=by, edges=edges, truth=truth, n_points=n_points, on_rows=on_rows
+        file,
+        by=by,
+        edges=edges,
+        truth=truth,
+        drop_missing=drop_missing,
+        n_points=n_points,
+        on_rows=on_rows,
     )
     write_stacks(stacks, path)
     return stacks, path

@@ -33,6 +33,11 @@ class FeatureTransform(eqx.Module):
         """
         return no_units(x.shape[1])
 
+    @property
+    def reads_codes(self) -> bool:
+        """Whether values such as 99 or -99 have a meaning, and are no measurements."""
+        return False
+
     @abstractmethod
     def fit(self, x: np.ndarray) -> Self:
         """A fitted copy; x is (n, n_columns) in its `units` and may hold missing values."""

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from numpy.typing import ArrayLike
 
 from sfumato.errors import ShapeError
+from sfumato.preprocessing.frames import unmasked
 
 
 def noise_factors(X_err: ArrayLike, *, shape: tuple[int, int]) -> np.ndarray:
@@ -28,7 +29,7 @@ def noise_factors(X_err: ArrayLike, *, shape: tuple[int, int]) -> np.ndarray:
     ValueError
         An error is negative or missing, or a covariance is not positive definite; the row is named.
     """
-    errors = np.asarray(X_err, float)
+    errors = np.asarray(unmasked(X_err), float)
     n, c = shape
     if errors.shape == (c,):
         errors = np.broadcast_to(errors, (n, c))

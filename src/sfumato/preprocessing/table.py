@@ -4,7 +4,8 @@ Words become codes on the host, once (`encode`); everything after is arithmetic 
 stands for a missing level or one that training never saw.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Self
 
 import equinox as eqx
@@ -16,6 +17,7 @@ from jaxtyping import Array, Float
 from sfumato._typing import Given
 from sfumato.errors import DataError
 from sfumato.preprocessing.features import FeatureTransform
+from sfumato.preprocessing.frames import Frame, is_missing, read_frame
 from sfumato.preprocessing.units import Units, fit_units
 
 Levels = dict[int, list[str]]
@@ -96,20 +98,20 @@ def find_levels(X: Given, categorical: str | Sequence[int | str] | None) -> Leve
     DataError
         A named column does not exist.
     """
-    names = [str(name) for name in getattr(X, "columns", [])]
-    if categorical is None or (isinstance(categorical, str) and not names):
+    frame = read_frame(X)
+    if categorical is None or (isinstance(categorical, str) and frame is None):
         return {}
+    names = () if frame is None else frame.names
+    n_columns = np.shape(X)[1] if frame is None else len(names)
     if isinstance(categorical, str):
-        kinds = [str(kind) for kind in X.dtypes]
-        words = ("object", "category", "bool", "str", "string")
-        chosen = [i for i, kind in enumerate(kinds) if kind.startswith(words)]
+        chosen = [] if frame is None else frame.words
     else:
-        chosen = [_position(entry, names, np.shape(X)[1]) for entry in categorical]
-    columns = {index: _words(X, index) for index in chosen}
+        chosen = [_position(entry, names, n_columns) for entry in categorical]
+    columns = {index: words_of(_column(X, frame, index)) for index in chosen}
     return {i: sorted({word for word in words if word}) for i, words in columns.items()}
 
 
-def _position(entry: int | str, names: list[str], n_columns: int) -> int:
+def _position(entry: int | str, names: Sequence[str], n_columns: int) -> int:
     if isinstance(entry, str) and entry in names:
         return names.index(entry)
     if isinstance(entry, int | np.integer) and 0 <= entry < n_columns:
@@ -118,18 +120,46 @@ def _position(entry: int | str, names: list[str], n_columns: int) -> int:
     raise DataError(f"`categorical` names the column {entry!r}, which does not exist; {where}.")
 
 
-def _words(X: Given, index: int) -> list[str]:
-    """A column as text; what is missing is empty."""
-    values = X.iloc[:, index] if hasattr(X, "iloc") else np.asarray(X, dtype=object)[:, index]
-    return [_word(value) for value in values]
+def _column(X: Given, frame: Frame | None, index: int) -> np.ndarray:
+    return np.asarray(X, dtype=object)[:, index] if frame is None else frame.columns[index]
+
+
+def words_of(column: np.ndarray) -> list[str]:
+    """Cells as text, each in one spelling whatever its type; what is missing is empty."""
+    return [_word(cell) for cell in column]
 
 
 def _word(value: Given) -> str:
-    """One spelling of a level, whatever the type of its column; what is missing is empty."""
-    if value is None or value != value:
+    if is_missing(value):
         return ""
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace").strip()
     whole = isinstance(value, float | np.floating) and float(value).is_integer()
-    return str(int(value)) if whole else str(value)
+    return str(int(value)) if whole else str(value).strip()
+
+
+def _plain(word: str) -> str:
+    """What levels that mean the same have in common: ``001`` and ``1.0`` are 1, ``True`` true."""
+    if word.lower() in ("true", "false"):
+        return word.lower()
+    try:
+        number = float(word)
+    except ValueError:
+        return word
+    return _word(number) if np.isfinite(number) else word
+
+
+def codes_of(levels: Sequence[str]) -> Callable[[str], int]:
+    """From a word to the code of its level; 0 for one that training never saw.
+
+    A word that is no level stands for the only level that means the same in another spelling.
+    """
+    exact = {word: code for code, word in enumerate(levels, start=1)}
+    plain = Counter(map(_plain, levels))
+    alike = {_plain(w): code for w, code in exact.items() if plain[_plain(w)] == 1}
+    return lambda word: exact.get(word) or (alike.get(_plain(word), 0) if word else 0)
 
 
 def encode(X: Given, levels: Levels) -> np.ndarray:
@@ -140,17 +170,24 @@ def encode(X: Given, levels: Levels) -> np.ndarray:
     DataError
         A column that is not categorical holds a word.
     """
-    table = np.asarray(X, dtype=object)
-    out = np.empty(table.shape, float)
-    names = list(getattr(X, "columns", range(table.shape[1])))
-    for column in range(table.shape[1]):
-        if column in levels:
-            codes = {word: code for code, word in enumerate(levels[column], start=1)}
-            out[:, column] = [codes.get(word, 0) for word in _words(X, column)]
+    frame = read_frame(X)
+    n, c = np.shape(X) if frame is None else frame.shape
+    names = range(c) if frame is None else frame.names
+    out = np.empty((n, c), float)
+    for index in range(c):
+        column = _column(X, frame, index)
+        if index in levels:
+            words = words_of(column)
+            code_of = codes_of(levels[index])
+            codes = {word: code_of(word) for word in set(words)}
+            out[:, index] = [codes[word] for word in words]
+            continue
+        if column.dtype != object:
+            out[:, index] = column
             continue
         try:
-            out[:, column] = [np.nan if v is None else v for v in table[:, column]]
+            out[:, index] = [np.nan if is_missing(v) else v for v in column]
         except (TypeError, ValueError) as error:
-            message = f"Column {names[column]!r} holds words ({error})"
+            message = f"Column {names[index]!r} holds words ({error})"
             raise DataError(f"{message}. Name it in `categorical`, or convert it.") from error
     return out

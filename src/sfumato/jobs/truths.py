@@ -1,0 +1,63 @@
+"""True values beside PDFs: which rows have one."""
+
+from pathlib import Path
+from warnings import warn
+
+import numpy as np
+
+from sfumato.errors import DataError
+from sfumato.preprocessing.missing import codes_in
+
+
+class Truths:
+    """Looks at true values chunk by chunk, and says at the end what was wrong with them.
+
+    Parameters
+    ----------
+    column : their name.
+    path : of the file, for messages.
+    least : the least that a true value can be; what is below stands for a missing one.
+    drop : leave out rows without a true value, instead of refusing them.
+    """
+
+    def __init__(self, column: str, path: Path, *, least: float | None, drop: bool) -> None:
+        self.n_left_out = 0
+        self._column, self._path, self._least, self._drop = column, path, least, drop
+        self._first, self._n = 0, 0
+        self._seen: list[np.ndarray] = []
+
+    def kept(self, values: np.ndarray) -> np.ndarray:
+        """Which of the next rows (n,) have a true value."""
+        known = np.isfinite(values)
+        if self._least is not None:
+            known &= values >= self._least
+        if not known.all() and not self.n_left_out:
+            self._first = self._n + int(np.argmin(known)) + 1
+        self.n_left_out += int(np.sum(~known))
+        self._n += len(values)
+        self._seen.append(values[known])
+        return known
+
+    def check(self) -> None:
+        """Say how many rows were left out.
+
+        Raises
+        ------
+        DataError
+            Some were, and that was not asked for; or none is left.
+        """
+        what = "missing" if self._least is None else f"missing or below {self._least:g}"
+        where = f"{self._path}: {self._column!r} is {what}"
+        if self.n_left_out == self._n:
+            raise DataError(f"{where} in every row. Is it the column of true values?")
+        if self.n_left_out and not self._drop:
+            message = f"{where} in {self.n_left_out:,} of {self._n:,} rows, first in row"
+            raise DataError(f"{message} {self._first}. Leave them out by --drop-missing.")
+        if self.n_left_out:
+            warn(f"Left out {self.n_left_out:,} rows: {where.partition(': ')[2]}.", stacklevel=3)
+        for code in codes_in(np.concatenate(self._seen)):
+            warn(
+                f"{self._column} is {code.value:g} in {code.n_rows:,} rows: taken as true values. "
+                "If it is a code, leave those rows out.",
+                stacklevel=3,
+            )

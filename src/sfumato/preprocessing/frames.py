@@ -1,0 +1,123 @@
+"""The one door for data of any library: pandas, polars, pyarrow, astropy, masked arrays.
+
+What is missing becomes NaN in numbers and None among words: masked, null, NA, NaN. Units of
+astropy are dropped: give every table in the same ones.
+"""
+
+import sys
+from typing import NamedTuple
+
+import narwhals as nw
+import numpy as np
+import pyarrow as pa
+from narwhals.exceptions import DuplicateError
+from numpy.typing import ArrayLike
+
+from sfumato._typing import Foreign
+from sfumato.errors import DataError
+
+
+class Frame(NamedTuple):
+    """A table of named columns, (n,) each: numbers, or objects where there are words."""
+
+    names: tuple[str, ...]
+    columns: tuple[np.ndarray, ...]
+
+    @property
+    def words(self) -> tuple[int, ...]:
+        """Places of the columns that hold words, categories or truth values."""
+        return tuple(i for i, column in enumerate(self.columns) if column.dtype == object)
+
+    def header(self) -> pa.Table:
+        """An empty table of the same names, from which scikit-learn takes them."""
+        return pa.table([pa.nulls(self.shape[0])] * len(self.names), names=list(self.names))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return (len(self.columns[0]) if self.columns else 0), len(self.columns)
+
+
+def read_frame(X: Foreign) -> Frame | None:
+    """A table of another library as a frame; None of what is no table.
+
+    Raises
+    ------
+    DataError
+        A column holds dates, lists or other things that are neither numbers nor words.
+    """
+    astropy = sys.modules.get("astropy.table")
+    if astropy is not None and isinstance(X, astropy.Table):
+        names = tuple(X.colnames)
+        return Frame(names, tuple(_of_astropy(X[name], name) for name in names))
+    try:
+        frame = nw.from_native(X, pass_through=True)
+        frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+        names = tuple(frame.columns) if isinstance(frame, nw.DataFrame) else ()
+    except DuplicateError as error:
+        raise DataError(f"Two columns have one name ({error}). Rename them.") from error
+    if not names:
+        return None
+    return Frame(
+        tuple(map(str, names)), tuple(_of_series(frame[:, i], n) for i, n in enumerate(names))
+    )
+
+
+def unmasked(values: ArrayLike | None) -> ArrayLike | None:
+    """Numbers of any library as an array, NaN where a mask or a null says nothing is known.
+
+    What holds no numbers, and arrays without a mask, come back as they are.
+    """
+    given: Foreign = values
+    if isinstance(given, np.ma.MaskedArray) and given.dtype.kind in "biuf":
+        return np.ma.filled(given.astype(float), np.nan)
+    series = nw.from_native(given, pass_through=True, allow_series=True)
+    if isinstance(series, nw.Series):
+        return _numbers(series) if series.dtype.is_numeric() else values
+    frame = read_frame(given)
+    if frame is not None and not frame.words:
+        return np.column_stack(frame.columns)
+    return values
+
+
+def _of_series(series: nw.Series, name: str) -> np.ndarray:
+    kind = series.dtype
+    if kind.is_numeric():
+        return _numbers(series)
+    if kind in (nw.String, nw.Categorical, nw.Enum, nw.Object, nw.Boolean, nw.Unknown):
+        return _objects(series.to_list())
+    raise DataError(f"Column {name!r} holds {kind}, neither numbers nor words. Convert it.")
+
+
+def _numbers(series: nw.Series) -> np.ndarray:
+    """A column of numbers, whole or not, with or without nulls, in double precision."""
+    return np.asarray(series.cast(nw.Float64).to_numpy(), float)
+
+
+def _of_astropy(column: Foreign, name: str) -> np.ndarray:
+    """A column, masked or with a unit."""
+    if getattr(column, "ndim", 0) != 1:
+        raise DataError(f"Column {name!r} holds vectors. Give each element a column.")
+    masked: Foreign = np.ma.asarray(column) if isinstance(column, np.ma.MaskedArray) else column
+    mask = np.broadcast_to(getattr(masked, "mask", False), len(column))  # Masked quantities too
+    values = np.asarray(getattr(masked, "unmasked", masked))
+    if values.dtype.kind in "iuf":
+        return np.where(mask, np.nan, values.astype(float))
+    return _objects([None if gap else v for v, gap in zip(values.tolist(), mask, strict=True)])
+
+
+def _objects(values: list) -> np.ndarray:
+    """Words, with None for every kind of null."""
+    out = np.empty(len(values), object)
+    out[:] = [None if is_missing(value) else value for value in values]
+    return out
+
+
+def is_missing(value: object) -> bool:
+    """Whether a cell is None, NaN, NA or NaT."""
+    if value is None:
+        return True
+    try:
+        return not bool(value == value)
+    except TypeError:  # pandas' NA is neither true nor false
+        return True

@@ -1,0 +1,77 @@
+"""What catalogues write where nothing was measured, found among numbers that were."""
+
+import warnings
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+LEAST_SHARE = 0.005
+"""Of the rows: a value repeated less often is no code."""
+
+_LOW, _HIGH = -9.0, 90.0
+_NINES = frozenset(
+    sign * nines * 10.0**power
+    for sign in (-1, 1)
+    for nines in (9, 99, 999, 9999, 99999)
+    for power in (-3, -2, -1, 0)
+)
+"""Nines, whole or behind a point, as in -99.9: what codes are mostly made of."""
+
+
+class Code(NamedTuple):
+    """A value that looks like a code, and how many rows have it."""
+
+    value: float
+    n_rows: int
+
+
+def codes_in(values: np.ndarray) -> list[Code]:
+    """Values (n,) that are likely to mean "missing".
+
+    Such a value is at most -9 or at least 90, is repeated in more than 0.5 % of the rows, and has
+    no other within the width of the central 90 % of the rest: a tenth of that, if it is written
+    in nines. Where the rest has one or two values, only nines are codes.
+    """
+    numbers = np.asarray(values, float)
+    numbers = numbers[np.isfinite(numbers)]
+    found, counts = np.unique(numbers, return_counts=True)
+    often = counts >= max(2, LEAST_SHARE * len(values))
+    candidates = np.flatnonzero(often & ((found <= _LOW) | (found >= _HIGH)))
+    nines = [place for place in candidates if is_nines(found[place])]
+    codes = []
+    for place in candidates:
+        is_nine = place in nines
+        others = np.delete(np.arange(found.size), list({place, *nines}))
+        width = _central_width(found[others], counts[others])
+        gap = np.min(np.abs(found[others] - found[place]), initial=np.inf)
+        if gap > (0.1 * width if is_nine else width) and (is_nine or others.size > 2):
+            codes.append(Code(float(found[place]), int(counts[place])))
+    return codes
+
+
+def _central_width(values: np.ndarray, counts: np.ndarray) -> float:
+    """Width of the central 90 % of increasing values that stand for so many rows each."""
+    if not values.size:
+        return 0.0
+    below = np.cumsum(counts)
+    low, high = values[np.searchsorted(below, np.array([0.05, 0.95]) * below[-1])]
+    return float(high - low)
+
+
+def is_nines(value: float) -> bool:
+    """Whether a number is written in nines."""
+    return any(abs(value - nines) <= 1e-6 * abs(nines) for nines in _NINES)
+
+
+def warn_of_codes(
+    columns: Iterable[tuple[str, np.ndarray]], *, cure: str, stacklevel: int = 2
+) -> None:
+    """Name the values that look like codes, by column."""
+    lines = []
+    for name, values in columns:
+        for code in codes_in(values):
+            share = 100 * code.n_rows / len(values)
+            lines.append(f"{name} is {code.value:g} in {code.n_rows:,} rows ({share:.2g} %)")
+    if lines:
+        warnings.warn(f"{'; '.join(lines)}: taken as measured. {cure}", stacklevel=stacklevel + 1)

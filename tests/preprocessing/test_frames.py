@@ -1,0 +1,137 @@
+"""One door for tables of any library: the same numbers and words, missing where they were."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from astropy import units
+from astropy.table import MaskedColumn, QTable, Table
+
+from cases import SMALL
+from sfumato import MDNRegressor
+from sfumato.errors import DataError
+from sfumato.preprocessing.frames import read_frame, unmasked
+from sfumato.preprocessing.table import encode, find_levels
+
+NUMBERS, WHOLE, WORDS = [1.5, None, -2.0], [1, 2, None], ["x", None, "y"]
+COLUMNS = {"a": NUMBERS, "n": WHOLE, "w": WORDS}
+
+
+def astropy_table():
+    table = Table()
+    for name, cells in COLUMNS.items():
+        mask = [cell is None for cell in cells]
+        filled = [cell if cell is not None else ("?" if name == "w" else -999) for cell in cells]
+        table[name] = MaskedColumn(filled, mask=mask)
+    return table
+
+
+FRAMES = {
+    "pandas": lambda: pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in COLUMNS.items()}),
+    "pandas nullable": lambda: pd.DataFrame(
+        {
+            "a": pd.array(NUMBERS, "Float64"),
+            "n": pd.array(WHOLE, "Int64"),
+            "w": pd.Categorical(WORDS),
+        }
+    ),
+    "pandas arrow": lambda: pa.table(COLUMNS).to_pandas(types_mapper=pd.ArrowDtype),
+    "polars": lambda: pl.DataFrame(COLUMNS),
+    "polars lazy": lambda: pl.LazyFrame(COLUMNS),
+    "polars enum": lambda: pl.DataFrame(COLUMNS, schema_overrides={"w": pl.Enum(["x", "y"])}),
+    "polars categorical": lambda: pl.DataFrame(COLUMNS, schema_overrides={"w": pl.Categorical}),
+    "pyarrow": lambda: pa.table(COLUMNS),
+    "astropy": astropy_table,
+}
+
+
+@pytest.mark.parametrize("library", FRAMES)
+def test_every_library_says_the_same(library):
+    frame = FRAMES[library]()
+    named = ["w"] if library == "pandas" else "auto"  # objects of pandas may be anything
+    levels = find_levels(frame, named)
+    assert levels == {2: ["x", "y"]}
+    expected = [[1.5, 1, 1], [np.nan, 2, 0], [-2, np.nan, 2]]
+    np.testing.assert_array_equal(encode(frame, levels), expected)
+
+
+def test_units_and_masks_of_astropy():
+    table = QTable({"m": [20.0, 21.0] * units.mag, "ok": [True, False]})
+    frame = read_frame(table)
+    np.testing.assert_array_equal(frame.columns[0], [20, 21])
+    assert find_levels(table, "auto") == {1: ["false", "true"]}
+    with pytest.raises(DataError, match="'v' holds vectors"):
+        read_frame(Table({"v": np.ones((3, 2))}))
+
+
+def test_dates_are_neither_numbers_nor_words():
+    with pytest.raises(DataError, match="Column 't' holds Datetime"):
+        read_frame(pd.DataFrame({"t": pd.to_datetime(["2026-01-01"])}))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.ma.array([1.0, 999.0], mask=[False, True]),
+        np.ma.array([1, 999], mask=[False, True]),
+        MaskedColumn([1, 999], mask=[False, True]),
+        pd.Series(pd.array([1, None], "Int64")),
+        pl.Series([1, None]),
+        pa.chunked_array([[1, None]]),
+    ],
+)
+def test_what_lies_behind_a_mask_is_never_used(values):
+    np.testing.assert_array_equal(unmasked(values), [1, np.nan])
+
+
+def test_masked_targets_and_features_are_refused_or_flagged(toy):
+    x, y = toy
+    hidden = np.random.default_rng(0).random(len(y)) < 0.2
+    model = MDNRegressor(random_state=0, **SMALL)
+    with pytest.raises(ValueError, match="y contains NaN"):
+        model.fit(x, np.ma.array(np.where(hidden, 999.0, y), mask=hidden))
+    masks = np.column_stack([hidden, ~hidden & False])
+    masked = np.ma.array(np.where(masks, -9999.0, x), mask=masks)
+    with pytest.raises(ValueError, match="X contains NaN"):
+        model.fit(masked, y)
+    flagged = MDNRegressor(random_state=0, missing="flag", **SMALL)
+    with_mask = flagged.fit(masked, y).predict(masked)
+    np.testing.assert_array_equal(
+        with_mask, flagged.fit(np.where(masks, np.nan, x), y).predict(np.where(masks, np.nan, x))
+    )
+
+
+@pytest.mark.parametrize("make", [pl.DataFrame, pa.table, Table, pd.DataFrame])
+def test_estimators_take_frames_and_remember_their_names(toy, make):
+    x, y = toy
+    columns = {"u": x[:, 0], "g": x[:, 1]}
+    model = MDNRegressor(random_state=0, **SMALL).fit(make(columns), y)
+    assert list(model.feature_names_in_) == ["u", "g"]
+    np.testing.assert_array_equal(
+        model.predict(make(columns)), MDNRegressor(random_state=0, **SMALL).fit(x, y).predict(x)
+    )
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(make({"u": x[:, 0], "r": x[:, 1]}))
+
+
+@pytest.mark.parametrize(
+    ("learnt", "read"),
+    [
+        (["001", "true", "1.50"], [1, True, 1.5]),
+        ([1, True, 1.5], ["001", "True", "1.50"]),
+        (["7", "x"], [7.0, "x"]),
+    ],
+)
+def test_levels_match_whatever_the_type_of_their_column(learnt, read):
+    levels = find_levels(np.array(learnt, object)[:, None], [0])
+    expected = encode(np.array(learnt, object)[:, None], levels)
+    assert set(expected[:, 0]) == set(range(1, len(learnt) + 1))
+    np.testing.assert_array_equal(encode(np.array(read, object)[:, None], levels), expected)
+
+
+def test_spellings_that_are_levels_of_their_own_stay_apart():
+    levels = find_levels(np.array([["1"], ["001"]], object), [0])
+    assert levels == {0: ["001", "1"]}
+    got = encode(np.array([["1"], ["001"], ["01"]], object), levels)[:, 0]
+    np.testing.assert_array_equal(got, [2, 1, 0])

@@ -179,7 +179,7 @@ def test_beta_codes_keep_the_mean_to_a_share_of_the_width(alpha, beta):
     moments = [family.component.moments(*family.exact_parameters(p)) for p in (params, got)]
     shift = abs(float((moments[1][0] - moments[0][0]).squeeze()))
     assert shift < 0.012 * np.sqrt(float(moments[0][1].squeeze()))
-    np.testing.assert_allclose(moments[1][1], moments[0][1], rtol=6e-3)
+    np.testing.assert_allclose(moments[1][1], moments[0][1], rtol=8e-3)
 
 
 def test_thirty_two_bits_are_single_precision(pdfs):

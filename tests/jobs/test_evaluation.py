@@ -8,7 +8,9 @@ from pyarrow import parquet
 
 from sfumato import read_pdfs
 from sfumato.errors import DataError
-from sfumato.jobs.evaluation import evaluate_file
+from sfumato.io.pdfs import open_pdfs
+from sfumato.io.tables import Reading
+from sfumato.jobs.evaluation import evaluate_file, read_scores
 
 
 def test_one_column_of_truths_may_be_its_name(folder, pdfs):
@@ -48,13 +50,13 @@ def test_truths_that_cannot_be_are_refused_or_left_out(folder, pdfs):
     truth = np.where(np.arange(len(truth)) % 3 == 0, -99, truth)
     path = folder / "codes.parquet"
     parquet.write_table(table.append_column("z", [truth]), path)
+    file = open_pdfs(path)
     with pytest.raises(DataError, match=r"'z' is missing or below -0.01 in 80 of 240 rows, first"):
-        evaluate_file(path, "z", folder / "never", profile="redshift")
-    assert not (folder / "never").exists()
-    with pytest.warns(UserWarning, match="Left out 80 rows"):
-        found = evaluate_file(
-            path, "z", folder / "kept", profile="redshift", drop_missing=True, n_bootstrap=5
-        )
-    assert found.n == 160
+        read_scores(file, "z", least=-0.01)
+    with pytest.warns(UserWarning, match="Left out 80 rows: 'z' is missing or below -0.01"):
+        objects, _ = read_scores(file, "z", least=-0.01, drop_missing=True)
+    np.testing.assert_array_equal(objects.truth, truth[truth > 0])
     with pytest.warns(UserWarning, match="z is -99 in 80 rows: taken as true values"):
         evaluate_file(path, "z", folder / "plain", n_bootstrap=5)
+    where = Reading(where="z >= 0")
+    assert evaluate_file(path, "z", folder / "some", reading=where, n_bootstrap=5).n == 160

@@ -9,12 +9,34 @@ from typing import Annotated
 import typer
 
 from sfumato._typing import Json
+from sfumato.cli._console import console
 from sfumato.errors import DataError, suggest
+from sfumato.io.tables import Reading
 
 Tables = Annotated[
-    list[Path], typer.Argument(help="Tables: .parquet, .csv, .hdf5 or .fits.", show_default=False)
+    list[Path],
+    typer.Argument(help="Tables: Parquet, CSV, HDF5, FITS, VOTable, text.", show_default=False),
 ]
-Group = Annotated[str | None, typer.Option(help="HDF5 group (or FITS extension) of the table.")]
+Group = Annotated[
+    str | None,
+    typer.Option(help="HDF5 group, FITS extension (name or number) or table of a VOTable."),
+]
+Where = Annotated[
+    str | None, typer.Option(help="Rows to take, as in `zspec > 0 and flags in (3, 4)`.")
+]
+Rename = Annotated[
+    str | None, typer.Option(help="Columns under new names, as in `redshift=z_spec,id=ID`.")
+]
+ZeroPoint = Annotated[
+    str | None,
+    typer.Option(help="Added to columns of magnitudes, as in `mag_u=0.02,mag_g=-0.01`."),
+]
+Extinction = Annotated[
+    str | None,
+    typer.Option(
+        help="E(B - V) and what it takes from magnitudes, as in `EBV:mag_u=4.81,mag_g=3.64`."
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 DropMissing = Annotated[
     bool, typer.Option("--drop-missing", help="Leave out rows without a true value.")
@@ -22,6 +44,53 @@ DropMissing = Annotated[
 PDFs = Annotated[
     Path, typer.Argument(help="A file written by `sfumato predict`.", show_default=False)
 ]
+
+
+def reading_of(
+    *,
+    group: str | None = None,
+    where: str | None = None,
+    rename: str | None = None,
+    zero_point: str | None = None,
+    extinction: str | None = None,
+) -> Reading:
+    """How tables are to be read, from the texts of the options.
+
+    Raises
+    ------
+    ValueError
+        One is not as it has to be.
+    """
+    reddening, colon, coefficients = (extinction or "").partition(":")
+    if extinction is not None and not (colon and reddening.strip()):
+        raise ValueError(f"--extinction must be as in EBV:mag_u=4.81; got {extinction!r}.")
+    return Reading(
+        group,
+        rename=_pairs(rename, option="--rename"),
+        zero_points=_numbers_of(zero_point, option="--zero-point"),
+        extinction=_numbers_of(coefficients, option="--extinction"),
+        reddening=reddening.strip() or None,
+        where=where,
+        on_filtered=lambda path, kept, n: console.print(f"{path}: {kept:,} of {n:,} rows taken."),
+    )
+
+
+def _pairs(text: str | None, *, option: str) -> dict[str, str]:
+    """``a=b,c=d`` as a table."""
+    found = {}
+    for part in split(text):
+        name, sign, value = (piece.strip() for piece in part.partition("="))
+        if not (name and sign and value):
+            raise ValueError(f"{option} must be as in a=b,c=d; got {part!r}.")
+        found[name] = value
+    return found
+
+
+def _numbers_of(text: str | None, *, option: str) -> dict[str, float]:
+    return {
+        name: numbers(value, option=f"{option} {name}")[0]
+        for name, value in _pairs(text, option=option).items()
+    }
 
 
 def split(text: str | None) -> tuple[str, ...]:
@@ -44,6 +113,14 @@ def numbers(text: str, *, option: str) -> tuple[float, ...]:
     if not all(isfinite(value) for value in values):
         raise ValueError(f"{option} must be numbers separated by commas; got {text!r}.")
     return values
+
+
+def grid(text: str) -> tuple[float, float, int]:
+    """Ends of a grid and the number of its points."""
+    values = numbers(text, option="--grid")
+    if len(values) != 3 or values[0] >= values[1] or values[2] < 2 or values[2] % 1:
+        raise ValueError(f"--grid must be LOW,HIGH,POINTS, as in 0,3,301; got {text!r}.")
+    return values[0], values[1], int(values[2])
 
 
 def edges(text: str) -> tuple[float, ...]:

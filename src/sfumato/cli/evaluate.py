@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from sfumato.cli._console import console, progress
-from sfumato.cli._options import DropMissing, Overwrite, PDFs, split
+from sfumato.cli._options import DropMissing, Overwrite, PDFs, Where, reading_of, split
 from sfumato.jobs.evaluation import evaluate_file
 
 
@@ -34,6 +34,7 @@ def evaluate(
     ] = None,
     bootstrap: Annotated[int, typer.Option(help="Resamplings for the errors.")] = 100,
     drop_missing: DropMissing = False,
+    where: Where = None,
     overwrite: Overwrite = False,
 ) -> None:
     """All metrics with errors, overall and in bins, as table, JSON, CSV, figures and a page.
@@ -55,6 +56,7 @@ def evaluate(
             profile=profile,
             n_bootstrap=bootstrap,
             drop_missing=drop_missing,
+            reading=reading_of(where=where),
             overwrite=overwrite,
             on_start=lambda n: bar.update(task, total=n),
             on_rows=lambda n: bar.advance(task, n),

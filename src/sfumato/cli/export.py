@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from sfumato.cli._console import console
-from sfumato.cli._options import Overwrite, PDFs, split
+from sfumato.cli._options import Overwrite, PDFs, Where, reading_of, split
+from sfumato.cli._options import grid as parse_grid
 from sfumato.io._files import check_output
 from sfumato.io.pdfs import open_pdfs
 from sfumato.io.qp import export_qp
@@ -18,6 +19,10 @@ def export(
     kind: Annotated[str, typer.Option(help="`interp` (grid) or `mixmod` (Gaussians).")] = "interp",
     keep: Annotated[str | None, typer.Option(help="Columns for the ancillary table.")] = None,
     points: Annotated[int, typer.Option(help="Points of the grid of `interp`.")] = 301,
+    grid: Annotated[
+        str | None, typer.Option(help="The grid itself, as in `0,3,301` [over the support].")
+    ] = None,
+    where: Where = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a file of `qp`, which `qp.read` opens.
@@ -28,5 +33,7 @@ def export(
         --keep id,redshift --output pdfs_qp.hdf5
     """
     check_output(output, overwrite=overwrite)
-    export_qp(open_pdfs(pdfs), output, kind=kind, columns=split(keep), n_points=points)
+    file = open_pdfs(pdfs, reading=reading_of(where=where))
+    chosen = None if grid is None else parse_grid(grid)
+    export_qp(file, output, kind=kind, columns=split(keep), n_points=points, grid=chosen)
     console.print(f"qp file written to {output}")

@@ -18,7 +18,16 @@ from sfumato.cli._model_options import (
     settings_of,
     takes_model_options,
 )
-from sfumato.cli._options import Group, Overwrite, Tables
+from sfumato.cli._options import (
+    Extinction,
+    Group,
+    Overwrite,
+    Rename,
+    Tables,
+    Where,
+    ZeroPoint,
+    reading_of,
+)
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.jobs.fitting import fit_tables
 
@@ -40,6 +49,10 @@ def fit(
         bool, typer.Option("--drop-missing", help="Leave out rows without a target.")
     ] = False,
     group: Group = None,
+    where: Where = None,
+    rename: Rename = None,
+    zero_point: ZeroPoint = None,
+    extinction: Extinction = None,
     overwrite: Overwrite = False,
     config: Config = None,
     **values: Any,  # generated from the tables of options and presets
@@ -66,7 +79,13 @@ def fit(
             preset=values["preset"],
             answers=answers_of(values),
             settings=settings_of(values),
-            group=group,
+            reading=reading_of(
+                group=group,
+                where=where,
+                rename=rename,
+                zero_point=zero_point,
+                extinction=extinction,
+            ),
             drop_missing=drop_missing,
             shift_to=shift_to,
             config=config,

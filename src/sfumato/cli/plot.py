@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sfumato.cli._console import console
-from sfumato.cli._options import Overwrite, PDFs, numbers
+from sfumato.cli._options import Overwrite, PDFs, Where, numbers, reading_of
 from sfumato.jobs.pictures import draw_file
 
 
@@ -20,6 +20,7 @@ def plot(
     output: Annotated[
         Path | None, typer.Option(help="PNG, PDF or SVG file [PDFS-KIND.png].")
     ] = None,
+    where: Where = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Draw chosen objects (components, truth and statistics), PIT, points or coverage.
@@ -29,5 +30,8 @@ def plot(
         sfumato plot pdfs.parquet --kind pdfs --rows 0,10,20 --truth redshift
     """
     chosen = None if rows is None else [int(row) for row in numbers(rows, option="--rows")]
-    path = draw_file(pdfs, kind, output, rows=chosen, truth=truth, overwrite=overwrite)
+    reading = reading_of(where=where)
+    path = draw_file(
+        pdfs, kind, output, rows=chosen, truth=truth, reading=reading, overwrite=overwrite
+    )
     console.print(f"Figure written to {path}")

@@ -7,7 +7,17 @@ import typer
 
 from sfumato.cli._console import console, progress
 from sfumato.cli._model_options import renaming_parameters, with_parameters
-from sfumato.cli._options import Group, Overwrite, Tables, split
+from sfumato.cli._options import (
+    Extinction,
+    Group,
+    Overwrite,
+    Rename,
+    Tables,
+    Where,
+    ZeroPoint,
+    reading_of,
+    split,
+)
 from sfumato.jobs.prediction import predict_files
 
 MODEL_HELP = "Folder written by `sfumato fit`."
@@ -25,6 +35,10 @@ def predict(
     ] = None,
     precision: Annotated[int, typer.Option(help="Bits a parameter: 16 or 32.")] = 16,
     group: Group = None,
+    where: Where = None,
+    rename: Rename = None,
+    zero_point: ZeroPoint = None,
+    extinction: Extinction = None,
     overwrite: Overwrite = False,
     **answers: Any,  # generated from the presets
 ) -> None:
@@ -49,7 +63,13 @@ def predict(
             statistics=split(statistics),
             precision=precision,
             answers=answers,
-            group=group,
+            reading=reading_of(
+                group=group,
+                where=where,
+                rename=rename,
+                zero_point=zero_point,
+                extinction=extinction,
+            ),
             overwrite=overwrite,
             on_start=lambda n_rows: bar.update(task, total=n_rows),
             on_rows=lambda n: bar.advance(task, n),

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from sfumato.cli._console import console, progress
-from sfumato.cli._options import DropMissing, Overwrite, PDFs
+from sfumato.cli._options import DropMissing, Overwrite, PDFs, Where, reading_of
 from sfumato.cli._options import edges as parse_edges
 from sfumato.photoz.tomography import stack_file
 
@@ -24,6 +24,7 @@ def stack(
     ] = None,
     points: Annotated[int, typer.Option(help="Points of the grid.")] = 301,
     drop_missing: DropMissing = False,
+    where: Where = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Stack the PDFs in bins of a point estimate: n(z) per bin, its mean and error, and a picture.
@@ -43,6 +44,7 @@ def stack(
             truth=truth,
             drop_missing=drop_missing,
             n_points=points,
+            reading=reading_of(where=where),
             overwrite=overwrite,
             on_start=lambda n: bar.update(task, total=n),
             on_rows=lambda n: bar.advance(task, n),

@@ -18,7 +18,17 @@ from sfumato.cli._model_options import (
     settings_of,
     takes_model_options,
 )
-from sfumato.cli._options import Group, Overwrite, Tables, split
+from sfumato.cli._options import (
+    Extinction,
+    Group,
+    Overwrite,
+    Rename,
+    Tables,
+    Where,
+    ZeroPoint,
+    reading_of,
+    split,
+)
 from sfumato.estimators.options import SPACE
 from sfumato.jobs.tuning import tune_tables
 
@@ -51,6 +61,10 @@ def tune(
     ] = None,
     page: Annotated[Path | None, typer.Option(help="Page of the study [OUTPUT.html].")] = None,
     group: Group = None,
+    where: Where = None,
+    rename: Rename = None,
+    zero_point: ZeroPoint = None,
+    extinction: Extinction = None,
     overwrite: Overwrite = False,
     config: Config = None,
     **values: Any,  # generated from the tables of options and presets
@@ -88,7 +102,13 @@ def tune(
             storage=storage,
             page=page,
             random_state=seed,
-            group=group,
+            reading=reading_of(
+                group=group,
+                where=where,
+                rename=rename,
+                zero_point=zero_point,
+                extinction=extinction,
+            ),
             overwrite=overwrite,
             on_trial=lambda row: bar.update(task, completed=row["number"] + 1),
         )

@@ -18,7 +18,7 @@ from sfumato._typing import Json
 from sfumato.errors import DataError
 from sfumato.io._files import whole
 from sfumato.io.codecs import CODECS, FORMAT, Storable, codec_of
-from sfumato.io.tables import TableFile, open_table
+from sfumato.io.tables import DEFAULT, Reading, TableFile
 from sfumato.pdfs import AbstractPDFs, JointPDFs, concatenate
 
 KEY = b"sfumato"
@@ -145,8 +145,12 @@ def _bytes_of(chunk: pa.FixedSizeBinaryArray) -> np.ndarray:
     return values[start : start + len(chunk) * width].reshape(len(chunk), width)
 
 
-def open_pdfs(path: str | Path) -> PDFsFile:
+def open_pdfs(path: str | Path, *, reading: Reading = DEFAULT) -> PDFsFile:
     """Open a file written by `write_pdfs` or ``sfumato predict``.
+
+    Parameters
+    ----------
+    reading : which objects, and under which names their columns.
 
     Raises
     ------
@@ -154,7 +158,7 @@ def open_pdfs(path: str | Path) -> PDFsFile:
         The file is missing, damaged, not one of ours, or of a newer format.
     """
     path = Path(path)
-    table = open_table(path)
+    table = reading.open(path)
     metadata = (pq.read_schema(path).metadata or {}) if path.suffix in (".parquet", ".pq") else {}
     if KEY not in metadata or COLUMN not in table.columns:
         message = f"{path} holds no PDFs of sfumato"

@@ -12,7 +12,7 @@ from sfumato._typing import Json
 from sfumato.errors import DataError
 from sfumato.io._files import check_output, whole, write_json
 from sfumato.io.pdfs import PDFsFile, open_pdfs
-from sfumato.io.tables import matrix
+from sfumato.io.tables import DEFAULT, Reading, matrix
 from sfumato.jobs.profiles import PLAIN, Profile, profile_for, profile_of
 from sfumato.jobs.truths import Truths
 from sfumato.metrics.evaluation import (
@@ -49,6 +49,7 @@ def evaluate_file(
     profile: str | None = None,
     n_bootstrap: int = 100,
     drop_missing: bool = False,
+    reading: Reading = DEFAULT,
     overwrite: bool = False,
     on_start: Callable[[int], None] = lambda _n: None,
     on_rows: Callable[[int], None] | None = None,
@@ -63,6 +64,7 @@ def evaluate_file(
     profile : name of what is reported; by default what suits the model's features.
     n_bootstrap : resamplings for the errors.
     drop_missing : leave out objects without a true value, or with an impossible one.
+    reading : which objects, and under which names their columns.
     on_start, on_rows : called with the number of objects, and of those done since the last call.
 
     Raises
@@ -75,7 +77,7 @@ def evaluate_file(
     truth = (truth,) if isinstance(truth, str) else truth
     folder = Path(output or pdfs.with_name(pdfs.stem + "-evaluation"))
     check_output(folder, overwrite=overwrite, mark=METRICS_FILE)
-    file = open_pdfs(pdfs)
+    file = open_pdfs(pdfs, reading=reading)
     on_start(file.n_rows)
     if file.is_vector:
         return Evaluated(folder, file.n_rows, evaluate_vectors(file, truth, folder))

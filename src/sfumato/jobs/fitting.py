@@ -6,7 +6,7 @@ from pathlib import Path
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io._files import check_output
 from sfumato.io.archive import HEADER
-from sfumato.io.tables import TableFile, open_table
+from sfumato.io.tables import DEFAULT, Reading, TableFile
 from sfumato.jobs.columns import Columns
 from sfumato.jobs.model_files import TabularModel
 from sfumato.jobs.presets import Answers, Roles, Settings, prepare
@@ -47,7 +47,7 @@ def fit_tables(
     preset: str | None = None,
     answers: Answers | None = None,
     settings: Settings | None = None,
-    group: str | None = None,
+    reading: Reading = DEFAULT,
     drop_missing: bool = False,
     shift_to: Path | str | None = None,
     config: Path | str | None = None,
@@ -64,7 +64,7 @@ def fit_tables(
     roles : which columns are for what.
     preset, answers : a domain's settings, and what its own options were answered.
     settings : arguments of `MDNRegressor`; its `random_state` is 0 unless given.
-    group : HDF5 group or FITS extension of the tables.
+    reading : which part of the files, which rows, under which names.
     drop_missing : leave out rows without a target.
     shift_to : a table to predict: rows are weighed by how like its rows they are.
     config : file the settings came from, for the record.
@@ -81,11 +81,11 @@ def fit_tables(
     check_output(output, overwrite=overwrite, mark=HEADER)
     seeded = {"random_state": 0, **(settings or {})}
     columns, regressor = prepare(roles, preset=preset, answers=answers or {}, settings=seeded)
-    files = [open_table(table, group=group) for table in tables]
+    files = [reading.open(table) for table in tables]
     data = training_data(files, columns, regressor, drop_missing=drop_missing)
     weight = data.weight
     if shift_to is not None:
-        weight = shifted_weights(data, columns, open_table(shift_to, group=group))
+        weight = shifted_weights(data, columns, reading.open(shift_to))
     on_start(regressor)
     regressor.set_params(on_epoch=on_epoch).name_columns(columns.features, columns.targets)
     regressor.fit(data.X, data.y, weight, X_err=data.X_err)
@@ -95,6 +95,8 @@ def fit_tables(
         "rows": len(data.y),
         "rows_without_target": data.n_dropped,
         "config": None if config is None else str(config),
+        "corrections": reading.corrections,
+        "where": reading.where,
     }
     model = TabularModel(regressor, columns, about)
     model.write(output)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from sfumato.errors import choose
 from sfumato.io._files import check_output
 from sfumato.io.pdfs import PDFsFile, open_pdfs
-from sfumato.io.tables import matrix
+from sfumato.io.tables import DEFAULT, Reading, matrix
 from sfumato.jobs.evaluation import read_scores
 from sfumato.jobs.profiles import profile_for
 from sfumato.metrics.evaluation import ObjectScores
@@ -35,6 +35,7 @@ def draw_file(
     *,
     rows: Sequence[int] | None = None,
     truth: str | None = None,
+    reading: Reading = DEFAULT,
     overwrite: bool = False,
 ) -> Path:
     """Draw one of `PLOTS` from a file of PDFs; the path of the picture.
@@ -44,6 +45,7 @@ def draw_file(
     output : by default the file's name with the kind, as PNG.
     rows : objects of ``"pdfs"``; by default the first six.
     truth : column of true values.
+    reading : which objects, and under which names their columns.
 
     Raises
     ------
@@ -54,7 +56,7 @@ def draw_file(
     pdfs = Path(pdfs)
     path = Path(output or pdfs.with_name(f"{pdfs.stem}-{kind}.png"))
     check_output(path, overwrite=overwrite)
-    file = open_pdfs(pdfs)
+    file = open_pdfs(pdfs, reading=reading)
     chosen = range(min(6, file.n_rows)) if rows is None else rows
     draw(file, kind, path, rows=chosen, truth=truth)
     return path

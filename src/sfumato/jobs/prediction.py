@@ -8,6 +8,7 @@ last finished chunk; the output itself appears, whole, when all chunks are there
 import hashlib
 import json
 import shutil
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from sfumato.io._files import check_output, read_json, whole, write_json
 from sfumato.io.archive import archive_digest, versions
 from sfumato.io.codecs import family_header, prior_header
 from sfumato.io.pdfs import COLUMN, pdf_column, with_header
-from sfumato.io.tables import TableFile, batches, common_schema, matrix, open_table
+from sfumato.io.tables import DEFAULT, Reading, TableFile, batches, common_schema, matrix
 from sfumato.jobs.columns import Columns
 from sfumato.jobs.model_files import TabularModel
 from sfumato.jobs.presets import Answers, renamed
@@ -79,9 +80,10 @@ class Job:
 
     def fingerprint(self, tables: Sequence[TableFile]) -> str:
         """Digest of the job and of the inputs' names, sizes and times."""
+        stats = [table.path.stat() for table in tables]
         inputs = [
-            (str(t.path.resolve()), t.group, t.path.stat().st_size, t.path.stat().st_mtime_ns)
-            for t in tables
+            (str(t.path.resolve()), repr(t.reading), stat.st_size, stat.st_mtime_ns)
+            for t, stat in zip(tables, stats, strict=True)
         ]
         options = [asdict(self.columns), self.keep, self.statistics, self.precision, self.about]
         values = [options, inputs, CHUNK_ROWS, versions()]
@@ -97,7 +99,7 @@ def predict_files(
     statistics: Sequence[str] = (),
     precision: int = 16,
     answers: Answers | None = None,
-    group: str | None = None,
+    reading: Reading = DEFAULT,
     overwrite: bool = False,
     on_start: Callable[[int], None] = lambda _n_rows: None,
     on_rows: Callable[[int], None] | None = None,
@@ -109,7 +111,7 @@ def predict_files(
     model : folder of the model.
     keep, statistics, precision : see `Job`.
     answers : how these tables name what the model's preset asks for.
-    group : HDF5 group or FITS extension of the tables.
+    reading : which part of the files, which rows, under which names.
     overwrite : replace an output that exists.
     on_start : called with the number of rows before the work.
 
@@ -125,7 +127,8 @@ def predict_files(
     if precision not in (16, 32):
         raise ValueError(f"--precision must be 16 or 32; got {precision}.")
     fitted = TabularModel.read(model)
-    files = [open_table(table, group=group) for table in tables]
+    files = [reading.open(table) for table in tables]
+    _compare_corrections(fitted.about.get("corrections", {}), reading)
     features = fitted.regressor.features
     job = Job(
         columns=renamed(fitted.columns, features, answers or {}),
@@ -138,10 +141,21 @@ def predict_files(
             "model_about": fitted.about,
             "tables": [str(table) for table in tables],
             "features": None if features is None else features.kind,
+            "corrections": reading.corrections,
+            "where": reading.where,
         },
     )
     on_start(sum(file.n_rows for file in files))
     return predict_tables(fitted.regressor, files, output, job=job, on_rows=on_rows)
+
+
+def _compare_corrections(trained: dict[str, Json], reading: Reading) -> None:
+    """Say where magnitudes were corrected for training and are not here, or the other way."""
+    for name, option in (("zero_points", "--zero-point"), ("extinction", "--extinction")):
+        if (name in trained) != (name in reading.corrections):
+            where, other = ("training", "here") if name in trained else ("here", "in training")
+            message = f"{option} was given for {where} and not {other}"
+            warnings.warn(f"{message}: are both sets of magnitudes on one scale?", stacklevel=3)
 
 
 def predict_tables(

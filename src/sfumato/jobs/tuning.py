@@ -11,7 +11,7 @@ from sfumato.estimators.options import SPACE, TABLE
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io._files import check_output, whole
 from sfumato.io.archive import HEADER
-from sfumato.io.tables import open_table
+from sfumato.io.tables import DEFAULT, Reading
 from sfumato.jobs.fitting import training_data
 from sfumato.jobs.model_files import TabularModel
 from sfumato.jobs.presets import Answers, Roles, Settings, prepare, questions
@@ -45,7 +45,7 @@ def tune_tables(
     storage: Path | None = None,
     page: Path | None = None,
     random_state: int = 0,
-    group: str | None = None,
+    reading: Reading = DEFAULT,
     overwrite: bool = False,
     on_trial: Callable[[dict[str, Given]], None] | None = None,
 ) -> Tuned:
@@ -56,7 +56,7 @@ def tune_tables(
 
     Parameters
     ----------
-    tables, roles, preset, answers, settings, group, overwrite : as in `fit_tables`.
+    tables, roles, preset, answers, settings, reading, overwrite : as in `fit_tables`.
     parameters : names in `SPACE`; None for all that `settings` does not give.
     n_trials, timeout, n_folds, pruner, n_jobs, random_state, on_trial : as in `tune`.
     storage, page : of the study, if not beside the output.
@@ -77,7 +77,7 @@ def tune_tables(
         raise IncompatibleError(f"{message}. Leave it out, or name other parameters.")
     fixed = {"random_state": random_state, **given}
     columns, regressor = prepare(roles, preset=preset, answers=answers or {}, settings=fixed)
-    files = [open_table(table, group=group) for table in tables]
+    files = [reading.open(table) for table in tables]
     data = training_data(files, columns, regressor)
     result = tune(
         regressor,

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from sfumato.errors import DataError
 from sfumato.io._files import check_output
 from sfumato.io.pdfs import PDFsFile, open_pdfs, write_pdfs
-from sfumato.io.tables import matrix
+from sfumato.io.tables import DEFAULT, Reading, matrix
 from sfumato.jobs.profiles import profile_for
 from sfumato.jobs.truths import Truths
 from sfumato.metrics.calibration import stacked_distance
@@ -153,6 +153,7 @@ def stack_file(
     truth: str | None = None,
     drop_missing: bool = False,
     n_points: int = 301,
+    reading: Reading = DEFAULT,
     overwrite: bool = False,
     on_start: Callable[[int], None] = lambda _n: None,
     on_rows: Callable[[int], None] | None = None,
@@ -163,6 +164,7 @@ def stack_file(
     ----------
     output : .parquet; by default the file's name with "-stack". The picture lies beside it.
     edges, by, truth, drop_missing, n_points, on_rows : as in `stack_in_bins`.
+    reading : which objects, and under which names their columns.
     on_start : called with the number of objects.
 
     Raises
@@ -179,7 +181,7 @@ def stack_file(
         raise ValueError(f"--points must be at least 2; got {n_points}.")
     for written in (path, path.with_suffix(".png")):
         check_output(written, overwrite=overwrite)
-    file = open_pdfs(pdfs)
+    file = open_pdfs(pdfs, reading=reading)
     on_start(file.n_rows)
     stacks = stack_in_bins(
         file,

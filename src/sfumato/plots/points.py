@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
@@ -17,22 +19,25 @@ def plot_estimates(estimate: np.ndarray, truth: np.ndarray, *, what: str = "mean
     with style():
         figure, grid = new_figure(1, 2, width=9.2, height=3.8)
         left, right = grid[0]
-        image = left.hist2d(truth, estimate, bins=[edges, edges], norm=LogNorm(), cmap="Blues")[3]
+        image = _draw_counts(left, truth, estimate, edges, edges)
         left.plot(edges[[0, -1]], edges[[0, -1]], color=INK, lw=0.8)
         left.set(xlabel="true value", ylabel=f"{what} of p(y | x)")
         error = estimate - truth
         reach = 1.1 * float(np.quantile(np.abs(error), 0.995)) or 1.0
-        right.hist2d(
-            truth,
-            error,
-            bins=[edges, np.linspace(-reach, reach, 100)],
-            norm=LogNorm(),
-            cmap="Blues",
-        )
+        _draw_counts(right, truth, error, edges, np.linspace(-reach, reach, 100))
         right.axhline(0, color=INK, lw=0.8)
         right.set(xlabel="true value", ylabel=f"{what} minus truth")
         figure.colorbar(image, ax=grid, label="objects per cell", shrink=0.7)
     return figure
+
+
+def _draw_counts(
+    axes: Axes, x: np.ndarray, y: np.ndarray, x_edges: np.ndarray, y_edges: np.ndarray
+) -> QuadMesh:
+    """Objects in cells, on a logarithmic scale; there may be none in all of them."""
+    most = np.histogram2d(x, y, bins=[x_edges, y_edges])[0].max()
+    norm = LogNorm(1, max(most, 2))
+    return axes.hist2d(x, y, bins=[x_edges, y_edges], norm=norm, cmap="Blues")[3]
 
 
 def plot_bins(

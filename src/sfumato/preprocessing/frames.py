@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import narwhals as nw
 import numpy as np
-import pyarrow as pa
 from narwhals.exceptions import DuplicateError
 from numpy.typing import ArrayLike
 
@@ -28,9 +27,10 @@ class Frame(NamedTuple):
         """Places of the columns that hold words, categories or truth values."""
         return tuple(i for i, column in enumerate(self.columns) if column.dtype == object)
 
-    def header(self) -> pa.Table:
-        """An empty table of the same names, from which scikit-learn takes them."""
-        return pa.table([pa.nulls(self.shape[0])] * len(self.names), names=list(self.names))
+    def header(self) -> Foreign:
+        """A table of a library that scikit-learn takes the names of columns from."""
+        columns = {name: np.zeros(self.shape[0], bool) for name in self.names}
+        return nw.from_dict(columns, backend="pyarrow").to_native()
 
     @property
     def shape(self) -> tuple[int, int]:

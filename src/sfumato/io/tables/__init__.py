@@ -6,11 +6,14 @@ of which file is not a number.
 
 from sfumato.io.tables.contract import Batches, TableFile
 from sfumato.io.tables.numbers import matrix
-from sfumato.io.tables.opening import OPENERS, batches, common_schema, open_table, read_table
+from sfumato.io.tables.opening import OPENERS, batches, common_schema, read_table
+from sfumato.io.tables.reading import DEFAULT, Reading, open_table
 
 __all__ = [
+    "DEFAULT",
     "OPENERS",
     "Batches",
+    "Reading",
     "TableFile",
     "batches",
     "common_schema",

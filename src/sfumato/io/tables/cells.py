@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from sfumato.io.tables.compute import pc
 
 MISSING = ("", "nan", "na", "n/a", "<na>", "null", "none", "-", "--", "...")
 """What stands for a missing number, in any case of letters."""

@@ -46,6 +46,7 @@ class TableFile:
         yields text, and this says what the text stands for.
     group : the group or extension that was asked for.
     is_text : whether cells have no type of their own.
+    reading : how it is read: changes of names, values and rows.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class TableFile:
     schema: Callable[[Sequence[str]], pa.Schema]
     group: str | None = None
     is_text: bool = False
+    reading: object = None
 
     def require(self, names: Sequence[str]) -> None:
         """Check that all `names` are columns, each once.

@@ -101,9 +101,8 @@ def _column(rows: Foreign, name: str, fields: dict[str, _Field]) -> pa.Array:
     if fields[base].null is not None:
         null = np.asarray(rows.view(np.ndarray)[base]) == fields[base].null
     if index is not None:
-        values, null = (
-            v if v is None else v.reshape(len(values), -1)[:, index] for v in (values, null)
-        )
+        values = values.reshape(len(values), -1)[:, index]
+        null = None if null is None else null.reshape(len(values), -1)[:, index]
     return arrow_of(values, null)
 
 

@@ -43,8 +43,8 @@ OPENERS: dict[str, Opener] = {
 """The one table from a suffix to the function that opens such a table."""
 
 
-def open_table(path: str | Path, *, group: str | None = None) -> TableFile:
-    """Open a table by its suffix.
+def open_file(path: str | Path, group: str | None = None) -> TableFile:
+    """The table of a file, by its suffix.
 
     Parameters
     ----------

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sfumato.io.tables.compute import pc
 from sfumato.io.tables.contract import (
     Batches,
     TableFile,

@@ -19,7 +19,7 @@ def astropy_opener(kind: str) -> Callable[[Path, str | None], TableFile]:
 
 def _open(path: Path, group: str | None, kind: str) -> TableFile:
     table = optional_module("astropy.table", extra="io").Table
-    options = {"table_id": _table_of(path, group)} if kind == "votable" else {}
+    options: Foreign = {"table_id": _table_of(path, group)} if kind == "votable" else {}
     if kind.startswith("ascii.") and kind != "ascii.ecsv":
         # a gap is a gap in words too; "0" is not
         options["fill_values"] = [("", "0"), ("--", "0"), ("...", "0"), ("null", "0")]

@@ -1,0 +1,181 @@
+"""How a table is to be read: which part of a file, which rows, under which names."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from sfumato.errors import DataError
+from sfumato.io.tables.contract import Batches, TableFile
+from sfumato.io.tables.expressions import Condition, parse_condition
+from sfumato.io.tables.numbers import matrix
+from sfumato.io.tables.opening import batches, common_schema, open_file
+
+OnFiltered = Callable[[Path, int, int], None]
+
+_CODE = 90.0
+"""Magnitudes this far from 0 are codes, and stay what they are."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How tables are to be read; every step sees what the one before leaves.
+
+    Parameters
+    ----------
+    group : HDF5 group, FITS extension (name or number) or table of a VOTable.
+    rename : the names that columns are to have, and those they have.
+    zero_points : by column of magnitudes, what is added to them.
+    extinction : by column of magnitudes, what is subtracted for every magnitude of reddening.
+    reddening : the column of the reddening, E(B - V) in magnitudes.
+    where : a condition that rows have to fulfil (see `sfumato.io.tables.expressions`).
+    on_filtered : called with a file, its rows that do, and all.
+    """
+
+    group: str | None = None
+    rename: Mapping[str, str] = field(default_factory=dict)
+    zero_points: Mapping[str, float] = field(default_factory=dict)
+    extinction: Mapping[str, float] = field(default_factory=dict)
+    reddening: str | None = None
+    where: str | None = None
+    on_filtered: OnFiltered | None = field(default=None, repr=False, compare=False)
+
+    def open(self, path: str | Path) -> TableFile:
+        """The table of a file, so read.
+
+        Raises
+        ------
+        DataError
+            The file or one of the columns is not there, or no row fulfils the condition.
+        ValueError
+            The condition cannot be read.
+        """
+        table = replace(open_file(path, self.group), reading=self)
+        if self.rename:
+            table = _renamed(table, self.rename)
+        if self.zero_points or self.extinction:
+            table = _corrected(table, self)
+        if self.where is not None:
+            n_all = table.n_rows
+            table = _filtered(table, parse_condition(self.where))
+            if self.on_filtered is not None:
+                self.on_filtered(table.path, table.n_rows, n_all)
+        return table
+
+    @property
+    def corrections(self) -> dict[str, dict[str, float]]:
+        """What is done to magnitudes, for the record; empty if nothing is."""
+        parts = {"zero_points": dict(self.zero_points), "extinction": dict(self.extinction)}
+        return {name: values for name, values in parts.items() if values}
+
+
+DEFAULT = Reading()
+"""All rows of the only table of a file, as they are."""
+
+
+def open_table(
+    path: str | Path, *, group: str | None = None, where: str | None = None
+) -> TableFile:
+    """Open a table by its suffix; see `Reading`, which can do more.
+
+    Raises
+    ------
+    DataError
+        The file is missing, of an unknown kind, damaged or empty.
+    """
+    return Reading(group, where=where).open(path)
+
+
+def _renamed(table: TableFile, names: Mapping[str, str]) -> TableFile:
+    """Columns under other names."""
+    table.require(list(names.values()))
+    old = {new: given for new, given in names.items()}
+    taken = [c for c in table.columns if c in old and c not in old.values()]
+    if taken:
+        raise DataError(f"{table.path}: --rename to {taken[0]!r}: there is such a column already.")
+    new_of = {given: new for new, given in old.items()}
+    columns = tuple(new_of.get(name, name) for name in table.columns)
+
+    def read(wanted: Sequence[str], start: int, batch_rows: int) -> Batches:
+        for batch in table.read([old.get(n, n) for n in wanted], start, batch_rows):
+            yield batch.rename_columns(list(wanted))
+
+    def schema(wanted: Sequence[str]) -> pa.Schema:
+        found = table.schema([old.get(n, n) for n in wanted])
+        return pa.schema([f.with_name(n) for f, n in zip(found, wanted, strict=True)])
+
+    return replace(table, columns=columns, read=read, schema=schema)
+
+
+def _corrected(table: TableFile, how: Reading) -> TableFile:
+    """Magnitudes with their zero points, and without the reddening in front of them."""
+    if how.extinction and how.reddening is None:
+        raise ValueError("--extinction needs the column of E(B - V).")
+    changed = dict.fromkeys([*how.zero_points, *how.extinction])
+    red = [how.reddening] if how.extinction and how.reddening is not None else []
+    table.require([*changed, *red])
+
+    def corrected(batch: pa.Table, name: str, first: int) -> np.ndarray:
+        values = matrix(batch, [name], path=table.path, first_row=first)[:, 0]
+        is_code = ~(np.abs(values) < _CODE)
+        moved = values + how.zero_points.get(name, 0.0)
+        if name in how.extinction:
+            reddening = matrix(batch, red, path=table.path, first_row=first)[:, 0]
+            unknown = ~np.isfinite(reddening) & ~is_code
+            if unknown.any():
+                row = first + int(np.argmax(unknown)) + 1
+                raise DataError(f"{table.path}: {red[0]!r} is missing in row {row}. Fill it.")
+            moved = moved - how.extinction[name] * reddening
+        return np.where(is_code, values, moved)
+
+    def read(wanted: Sequence[str], start: int, batch_rows: int) -> Batches:
+        needs = red if any(name in how.extinction for name in wanted) else []
+        first = start
+        for batch in table.read(list(dict.fromkeys([*wanted, *needs])), start, batch_rows):
+            columns = [
+                pa.chunked_array([corrected(batch, n, first)]) if n in changed else batch[n]
+                for n in wanted
+            ]
+            first += batch.num_rows
+            yield pa.table(columns, names=list(wanted))
+
+    def schema(wanted: Sequence[str]) -> pa.Schema:
+        number = pa.float64()
+        found = table.schema(wanted)
+        return pa.schema([f.with_type(number) if f.name in changed else f for f in found])
+
+    return replace(table, read=read, schema=schema)
+
+
+def _filtered(table: TableFile, condition: Condition) -> TableFile:
+    """The rows that fulfil a condition; they are counted at once."""
+    table.require(condition.columns)
+    if not condition.columns:
+        raise ValueError(f"--where {condition.text!r} names no column.")
+    kinds = common_schema([table], condition.columns)
+    named = [c for c in condition.columns]
+    kept = [condition(b) for b in batches([table], named, batch_rows=1 << 18, schema=kinds)]
+    mask = np.concatenate([part.to_numpy() for part in kept])
+    if not mask.any():
+        raise DataError(f"{table.path}: no row of {table.n_rows:,} fulfils {condition.text!r}.")
+    below = np.concatenate([[0], np.cumsum(mask)])
+
+    def read(wanted: Sequence[str], start: int, batch_rows: int) -> Batches:
+        # from the row of the file where the `start`-th that is kept lies
+        place = int(np.searchsorted(below, start, side="right")) - 1
+        held: list[pa.Table] = []
+        for batch in table.read(wanted, place, batch_rows):
+            rows = batch.filter(pa.array(mask[place : place + batch.num_rows]))
+            place += batch.num_rows
+            held.append(rows)
+            joined = pa.concat_tables(held)
+            while joined.num_rows >= batch_rows:
+                yield joined.slice(0, batch_rows)
+                joined = joined.slice(batch_rows)
+            held = [joined]
+        if held and held[0].num_rows:
+            yield held[0]
+
+    return replace(table, n_rows=int(mask.sum()), read=read)

@@ -1,0 +1,143 @@
+"""Rows that fulfil a condition, columns under new names, magnitudes corrected."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sfumato.errors import DataError
+from sfumato.io.tables import Reading, batches, matrix, open_table, read_table
+from sfumato.io.tables.expressions import parse_condition
+
+N = 1000
+
+
+def frame():
+    rng = np.random.default_rng(0)
+    z = rng.normal(0.5, 1, N)
+    z[::7] = np.nan
+    return pd.DataFrame(
+        {
+            "z": z,
+            "flag": rng.integers(0, 6, N),
+            "n of bands": rng.integers(3, 7, N),
+            "survey": rng.choice(["deep", "wide"], N),
+            "good": rng.random(N) < 0.5,
+        }
+    )
+
+
+@pytest.fixture(scope="module", params=[".parquet", ".csv"])
+def path(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("where") / f"t{request.param}"
+    if path.suffix == ".csv":
+        frame().to_csv(path, index=False)
+    else:
+        table = pa.Table.from_pandas(frame())
+        pq.write_table(table.set_column(3, "survey", table["survey"].dictionary_encode()), path)
+    return path
+
+
+CONDITIONS = {
+    "z > 0 and flag in (3, 4)": lambda t: (t.z > 0) & t.flag.isin([3, 4]),
+    "0.2 < z <= 1": lambda t: (t.z > 0.2) & (t.z <= 1),
+    "flag != 0": lambda t: t.flag != 0,
+    "z != 0 and z < 1 or missing(z)": lambda t: (t.z < 1) | t.z.isna(),
+    "not z > 0": lambda t: ~(t.z > 0),
+    "missing(z) or flag not in [1]": lambda t: t.z.isna() | ~t.flag.isin([1]),
+    "survey == 'deep' and `n of bands` >= 5": lambda t: (
+        (t.survey == "deep") & (t["n of bands"] > 4)
+    ),
+    "survey in ('wide',)": lambda t: t.survey == "wide",
+    "abs(z - 0.5) * 2 < 1": lambda t: (t.z - 0.5).abs() * 2 < 1,
+    "flag % 2 == 1": lambda t: t.flag % 2 == 1,
+    "flag / 2 > 1": lambda t: t.flag / 2 > 1,
+    "-z > 0.1": lambda t: -t.z > 0.1,
+    "z**2 < 0.25": lambda t: t.z**2 < 0.25,
+}
+
+
+@pytest.mark.parametrize("text", CONDITIONS)
+def test_conditions_take_the_rows_that_pandas_takes(path, text):
+    expected = frame()[CONDITIONS[text](frame())]
+    assert 0 < len(expected) < N
+    table = open_table(path, where=text)
+    assert table.n_rows == len(expected)
+    got = matrix(read_table(table, ["z", "flag"]), ["z", "flag"])
+    np.testing.assert_array_equal(got, expected[["z", "flag"]].to_numpy(float))
+
+
+@given(start=st.integers(0, 400), rows=st.integers(1, 300))
+def test_rows_that_are_taken_can_be_read_from_anywhere(tmp_path_factory, start, rows):
+    path = tmp_path_factory.getbasetemp() / "any.parquet"
+    if not path.exists():
+        pq.write_table(pa.Table.from_pandas(frame()), path, row_group_size=70)
+    table = open_table(path, where="flag > 2")
+    parts = list(batches([table], ["z"], batch_rows=rows, start=start))
+    expected = frame().z[frame().flag > 2].to_numpy()[start:]
+    np.testing.assert_array_equal(np.concatenate([p["z"].to_numpy() for p in parts]), expected)
+    assert all(part.num_rows == rows for part in parts[:-1])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("z >", "cannot be read"),
+        ("__import__('os').system('true')", "has no meaning here"),
+        ("open('x')", "knows missing"),
+        ("z.real > 0", "has no meaning here"),
+        ("z > 0 & flag > 1", "write `and` and `or`"),
+        ("z is None", r"missing\(x\)"),
+        ("[i for i in z]", "has no meaning here"),
+        ("z if flag else z", "has no meaning here"),
+        ("1 > 0", "names no column"),
+        ("z", "no condition on columns"),
+        ("survey > 3", "does not fit the columns"),
+        (" and ".join(["z > 0"] * 400), "too long"),
+    ],
+)
+def test_what_is_no_condition_is_refused(path, text, message):
+    with pytest.raises(ValueError, match=message):
+        open_table(path, where=text)
+
+
+def test_a_condition_says_what_is_missing(path):
+    with pytest.raises(DataError, match="no column 'zspec'"):
+        open_table(path, where="zspec > 0")
+    with pytest.raises(DataError, match="no row of 1,000 fulfils 'flag > 9'"):
+        open_table(path, where="flag > 9")
+    assert parse_condition("a > 0 and `b c` < a").columns == ("a", "b c")
+
+
+def test_columns_under_new_names(path):
+    table = Reading(rename={"redshift": "z", "q": "flag"}, where="q > 2").open(path)
+    assert table.columns[:2] == ("redshift", "q")
+    expected = frame().z[frame().flag > 2].to_numpy()
+    np.testing.assert_array_equal(read_table(table, ["redshift"])["redshift"], expected)
+    with pytest.raises(DataError, match="there is such a column already"):
+        Reading(rename={"flag": "z"}).open(path)
+    with pytest.raises(DataError, match="no column 'zz'"):
+        Reading(rename={"redshift": "zz"}).open(path)
+    swapped = Reading(rename={"flag": "good", "good": "flag"}).open(path)
+    np.testing.assert_array_equal(
+        matrix(read_table(swapped, ["good"]), ["good"])[:, 0], frame().flag
+    )
+
+
+def test_magnitudes_get_zero_points_and_lose_their_reddening(tmp_path):
+    rows = {"EBV": [0.1, 0.2, np.nan], "u": [20.0, 99.0, -99.0], "g": [21, 22, None]}
+    pq.write_table(pa.table(rows), tmp_path / "t.parquet")
+    how = Reading(
+        zero_points={"u": 0.05, "g": -0.1}, extinction={"u": 4.81}, reddening="EBV", where="u > 0"
+    )
+    got = matrix(read_table(how.open(tmp_path / "t.parquet"), ["u", "g"]), ["u", "g"])
+    # codes stay codes
+    np.testing.assert_allclose(got, [[20 + 0.05 - 0.481, 20.9], [99, 21.9]])
+    rows["g"] = [21.0, 22.0, 23.0]
+    pq.write_table(pa.table(rows), tmp_path / "t.parquet")
+    table = Reading(extinction={"g": 3.6}, reddening="EBV").open(tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="'EBV' is missing in row 3"):
+        read_table(table, ["g"])

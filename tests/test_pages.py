@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 
 from cases import SMALL
 from sfumato import MDNRegressor
@@ -88,6 +89,18 @@ def table():
     return {}
 
 
+def catalogue():
+    """A FITS file whose second table is a survey with its own names, and a table in text."""
+    table()
+    train = mock.train_table(600, seed=0)
+    columns = {f"mag_{b}": train[f"mag_{b}_lsst"].to_numpy() for b in "ugrizy"}
+    columns |= {f"mag_err_{b}": train[f"mag_err_{b}_lsst"].to_numpy() for b in "ugrizy"}
+    columns |= {"zspec": train["redshift"].to_numpy(), "flags": np.arange(600) % 5}
+    hdus = [fits.BinTableHDU(Table({"a": [1]})), fits.BinTableHDU(Table(columns))]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto("survey.fits")
+    return {}
+
+
 def stamps():
     """Files of the names that the page on real stamps uses, with weights and PSFs."""
     sfumato("simulate galaxies --set v1 --number 6 --images image,psf --output one.hdf5")
@@ -110,6 +123,7 @@ BEFORE = {
     "docs/howto/choosing-a-family.md": joint_targets,
     "docs/howto/choosing-k.md": photometry,
     "docs/howto/real-stamps.md": stamps,
+    "docs/howto/tables.md": catalogue,
     "docs/howto/tuning.md": table,
 }
 

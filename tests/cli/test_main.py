@@ -3,8 +3,14 @@
 import subprocess
 import sys
 from importlib import import_module
+from threading import Event
 
-from sfumato.cli.main import VERBS
+import pytest
+
+from cases import make_pdfs
+from sfumato import write_pdfs
+from sfumato.cli import _console
+from sfumato.cli.main import VERBS, run
 
 HEAVY = ("numpy", "jax", "sklearn", "pandas", "pyarrow", "matplotlib", "numpyro")
 
@@ -37,3 +43,36 @@ def test_the_package_itself_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not [name for name in HEAVY if f"'{name}'" in done.stdout]
     assert "'sfumato'" in done.stdout
+
+
+def test_quiet_prints_nothing_but_what_is_wrong(tmp_path, capfd):
+    write_pdfs(make_pdfs(n=3), tmp_path / "p.parquet")
+    for words in (["--quiet", "info"], ["info", "--quiet"]):
+        with pytest.raises(SystemExit) as stopped:
+            run([*words, str(tmp_path / "p.parquet")])
+        assert stopped.value.code == 0
+        assert capfd.readouterr() == ("", "")
+    with pytest.raises(SystemExit):
+        run(["--quiet", "info", str(tmp_path / "none")])
+    assert "does not exist" in capfd.readouterr().err
+    with pytest.raises(SystemExit):
+        run(["info", str(tmp_path / "p.parquet")])
+    assert "3 objects" in capfd.readouterr().out
+
+
+def test_progress_without_a_terminal_is_lines(monkeypatch, capfd):
+    monkeypatch.setattr(_console, "SECONDS_BETWEEN_LINES", 0.01)
+    said = Event()
+    lines = []
+
+    def note(line, **_options):
+        lines.append(line)
+        said.set()
+
+    monkeypatch.setattr(_console.errors, "print", note)
+    with _console.progress() as bar:
+        task = bar.add_task("Predicting", total=2000)
+        bar.advance(task, 500)
+        said.clear()
+        assert said.wait(20)
+    assert lines[-1].startswith("Predicting: 500 of 2,000 (25 %) after 0.0 minutes")

@@ -736,3 +736,67 @@ def test_public_names_and_floors_are_decisions():
     root = Path(sfumato.__file__).parents[2]
     if (root / "pyproject.toml").exists():
         assert all((root / folder).is_dir() for folder in ("src", "tests", "benchmarks", "docs"))
+
+
+@pytest.mark.filterwarnings("default::UserWarning")  # they are printed
+def test_rows_names_and_magnitudes_on_the_way(tmp_path, capfd):
+    """A condition, new names, zero points and reddening: the library's numbers, and counts."""
+    rng = np.random.default_rng(5)
+    mag, ebv = rng.normal(22, 1, 400), rng.uniform(0, 0.1, 400)
+    z = 0.1 * (mag - 19) + 0.02 * rng.normal(size=400)
+    z[::10] = -1.0
+    table = {"Z SPEC": z, "m": mag, "EBV": ebv, "flag": np.arange(400) % 4}
+    pq.write_table(pa.table(table), tmp_path / "t.parquet")
+    named = ["--rename", "z=Z SPEC", "--where", "`Z SPEC` >= 0 and flag in (0, 1, 2)"]
+    options = [*named, "--zero-point", "m=0.5", "--extinction", "EBV:m=3"]
+    fit = ["fit", tmp_path / "t.parquet", "--features", "m", "--target", "z", *QUICK]
+    code, out, _ = sfumato(*fit, *options, "--output", tmp_path / "model", capfd=capfd)
+    n = np.sum((z >= 0) & (np.arange(400) % 4 < 3))
+    assert code == 0
+    assert f"{n} of 400 rows taken" in " ".join(out.split())
+    about = TabularModel.read(tmp_path / "model").about
+    assert about["corrections"] == {"zero_points": {"m": 0.5}, "extinction": {"m": 3.0}}
+    pdfs = tmp_path / "p.parquet"
+    predict = ["predict", tmp_path / "model", tmp_path / "t.parquet", "--output", pdfs]
+    code, _, err = sfumato(*predict, *named, capfd=capfd)
+    assert code == 0
+    for option in ("--zero-point", "--extinction"):
+        assert f"{option} was given for training and not here" in " ".join(err.split())
+    predict.append("--overwrite")
+    code, _, err = sfumato(*predict, *options, "--keep", "m,z,flag", capfd=capfd)
+    assert (code, err.strip()) == (0, "")
+    stored = pq.read_table(pdfs)
+    kept = (z >= 0) & (np.arange(400) % 4 < 3)
+    np.testing.assert_allclose(stored["m"].to_numpy(), (mag + 0.5 - 3 * ebv)[kept])
+    model = TabularModel.read(tmp_path / "model").regressor
+    np.testing.assert_allclose(
+        read_pdfs(pdfs).mean(), model.predict((mag + 0.5 - 3 * ebv)[kept, None]), rtol=2e-3
+    )
+    few = ["--where", "flag == 1", "--truth", "z", "--bootstrap", 5]
+    code, out, _ = sfumato("evaluate", pdfs, *few, "--output", tmp_path / "e", capfd=capfd)
+    assert f"{np.sum(kept & (table['flag'] == 1))} objects" in " ".join(out.split())
+    grid = ["--grid", "0,1,51", "--output", tmp_path / "q.hdf5", "--where", "flag == 1"]
+    assert sfumato("export", pdfs, *grid) == 0
+    qp = pytest.importorskip("qp")
+    np.testing.assert_allclose(
+        qp.read(str(tmp_path / "q.hdf5")).metadata["xvals"].ravel(), np.linspace(0, 1, 51)
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--rename", "z"], "--rename must be as in a=b,c=d; got 'z'"),
+        (["--zero-point", "m=x"], "--zero-point m must be numbers"),
+        (["--extinction", "m=3"], "--extinction must be as in EBV:mag_u=4.81"),
+        (["--where", "m >"], "cannot be read"),
+        (["--where", "nothing > 1"], "no column 'nothing'"),
+    ],
+)
+def test_wrong_ways_to_read_are_said(home, option, message, capfd):
+    table = home / "survey" / "test.parquet"
+    fit = ["fit", table, "--features", "redshift", "--target", "redshift"]
+    code, _, err = sfumato(*fit, *option, "--output", home / "never", capfd=capfd)
+    assert code == 2
+    assert message in " ".join(err.split())
+    assert not (home / "never").exists()

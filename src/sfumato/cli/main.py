@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from sfumato import __version__
-from sfumato.cli._console import console, errors
+from sfumato.cli._console import console, errors, set_quiet
 
 VERBS = {
     "simulate": "Simulate data whose truth is known.",
@@ -70,7 +70,11 @@ def _listed() -> None:
     """A verb that is only listed."""
 
 
-def _main(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+def _main(
+    version: bool = typer.Option(False, "--version", help="Print the version."),
+    quiet: bool = typer.Option(False, "--quiet", help="Print errors and warnings only."),
+) -> None:
+    set_quiet(on=quiet)
     if version:
         console.print(f"sfumato {__version__}")
         raise typer.Exit
@@ -83,7 +87,11 @@ def run(arguments: list[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     code: object = 0
     try:
-        verbs = [word for word in given[:1] if word in VERBS]
+        verbs = [word for word in given if not word.startswith("-")][:1]
+        verbs = [word for word in verbs if word in VERBS]
+        # before or behind the verb, as people try
+        others = [word for word in given if word != "--quiet"]
+        given = ["--quiet"] * (len(others) < len(given)) + others
         if verbs:
             from sfumato.engine.compiled import use_compilation_cache  # a second of imports
 

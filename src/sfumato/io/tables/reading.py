@@ -21,7 +21,7 @@ _CODE = 90.0
 
 @dataclass(frozen=True)
 class Reading:
-    """How tables are to be read; every step sees what the one before leaves.
+    """How tables are to be read: rows by the file's own names and values, then names, then values.
 
     Parameters
     ----------
@@ -53,15 +53,15 @@ class Reading:
             The condition cannot be read.
         """
         table = replace(open_file(path, self.group), reading=self)
-        if self.rename:
-            table = _renamed(table, self.rename)
-        if self.zero_points or self.extinction:
-            table = _corrected(table, self)
         if self.where is not None:
             n_all = table.n_rows
             table = _filtered(table, parse_condition(self.where))
             if self.on_filtered is not None:
                 self.on_filtered(table.path, table.n_rows, n_all)
+        if self.rename:
+            table = _renamed(table, self.rename)
+        if self.zero_points or self.extinction:
+            table = _corrected(table, self)
         return table
 
     @property

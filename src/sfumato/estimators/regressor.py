@@ -12,7 +12,13 @@ from sfumato._typing import Given
 from sfumato.engine.compiled import use_compilation_cache
 from sfumato.estimators._base import N_DRAWS, DensityEstimator, check_weights, kept_errors
 from sfumato.estimators.options import check_options
-from sfumato.estimators.targets import Wish, check_targets, make_family, scaled_targets
+from sfumato.estimators.targets import (
+    Wish,
+    check_targets,
+    make_family,
+    scaled_targets,
+    warn_of_extremes,
+)
 from sfumato.pdfs import GridPDFs, JointPDFs, ParametricPDFs, density_of, frequencies_of
 from sfumato.preprocessing import FeatureTransform
 from sfumato.preprocessing.frames import unmasked
@@ -215,6 +221,7 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         bounds = (None, None) if self.bounds is None else self.bounds
         wish = Wish(self.family, self.n_components, bounds, self.trials, self.n_bins, self.rank)
         self.family_, self.family_reason_ = make_family(wish, y)
+        warn_of_extremes(self.family_, y)
         u, self.n_clipped_ = scaled_targets(self.family_, y)
         self._train(rows, u, weight, X_err=kept_errors(X_err, kept), rng=rng)
         density = frequencies_of if self.family_.kind == "count" else density_of

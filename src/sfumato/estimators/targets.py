@@ -1,5 +1,6 @@
 """From targets to a family and to numbers on its scale."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,35 @@ def check_targets(y: np.ndarray, *, n_components: int) -> None:
         raise ValueError(
             f"`n_components` is {n_components}, more than the {len(y)} rows. Lower it."
         )
+
+
+MANY_WIDTHS = 10
+"""Times the width of the central 90 % of the targets: what lies farther away is extreme."""
+
+
+GAUSSIAN_90 = 3.29
+"""Standard deviations that the central 90 % of a Gaussian are wide."""
+
+
+def extremes(y: np.ndarray) -> np.ndarray:
+    """Rows of the few targets (n,) so far away that they alone decide the deviation of all."""
+    low, middle, high = np.quantile(y, [0.05, 0.5, 0.95])
+    far = np.flatnonzero(np.abs(y - middle) > MANY_WIDTHS * (high - low))
+    return far if high > low and far.size <= max(1, 0.01 * len(y)) else far[:0]
+
+
+def warn_of_extremes(family: MixtureFamily, y: np.ndarray) -> None:
+    """Name targets that are `extremes` where the scale is taken from the targets."""
+    if y.ndim > 1 or family.component.scaling != "standard" or not (far := extremes(y)).size:
+        return
+    row = int(far[np.argmax(np.abs(y[far] - np.median(y)))])
+    message = f"{far.size} of {len(y):,} targets lie more than {MANY_WIDTHS} times the width of the"
+    warnings.warn(
+        f"{message} others away, {y[row]:g} in row {row + 1} farthest: they decide the "
+        "scale on which the others are hardly seen. Correct or leave them out, take logarithms, or "
+        "use family='student-t', which is scaled by the others.",
+        stacklevel=3,
+    )
 
 
 def make_family(wish: Wish, y: np.ndarray) -> tuple[MixtureFamily, str]:
@@ -84,6 +114,9 @@ def _scaling(component: Component, wish: Wish, y: np.ndarray) -> tuple[Scale, Sc
     """Shift and scale that make the targets standard."""
     if component.scaling == "standard" and y.ndim == 2:
         return tuple(y.mean(axis=0).tolist()), tuple(y.std(axis=0).tolist())
+    if component.scaling == "robust":
+        low, middle, high = np.quantile(y, [0.05, 0.5, 0.95])
+        return float(middle), float(high - low) / GAUSSIAN_90 or float(y.std())
     if component.scaling == "standard":
         return float(y.mean()), float(y.std())
     if component.scaling == "positive":

@@ -15,9 +15,10 @@ from sfumato.errors import IncompatibleError
 Kind = Literal["continuous", "count", "vector"]
 Shapes = tuple[tuple[int, ...], ...]
 
-Scaling = Literal["standard", "positive", "bounds", "none"]
-"""How a target becomes standard: minus its mean and over its deviation; over its mean; from its
-bounds to (0, 1); not at all."""
+Scaling = Literal["robust", "standard", "positive", "bounds", "none"]
+"""How a target becomes standard: minus its median and over the width of its central 90 %, as a
+Gaussian's deviation; minus its mean and over its deviation; over its mean; from its bounds to
+(0, 1); not at all."""
 
 Values: TypeAlias = Either
 """Arrays of JAX in training, of NumPy in results."""

@@ -68,6 +68,7 @@ _ROWS: tuple[ScalarComponent, ...] = (
     ScalarComponent(
         "student-t",
         ("df", "loc", "scale"),
+        scaling="robust",
         exact=stats.t,
         start=lambda m, s: (6.0, m, s * (4 / 6) ** 0.5),
         numpyro="StudentT",

@@ -1,6 +1,7 @@
 """PDFs against the truth, as tables, figures and a page."""
 
 import csv
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -151,9 +152,11 @@ def read_scores(
     """
     columns = [truth] if by is None else [truth, by]
     parts, values, first = [], [], 0
+    support = (-np.inf, np.inf)
     truths = Truths(truth, file.table.path, least=least, drop=drop_missing)
     for pdfs, table in file.scalars(columns, batch_rows=20_000):
         numbers = matrix(table, columns, path=file.table.path, first_row=first)
+        support = pdfs.support
         kept = truths.kept(numbers[:, 0])
         if kept.any():
             known = pdfs if kept.all() else pdfs[np.flatnonzero(kept)]
@@ -163,7 +166,23 @@ def read_scores(
         if on_rows is not None:
             on_rows(len(pdfs))
     truths.check()
-    return join(parts), None if by is None else np.concatenate(values)
+    objects = join(parts)
+    _warn_of_outside(objects, support)
+    return objects, None if by is None else np.concatenate(values)
+
+
+def _warn_of_outside(objects: ObjectScores, support: tuple[float, float]) -> None:
+    """Say how many true values lie where their PDF is 0."""
+    n_outside = int(np.sum(~np.isfinite(objects.log_score)))
+    if n_outside:
+        share = 100 * n_outside / len(objects)
+        message = f"{n_outside:,} true values ({share:.2g} %) lie where their PDF is 0, mostly"
+        warnings.warn(
+            f"{message} beyond the range of the training targets, {support[0]:.4g} to "
+            f"{support[1]:.4g}: the mean log score leaves them out, the median counts them. "
+            "Fit again with --bounds if such values can be.",
+            stacklevel=3,
+        )
 
 
 def write_evaluation(

@@ -42,13 +42,16 @@ class ObjectScores:
 
 
 def score_objects(pdfs: AbstractPDFs, truth: ArrayLike) -> ObjectScores:
-    """Scores, PIT and point estimates of each object."""
+    """Scores, PIT and point estimates of each object.
+
+    A true value exactly on a bound has the log score of where training moves such values.
+    """
     true = np.asarray(truth, float)
     crps, cde_loss = scores.crps_and_cde(pdfs, true)
     points = summarise(pdfs, ["mode", "median", "q5", "q95"])
     return ObjectScores(
         true,
-        pdfs.log_prob(true),
+        pdfs.log_prob(pdfs.moved_in(true)),
         crps,
         cde_loss,
         pdfs.pit(true),
@@ -71,8 +74,15 @@ def _pinball(objects: ObjectScores) -> float:
     return float(np.mean(intervals.pinball_losses(quantiles, [0.05, 0.5, 0.95], objects.truth)))
 
 
+def _mean_of_finite(scores: np.ndarray) -> float:
+    """Mean log score of the objects whose truth their PDF allows; minus infinity if of none."""
+    inside = scores[np.isfinite(scores)]
+    return float(inside.mean()) if inside.size else -np.inf
+
+
 METRICS: dict[str, Callable[[ObjectScores], float]] = {
-    "log_score": lambda o: float(np.mean(o.log_score[np.isfinite(o.log_score)])),
+    "log_score": lambda o: _mean_of_finite(o.log_score),
+    "log_score_median": lambda o: float(np.median(o.log_score)),
     "crps": lambda o: float(o.crps.mean()),
     "cde_loss": lambda o: float(o.cde_loss.mean()),
     "pinball": _pinball,

@@ -220,6 +220,10 @@ class AbstractPDFs(ABC):
             raise ShapeError(f"{message}; got shape {values.shape}. For own points use log_prob.")
         return values
 
+    def moved_in(self, y: np.ndarray) -> np.ndarray:
+        """Values (n,) as training would have seen them: those on a bound a margin inside."""
+        return y
+
     def log_prob(self, y: ArrayLike) -> np.ndarray:
         """Log-density of object i at ``y[i]``, (n,); -inf outside the support."""
         return self._log_density(self._own(y, name="y")[:, None])[:, 0]

@@ -44,6 +44,12 @@ class ParametricPDFs(Mixtures, AbstractPDFs):
         """Bounds of the target, the family's."""
         return self.family.support
 
+    def moved_in(self, y: np.ndarray) -> np.ndarray:
+        """Values (n,) as training saw them: those on a bound inside, by the family's margin."""
+        family = self.family
+        moved = family.from_unit(np.asarray(family.component.clip(family.to_unit(y)), float))
+        return np.where(np.isin(y, self.support), moved, y)
+
     @property
     def _width(self) -> int:
         return self.n_components_total

@@ -235,25 +235,42 @@ def _said(text):
     return "".join(text.split())
 
 
-def test_info_says_what_the_header_of_pdfs_says(home, capfd):
+def test_info_says_what_pdfs_are_and_all_of_their_header(home, capfd):
     pdfs = home / "pdfs.parquet"
-    code, text, _ = sfumato("info", pdfs, capfd=capfd)
+    code, text, _ = sfumato("info", pdfs, "--all", capfd=capfd)
     assert code == 0
     table = pq.read_table(pdfs)
     header = json.loads(table.schema.metadata[b"sfumato"])
     size = pdfs.stat().st_size / table.num_rows
     assert table.num_rows == 600
+    title = f"PDFs {pdfs}: 600 objects, {size:.1f} bytes each on disk"
+    assert _said(text) == _said(f"{title} {header!r}")
+    _, text, _ = sfumato("info", pdfs, capfd=capfd)
     names = [name for name in table.column_names if name != "pdf"]
-    expected = f"PDFs {pdfs}: 600 objects, {size:.1f} bytes each on disk"
-    assert _said(text) == _said(f"{expected} Columns: {', '.join(names)} {header!r}")
+    assert _said(f"columns {', '.join(names)} kind mixture family 3 components beta") in _said(text)
+    assert len(text.splitlines()) < 24
 
 
-def test_info_says_what_the_header_of_a_model_says(home, capfd):
-    code, text, _ = sfumato("info", home / "model", capfd=capfd)
+def test_info_says_what_a_model_is_and_all_of_its_header(home, capfd):
+    code, text, _ = sfumato("info", home / "model", "--all", capfd=capfd)
     assert code == 0
     header = json.loads((home / "model" / "model.json").read_text())
     assert header["n_members"] == 2
     assert _said(text) == _said(f"Model {home / 'model'} {header!r}")
+    code, text, _ = sfumato("info", home / "model", capfd=capfd)
+    said = text.replace("\n", " ")
+    assert "predicts redshift" in " ".join(said.split())
+    assert "mag_err_y_lsst" in said
+    assert "max_epochs=4" in said
+    assert "rank" not in said  # a default
+    assert len(text.splitlines()) < 40
+
+
+def test_info_lists_the_columns_of_a_table(home, capfd):
+    code, text, _ = sfumato("info", home / "survey" / "test.parquet", capfd=capfd)
+    assert code == 0
+    assert "600 rows" in text
+    assert re.search(r"^redshift +float *$", text, re.MULTILINE)
 
 
 def _cells(page, first):
@@ -615,7 +632,7 @@ def test_bad_questions_about_pdfs(home, tmp_path, capfd):
     _fails(capfd, "needs --truth", "plot", pdfs, "--kind", "pit", *figure)
     _fails(capfd, "must end in .png", "plot", pdfs, "--output", tmp_path / "f.docx")
     test = home / "survey" / "test.parquet"
-    _fails(capfd, "holds no PDFs of sfumato", "info", test)
+    _fails(capfd, "holds no PDFs of sfumato", "plot", test)
     assert not list(tmp_path.iterdir())
 
 

@@ -1,34 +1,39 @@
-"""``sfumato info``: what a model or a file of PDFs is."""
+"""``sfumato info``: what a model, a file of PDFs or a table is."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.pretty import pretty_repr
+from rich.table import Table
 
 from sfumato.cli._console import console
-from sfumato.io.archive import read_archive
-from sfumato.io.pdfs import open_pdfs
+from sfumato.cli._options import Group, reading_of
+from sfumato.jobs.description import describe
 
 
 def info(
     path: Annotated[
-        Path, typer.Argument(help="A model folder or a file of PDFs.", show_default=False)
+        Path, typer.Argument(help="A model folder, a file of PDFs or a table.", show_default=False)
     ],
+    group: Group = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="The whole header of a model or of PDFs.")
+    ] = False,
 ) -> None:
-    """Say what a model or a file of PDFs holds, and what made it.
+    """Say what a model, a file of PDFs or a table holds, and what made it.
 
     Example:
 
         sfumato info model
     """
-    if path.is_dir():
-        header, _ = read_archive(path)
-        console.print(f"[bold]Model[/] {path}")
-        console.print(pretty_repr(header))
+    found = describe(path, reading=reading_of(group=group))
+    console.print(f"[bold]{escape(found.title)}[/]", soft_wrap=True)
+    if everything and found.header is not None:
+        console.print(pretty_repr(found.header), markup=False)
         return
-    file = open_pdfs(path)
-    size = path.stat().st_size / file.n_rows
-    console.print(f"[bold]PDFs[/] {path}: {file.n_rows:,} objects, {size:.1f} bytes each on disk")
-    console.print(f"Columns: {', '.join(file.columns) or 'none'}")
-    console.print(pretty_repr(file.header))
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, text in found.lines:
+        table.add_row(escape(name), escape(text))
+    console.print(table)

@@ -30,7 +30,7 @@ VERBS = {
     "export": "Write a file of `qp`, which `qp.read` opens.",
     "study": "One page on a model and its mock survey: every depth, point, PIT, stack and the "
     "exact p(z).",
-    "info": "Say what a model or a file of PDFs holds, and what made it.",
+    "info": "Say what a model, a file of PDFs or a table holds, and what made it.",
 }
 """The verbs and the first line of their help, so that a list of them imports none."""
 

@@ -157,12 +157,26 @@ def open_pdfs(path: str | Path, *, reading: Reading = DEFAULT) -> PDFsFile:
     DataError
         The file is missing, damaged, not one of ours, or of a newer format.
     """
-    path = Path(path)
     table = reading.open(path)
-    metadata = (pq.read_schema(path).metadata or {}) if path.suffix in (".parquet", ".pq") else {}
-    if KEY not in metadata or COLUMN not in table.columns:
+    file = as_pdfs(table)
+    if file is None:
         message = f"{path} holds no PDFs of sfumato"
         raise DataError(f"{message}. Give a file written by `sfumato predict`.")
+    return file
+
+
+def as_pdfs(table: TableFile) -> PDFsFile | None:
+    """A table as a file of PDFs; None where it holds none.
+
+    Raises
+    ------
+    DataError
+        Its header is damaged, or of a newer format.
+    """
+    path = table.path
+    metadata = (pq.read_schema(path).metadata or {}) if path.suffix in (".parquet", ".pq") else {}
+    if KEY not in metadata or COLUMN not in table.columns:
+        return None
     header = _header(metadata[KEY], path)
     theirs = header["format"]
     if theirs > FORMAT:

@@ -58,5 +58,10 @@ def test_truths_that_cannot_be_are_refused_or_left_out(folder, pdfs):
     np.testing.assert_array_equal(objects.truth, truth[truth > 0])
     with pytest.warns(UserWarning, match="z is -99 in 80 rows: taken as true values"):
         evaluate_file(path, "z", folder / "plain", n_bootstrap=5)
+    # no error without resamplings: JSON knows no NaN
+    evaluate_file(path, "id", folder / "plain-json", n_bootstrap=0)
+    text = (folder / "plain-json" / "metrics.json").read_text()
+    written = json.loads(text, parse_constant=pytest.fail)
+    assert written["overall"]["crps"]["error"] is None
     where = Reading(where="z >= 0")
     assert evaluate_file(path, "z", folder / "some", reading=where, n_bootstrap=5).n == 160

@@ -1,9 +1,10 @@
 """Outputs that appear whole or not at all, and the errors of files."""
 
 import json
+import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -108,9 +109,19 @@ def whole(path: Path, *, mark: str | None = None) -> Iterator[Path]:
 
 
 def write_json(path: Path, values: Json) -> None:
-    """Readable JSON, whole or not at all."""
+    """Readable JSON, whole or not at all; null for what is not finite, as JSON knows none."""
+    text = json.dumps(_finite(values), indent=2, allow_nan=False)
     with whole(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _finite(values: Json) -> Json:
+    """Nested values with None in the place of NaN and infinities."""
+    if isinstance(values, Mapping):
+        return {name: _finite(value) for name, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_finite(value) for value in values]
+    return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
 def read_json(path: Path) -> Json:

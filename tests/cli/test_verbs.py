@@ -820,3 +820,17 @@ def test_wrong_ways_to_read_are_said(home, option, message, capfd):
     assert code == 2
     assert message in " ".join(err.split())
     assert not (home / "never").exists()
+
+
+@pytest.mark.filterwarnings("default::UserWarning")  # a feature with codes
+def test_the_worth_of_weighted_rows_is_printed(home, tmp_path, capfd):
+    table = pq.read_table(home / "survey" / "train.parquet")
+    weight = np.where(np.arange(table.num_rows) % 2 == 0, 1.0, 0.25)
+    pq.write_table(table.append_column("w", [weight]), tmp_path / "t.parquet")
+    fit = ["fit", tmp_path / "t.parquet", "--features", "mag_i_lsst", "--target", "redshift"]
+    weighted = [*fit, *QUICK, "--weight", "w", "--output", tmp_path / "model"]
+    code, out, _ = sfumato(*weighted, capfd=capfd)
+    assert code == 0
+    size = weight.sum() ** 2 / np.sum(weight**2)  # Kish
+    expected = f"{len(weight):,} rows are worth {size:,.0f} of equal weight"
+    assert expected in " ".join(out.split())

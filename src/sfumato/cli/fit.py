@@ -98,6 +98,9 @@ def fit(
             ),
         )
     _report(model.regressor, output)
+    if (size := model.about["effective_rows"]) is not None:
+        n_rows = model.about["rows"]
+        console.print(f"With their weights, {n_rows:,} rows are worth {size:,.0f} of equal weight.")
 
 
 def _report(regressor: MDNRegressor, output: Path) -> None:

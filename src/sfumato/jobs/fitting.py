@@ -16,6 +16,7 @@ from sfumato.jobs.training_tables import (
     load_training,
     shifted_weights,
 )
+from sfumato.preprocessing.shift.weights import effective_sample_size
 from sfumato.training.loop import OnEpoch
 
 
@@ -94,6 +95,7 @@ def fit_tables(
         "tables": data.sources,
         "rows": len(data.y),
         "rows_without_target": data.n_dropped,
+        "effective_rows": None if weight is None else effective_sample_size(weight),
         "config": None if config is None else str(config),
         "corrections": reading.corrections,
         "where": reading.where,

@@ -159,3 +159,10 @@ def test_dates_are_no_numbers(tmp_path):
     pq.write_table(pa.table({"t": pa.array([0], pa.timestamp("s"))}), tmp_path / "t.parquet")
     with pytest.raises(DataError, match="column 't' holds timestamp"):
         numbers(tmp_path / "t.parquet", "t")
+
+
+def test_complex_numbers_are_refused_by_name(tmp_path):
+    Table({"x": np.array([1 + 2j]), "y": [1.0]}).write(tmp_path / "t.fits")
+    np.testing.assert_array_equal(numbers(tmp_path / "t.fits", "y"), [[1]])
+    with pytest.raises(DataError, match=r"t\.fits: .* in one of \['x'\]"):
+        numbers(tmp_path / "t.fits", "x")

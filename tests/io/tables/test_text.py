@@ -175,3 +175,26 @@ def test_two_columns_of_one_name_are_refused_when_asked_for(tmp_path):
     assert read_table(found, ["b"])["b"].to_pylist() == [2]
     with pytest.raises(DataError, match="2 columns are named 'a'"):
         read_table(found, ["a"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", b"a,b", "has no rows"),
+        ("t.csv", b"a,b\n", "has no rows"),
+        ("t.csv", b"", "there is no header line"),
+        ("t.csv", b"a,b\n1,2\n\x00,3\n", "is not text"),
+        ("t.csv", b"PAR1\x00\x01\x02", "is not text"),
+        ("t.csv", b"a,b\n1,2\n3\n", "Expected 2 columns, got 1: 3"),
+        ("t.csv", b"a,b\n" + b"x" * 3_000_000 + b",1\n", "cannot be read"),
+        ("t.csv.gz", b"a,b\n1,2\n", "cannot be read"),
+        ("t.vot", b"<VOTABLE><RESOURCE></RESOURCE></VOTABLE>", "holds no table"),
+        ("t.dat", b"# id z\n1 0.5\n2\n", "Expected 2 columns, got 1: 2"),
+    ],
+)
+def test_damage_is_said_in_words(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message) as said:
+        open_table(path)
+    assert str(path) in str(said.value)

@@ -1,5 +1,6 @@
 """What every kind of table answers, and how its damage is said."""
 
+import csv
 import lzma
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ DAMAGE = (
     EOFError,
     zlib.error,
     lzma.LZMAError,
+    csv.Error,
     pa.ArrowException,
 )
 """What the readers of the formats raise at damaged files."""

@@ -161,14 +161,23 @@ def common_schema(
     DataError
         A column has types in two files that no type holds: words and numbers.
     """
-    found = [(table, table.schema(columns)) for table in tables]
+    found = [(table, _schema(table, columns)) for table in tables]
     fields = [pa.field(name, _kept_kind(name, found)) for name in columns]
-    typed = [table.schema(numbers) for table in tables if not table.is_text]
+    typed = [_schema(table, numbers) for table in tables if not table.is_text]
     for name in numbers:
         kinds = {schema.field(name).type for schema in typed}
         alike = len(kinds) == 1 and len(typed) == len(tables) and not kinds & TEXTS
         fields.append(pa.field(name, kinds.pop() if alike else pa.float64()))
     return pa.schema(fields)
+
+
+def _schema(table: TableFile, columns: Sequence[str]) -> pa.Schema:
+    try:
+        return table.schema(columns)
+    except DAMAGE as error:
+        if str(table.path) in str(error):
+            raise
+        raise DataError(f"{table.path}: {reason_of(error)}, in one of {list(columns)}.") from error
 
 
 def _kept_kind(name: str, found: list[tuple[TableFile, pa.Schema]]) -> pa.DataType:

@@ -56,5 +56,7 @@ def _table_of(path: Path, group: str | None) -> str | int:
     for index, table in enumerate(tables):
         if group is not None and group in (table.ID, table.name, str(index)):
             return index
+    if not tables:
+        raise DataError(f"{path}: holds no table.")
     problem = "several tables" if group is None else f"no table {group!r}"
     raise DataError(f"{path}: {problem}. Say which with --group: {', '.join(labels)}.")

@@ -113,7 +113,13 @@ def separator_of(head: Sequence[str]) -> str | None:
 
 
 def encoding_of(path: Path) -> str:
-    """UTF-8 or -16 by the mark at the start; Latin-1, with a warning, where UTF-8 cannot be."""
+    """UTF-8 or -16 by the mark at the start; Latin-1, with a warning, where UTF-8 cannot be.
+
+    Raises
+    ------
+    DataError
+        The file is not text.
+    """
     with path.open("rb") as stream:
         start = stream.read(4)
         for mark, encoding in _BOMS.items():
@@ -122,6 +128,8 @@ def encoding_of(path: Path) -> str:
         stream.seek(0)
         held = b""
         while block := stream.read(1 << 20):
+            if b"\0" in block:
+                raise DataError(f"{path} is not text: it holds bytes of 0. Is it {path.suffix}?")
             text, held = held + block, b""
             cut = text.rfind(b"\n") + 1
             text, held = text[:cut], text[cut:]
@@ -167,7 +175,8 @@ def _blocks(path: Path, layout: Layout, places: Sequence[int]) -> Iterator[pa.Re
         with pa_csv.open_csv(path, reading, parsing, converting) as stream:
             yield from stream
     except pa.ArrowInvalid as error:
-        if "Empty CSV file" not in str(error):  # a header without rows
+        # a header without rows, with or without the end of its line
+        if not any(said in str(error) for said in ("Empty CSV file", "Could not skip initial")):
             raise
 
 

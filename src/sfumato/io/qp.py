@@ -13,6 +13,7 @@ from sfumato.errors import DataError, optional_module
 from sfumato.io._files import whole
 from sfumato.io.pdfs import PDFsFile
 from sfumato.io.tables.compute import pc
+from sfumato.io.tables.contract import TEXTS
 from sfumato.pdfs import AbstractPDFs, ParametricPDFs, concatenate
 
 SUFFIXES = (".hdf5", ".pq", ".fits")
@@ -101,7 +102,7 @@ def _stored(name: str, values: Given) -> np.ndarray:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    if kind in TEXTS:
         return np.char.encode(
             np.array(["" if v is None else v for v in column.to_pylist()]), "utf-8"
         )

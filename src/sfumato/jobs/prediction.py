@@ -27,7 +27,15 @@ from sfumato.io._files import check_output, read_json, whole, write_json
 from sfumato.io.archive import archive_digest, versions
 from sfumato.io.codecs import family_header, prior_header
 from sfumato.io.pdfs import COLUMN, pdf_column, with_header
-from sfumato.io.tables import DEFAULT, Reading, TableFile, batches, common_schema, matrix
+from sfumato.io.tables import (
+    DEFAULT,
+    Reading,
+    TableFile,
+    batches,
+    common_schema,
+    matrix,
+    rebatched,
+)
 from sfumato.jobs.columns import Columns
 from sfumato.jobs.model_files import TabularModel
 from sfumato.jobs.presets import Answers, renamed
@@ -281,18 +289,8 @@ def _pieces(chunks: Iterator[pa.Table], *, first: int) -> Iterator[_Piece]:
 
 def _chunks(tables: Sequence[TableFile], schema: pa.Schema, *, start: int) -> Iterator[pa.Table]:
     """Batches of exactly `CHUNK_ROWS` rows (the last may have fewer), across files."""
-    kept: list[pa.Table] = []
-    n_kept = 0
-    for batch in batches(tables, schema.names, batch_rows=CHUNK_ROWS, start=start, schema=schema):
-        kept.append(batch)
-        n_kept += batch.num_rows
-        if n_kept >= CHUNK_ROWS:
-            joined = pa.concat_tables(kept)
-            yield joined.slice(0, CHUNK_ROWS)
-            kept = [joined.slice(CHUNK_ROWS)]
-            n_kept -= CHUNK_ROWS
-    if n_kept:
-        yield pa.concat_tables(kept)
+    rows = batches(tables, schema.names, batch_rows=CHUNK_ROWS, start=start, schema=schema)
+    return rebatched(rows, CHUNK_ROWS)
 
 
 def _predict(model: MDNRegressor, piece: _Piece, job: Job, names: str) -> pa.Table:

@@ -4,7 +4,7 @@ A batch is a `pyarrow.Table`. `matrix` turns named columns of one into numbers, 
 of which file is not a number.
 """
 
-from sfumato.io.tables.contract import Batches, TableFile
+from sfumato.io.tables.contract import Batches, TableFile, rebatched
 from sfumato.io.tables.numbers import matrix
 from sfumato.io.tables.opening import OPENERS, batches, common_schema, read_table
 from sfumato.io.tables.reading import DEFAULT, Reading, open_table
@@ -20,4 +20,5 @@ __all__ = [
     "matrix",
     "open_table",
     "read_table",
+    "rebatched",
 ]

@@ -3,7 +3,7 @@
 import csv
 import lzma
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +95,19 @@ def in_memory(path: Path, table: pa.Table, group: str | None = None) -> TableFil
     return TableFile(
         path, names, table.num_rows, read, lambda c: table.select(list(c)).schema, group
     )
+
+
+def rebatched(parts: Iterable[pa.Table], batch_rows: int) -> Batches:
+    """The same rows in batches of exactly `batch_rows`; the last may have fewer."""
+    held: list[pa.Table] = []
+    for part in parts:
+        joined = pa.concat_tables([*held, part])
+        while joined.num_rows >= batch_rows:
+            yield joined.slice(0, batch_rows)
+            joined = joined.slice(batch_rows)
+        held = [joined]
+    if held and held[0].num_rows:
+        yield held[0]
 
 
 def first_schema(read: Reader) -> Callable[[Sequence[str]], pa.Schema]:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from sfumato.errors import DataError
-from sfumato.io.tables.contract import Batches, TableFile
+from sfumato.io.tables.contract import Batches, TableFile, rebatched
 from sfumato.io.tables.expressions import Condition, parse_condition
 from sfumato.io.tables.numbers import matrix
 from sfumato.io.tables.opening import batches, common_schema, open_file
@@ -165,17 +165,12 @@ def _filtered(table: TableFile, condition: Condition) -> TableFile:
     def read(wanted: Sequence[str], start: int, batch_rows: int) -> Batches:
         # from the row of the file where the `start`-th that is kept lies
         place = int(np.searchsorted(below, start, side="right")) - 1
-        held: list[pa.Table] = []
-        for batch in table.read(wanted, place, batch_rows):
-            rows = batch.filter(pa.array(mask[place : place + batch.num_rows]))
-            place += batch.num_rows
-            held.append(rows)
-            joined = pa.concat_tables(held)
-            while joined.num_rows >= batch_rows:
-                yield joined.slice(0, batch_rows)
-                joined = joined.slice(batch_rows)
-            held = [joined]
-        if held and held[0].num_rows:
-            yield held[0]
+
+        def taken(first: int) -> Batches:
+            for batch in table.read(wanted, first, batch_rows):
+                yield batch.filter(pa.array(mask[first : first + batch.num_rows]))
+                first += batch.num_rows
+
+        yield from rebatched(taken(place), batch_rows)
 
     return replace(table, n_rows=int(mask.sum()), read=read)

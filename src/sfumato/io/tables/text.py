@@ -16,7 +16,7 @@ import pyarrow.csv as pa_csv
 
 from sfumato.errors import DataError
 from sfumato.io.tables.cells import is_number, kind_of, traits
-from sfumato.io.tables.contract import Batches, TableFile
+from sfumato.io.tables.contract import Batches, TableFile, rebatched
 
 SEPARATORS = ",\t;|"
 _HEAD = 20
@@ -40,18 +40,15 @@ def open_csv(path: Path, group: str | None) -> TableFile:
 
     def read(columns: Sequence[str], start: int, batch_rows: int) -> Batches:
         places = [layout.names.index(name) for name in columns]
-        skip, kept = start, []
-        for block in _blocks(path, layout, places):
-            rows = pa.Table.from_batches([block])
-            rows, skip = rows.slice(skip), max(skip - rows.num_rows, 0)
-            kept.append(rows.select([str(place) for place in places]).rename_columns(columns))
-            joined = pa.concat_tables(kept)
-            while joined.num_rows >= batch_rows:
-                yield joined.slice(0, batch_rows)
-                joined = joined.slice(batch_rows)
-            kept = [joined]
-        if kept and kept[0].num_rows:
-            yield kept[0]
+        names = [str(place) for place in places]
+
+        def rows(skip: int) -> Batches:
+            for block in _blocks(path, layout, places):
+                table = pa.Table.from_batches([block]).slice(skip)
+                skip = max(skip - block.num_rows, 0)
+                yield table.select(names).rename_columns(columns)
+
+        yield from rebatched(rows(start), batch_rows)
 
     def schema(columns: Sequence[str]) -> pa.Schema:
         found: dict[str, list[frozenset[str]]] = {name: [] for name in columns}

@@ -87,7 +87,7 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
     network_ : the members and what stands before them.
     architecture_ : what each is made of.
     sharpening_ : the fitted recalibration, the identity without `recalibrate`.
-    training_prior_ : density of the training targets, for `reweight`; None for vectors.
+    training_priors_ : density of the training targets, for `reweight`; one for each coordinate.
     noise_covariance_ : mean covariance of the training features' errors, or None.
     n_clipped_ : training targets that lay on or beyond a bound.
     n_features_in_, feature_names_in_ : as in scikit-learn.
@@ -224,8 +224,12 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         warn_of_extremes(self.family_, y)
         u, self.n_clipped_ = scaled_targets(self.family_, y)
         self._train(rows, u, weight, X_err=kept_errors(X_err, kept), rng=rng)
-        density = frequencies_of if self.family_.kind == "count" else density_of
-        self.training_prior_: GridPDFs | None = density(y, weight) if y.ndim == 1 else None
+        counts = self.family_.kind == "count" or self.family_.component.needs_trials
+        density = frequencies_of if counts else density_of
+        coordinates = y.T.reshape(-1, len(y))
+        self.training_priors_: tuple[GridPDFs, ...] = tuple(
+            density(values, weight) for values in coordinates
+        )
         return self
 
     def _checked_targets(self, y: ArrayLike) -> np.ndarray:
@@ -239,6 +243,11 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         checked = validate_data(self, nothing, given, multi_output=True, y_numeric=True)
         values = np.asarray(checked, float)
         return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+
+    @property
+    def training_prior_(self) -> GridPDFs | None:
+        """The density of the training targets, for `reweight`; None for vectors."""
+        return self.training_priors_[0] if len(self.training_priors_) == 1 else None
 
     def predict_pdfs(
         self, X: ArrayLike, *, X_err: ArrayLike | None = None, n_draws: int = N_DRAWS
@@ -255,7 +264,7 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         ParametricPDFs; CountPDFs for counts; JointPDFs for vectors.
         """
         pdfs = self._pdfs(X, X_err, n_draws)
-        return pdfs.with_training_prior(self.training_prior_)
+        return pdfs.with_training_priors(self.training_priors_)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Expectation of the target, (n,) or (n, d), in its own units."""

@@ -82,13 +82,20 @@ class Beta(Component):
     def log_density(self, y: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Exact log-density; -inf outside [0, 1], at 0 and 1 the limit where that is finite."""
         inside = (y > 0) & (y < 1)
+        safe = np.where(inside, y, 0.5)
+        log_density = np.asarray((first - 1) * np.log(safe) + (second - 1) * np.log1p(-safe))
+        log_density -= special.betaln(first, second)
         if np.all(inside):
-            kernel = (first - 1) * np.log(y) + (second - 1) * np.log1p(-y)
-            return kernel - special.betaln(first, second)
-        edge = np.clip(y, np.where(first < 1, INSET, 0.0), np.where(second < 1, 1 - INSET, 1.0))
-        kernel = special.xlogy(first - 1, edge) + special.xlog1py(second - 1, -edge)
-        outside = (y < 0) | (y > 1)
-        return np.where(outside, -np.inf, kernel - special.betaln(first, second))
+            return log_density
+        # on a bound and beyond the slow limits are taken, and there only
+        shape = log_density.shape
+        within = np.broadcast_to(inside, shape)
+        there = (..., ~within.all(axis=tuple(range(within.ndim - 1)))) if shape else ()
+        u, a, b = (np.broadcast_to(v, shape)[there] for v in (y, first, second))
+        edge = np.clip(u, np.where(a < 1, INSET, 0.0), np.where(b < 1, 1 - INSET, 1.0))
+        limit = special.xlogy(a - 1, edge) + special.xlog1py(b - 1, -edge) - special.betaln(a, b)
+        log_density[there] = np.where((u < 0) | (u > 1), -np.inf, limit)
+        return log_density
 
     def cdf(self, y: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Exact cumulative distribution, the regularised incomplete beta function."""

@@ -1,7 +1,7 @@
 """How each kind of PDFs lies in a file: header and bytes of an object. One table by kind."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, TypeAlias
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from sfumato._typing import Json
 from sfumato.families import MixtureFamily, family_from_dict
 from sfumato.io.encoding import decode, encode, row_bytes
-from sfumato.pdfs import GridPDFs, JointPDFs, ParametricPDFs, SamplePDFs, make_pdfs
+from sfumato.pdfs import Gridded, GridPDFs, JointPDFs, ParametricPDFs, SamplePDFs, make_pdfs
 
 FORMAT = 1
 EFFECTIVE_SIZE = "effective_size"
@@ -61,8 +61,7 @@ class MixtureCodec(Codec):
     def header(self, pdfs: ParametricPDFs | JointPDFs, *, precision: int) -> Header:
         """Family, members, precision, and the density of the training targets if it is kept."""
         about = family_header(pdfs.family, n_members=pdfs.n_members, precision=precision)
-        prior = pdfs.training_prior
-        return about | prior_header(prior if isinstance(prior, GridPDFs) else None)
+        return about | prior_header([prior.to_grid() for prior in pdfs.training_priors])
 
     def rows(self, pdfs: ParametricPDFs | JointPDFs, *, precision: int) -> np.ndarray:
         """Codes of the parameters."""
@@ -81,10 +80,7 @@ class MixtureCodec(Codec):
         n_members, precision = header["n_members"], header["precision"]
         params = decode(family, rows, n_members=n_members, precision=precision)
         pdfs = make_pdfs(family, params)
-        if "training_prior" not in header:
-            return pdfs
-        grid, density = (np.asarray(header["training_prior"][k]) for k in ("grid", "density"))
-        return pdfs.with_training_prior(GridPDFs(grid, density[None]))
+        return pdfs.with_training_priors(_priors(header))
 
     def is_vector(self, header: Header) -> bool:
         """By the family."""
@@ -191,12 +187,20 @@ def family_header(family: MixtureFamily, *, n_members: int, precision: int) -> H
     }
 
 
-def prior_header(prior: GridPDFs | None) -> Header:
-    """The density of the training targets as a part of a header."""
-    if prior is None:
-        return {}
-    density = np.round(prior.density[0], 9).tolist()
-    return {"training_prior": {"grid": prior.grid.tolist(), "density": density}}
+def prior_header(priors: Sequence[Gridded]) -> Header:
+    """The densities of the training targets, one for each coordinate, as a part of a header."""
+    stored = [
+        {"grid": prior.grid.tolist(), "density": np.round(prior.density[0], 9).tolist()}
+        for prior in priors
+    ]
+    # a single one has been written without a list since before there were several
+    return {"training_prior": stored[0] if len(stored) == 1 else stored} if stored else {}
+
+
+def _priors(header: Header) -> list[GridPDFs]:
+    stored = header.get("training_prior", [])
+    curves = stored if isinstance(stored, list) else [stored]
+    return [GridPDFs(np.asarray(c["grid"]), np.asarray(c["density"])[None]) for c in curves]
 
 
 def _bounds(header: Mapping[str, Json]) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import count, takewhile
 from pathlib import Path
 from typing import cast
 
@@ -119,12 +120,18 @@ def write_model(
         if values is not None:
             # words of a data frame are objects, which only pickling could store
             arrays[name] = values.astype(str) if values.dtype == object else values
-    prior = fitted.get("training_prior_")
-    if prior is not None:
-        arrays |= {"prior_grid": prior.grid, "prior_density": prior.density}
+    for index, prior in enumerate(fitted.get("training_priors_", ())):
+        grid, density = _prior_names(index)
+        arrays |= {grid: prior.grid, density: prior.density}
     made = datetime.now(UTC).isoformat(timespec="seconds")
     header["about"] = {"made": made, "versions": versions(), **(about or {})}
     write_archive(path, header, arrays)
+
+
+def _prior_names(index: int) -> tuple[str, str]:
+    """Names of the arrays that hold the density of the training targets of a coordinate."""
+    number = str(index) if index else ""
+    return f"prior{number}_grid", f"prior{number}_density"
 
 
 ESTIMATORS = {kind.__name__: kind for kind in (MDNRegressor, MDNClassifier)}
@@ -185,9 +192,9 @@ def _restore(header: dict[str, Json], arrays: dict[str, np.ndarray]) -> Model:
     fitted |= {name: header[name] for name in _VALUES}
     for name in _ARRAYS:
         fitted[name] = arrays.get(name)
-    fitted["training_prior_"] = None
-    if "prior_grid" in arrays:
-        fitted["training_prior_"] = GridPDFs(arrays["prior_grid"], arrays["prior_density"])
+    pairs = takewhile(lambda pair: pair[0] in arrays, map(_prior_names, count()))
+    priors = (GridPDFs(arrays[grid], arrays[density]) for grid, density in pairs)
+    fitted["training_priors_"] = tuple(priors)
     if header["feature_names_in"] is not None:
         fitted["feature_names_in_"] = np.array(header["feature_names_in"], object)
     return model

@@ -212,7 +212,7 @@ def predict_tables(
         n_members=model.network_.n_members * (N_DRAWS if job.columns.noise else 1),
         precision=job.precision,
     ) | {"about": job.about or {}}
-    header |= prior_header(model.training_prior_)
+    header |= prior_header(model.training_priors_)
     _join(parts, output, header)
     shutil.rmtree(parts)
     return done

@@ -12,6 +12,7 @@ from sfumato.pdfs.grid import frequencies_of as frequencies_of
 from sfumato.pdfs.joint import JointPDFs as JointPDFs
 from sfumato.pdfs.parametric import ParametricPDFs as ParametricPDFs
 from sfumato.pdfs.recalibrated import RecalibratedPDFs as RecalibratedPDFs
+from sfumato.pdfs.reweighted import ReweightedJointPDFs as ReweightedJointPDFs
 from sfumato.pdfs.samples import SamplePDFs as SamplePDFs
 from sfumato.pdfs.statistics import Statistic as Statistic
 from sfumato.pdfs.statistics import summarise as summarise

@@ -1,15 +1,12 @@
 """What every set of predicted distributions can do, from its density, its cdf and its nodes.
 
-Two kinds of evaluation have two kinds of name, so that no method guesses what a shape meant:
-per object (`log_prob`, `pit`: one value of y for each) and curves (`pdf`, `cdf`: one grid for
-all). Everything here is in double precision and exact to the stated tolerance; the fast
-approximate statistics for very many objects are in `sfumato.pdfs.statistics`.
+Everything here is in double precision and exact to the stated tolerance; the fast approximate
+statistics for very many objects are in `sfumato.pdfs.statistics`.
 """
 
 import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Literal, Self, TypeAlias, Union
+from abc import abstractmethod
+from typing import Literal, Self, Union
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,12 +16,11 @@ from sfumato._numerics import (
     cumulative_trapezoid,
     invert_increasing,
     maximise,
-    row_chunks,
 )
 from sfumato.errors import ShapeError
+from sfumato.pdfs._evaluation import Evaluated
 from sfumato.pdfs._priors import Curve, Outside, limited, on_grid, prior_ratio, range_of
 
-Rows: TypeAlias = slice | np.ndarray | list[int]
 Density = Union[Curve, "AbstractPDFs"]
 """A density of the target: a function of a grid, a set of one PDF, a histogram (counts, edges), or
 the targets themselves."""
@@ -32,59 +28,8 @@ the targets themselves."""
 _MUCH_OUTSIDE = 0.1
 
 
-class AbstractPDFs(ABC):
+class AbstractPDFs(Evaluated):
     """n predicted densities of a scalar target; axis 0 is always the object. Immutable."""
-
-    # -- to implement -------------------------------------------------------------------------
-
-    @abstractmethod
-    def __len__(self) -> int: ...
-
-    @abstractmethod
-    def _take(self, rows: Rows) -> Self:
-        """The same objects in another order or number."""
-
-    @property
-    @abstractmethod
-    def support(self) -> tuple[float, float]:
-        """Bounds outside which every density is zero; may be infinite."""
-
-    @property
-    @abstractmethod
-    def _width(self) -> int:
-        """Numbers needed to evaluate one object at one point, for sizing chunks."""
-
-    @abstractmethod
-    def _log_density(self, y: np.ndarray) -> np.ndarray:
-        """Log-density at each object's own points, (n, j) to (n, j)."""
-
-    def _density(self, y: np.ndarray) -> np.ndarray:
-        """Density at each object's own points, (n, j) to (n, j)."""
-        return np.exp(self._log_density(y))
-
-    @abstractmethod
-    def _cdf(self, y: np.ndarray) -> np.ndarray:
-        """Cumulative distribution at each object's own points, (n, j) to (n, j)."""
-
-    @abstractmethod
-    def nodes(self) -> np.ndarray:
-        """Each object's own increasing points (n, g) that resolve its density."""
-
-    @abstractmethod
-    def _bracket(self) -> tuple[np.ndarray, np.ndarray]:
-        """Per object, two points between which all but 1e-15 of the probability lies."""
-
-    @abstractmethod
-    def mean(self) -> np.ndarray:
-        """Expectation of each object, (n,), units of y."""
-
-    @abstractmethod
-    def variance(self) -> np.ndarray:
-        """Variance of each object, (n,), units of y squared."""
-
-    @abstractmethod
-    def sample(self, n_draws: int, *, random_state: int | np.random.Generator = 0) -> np.ndarray:
-        """Draws (n_draws, n)."""
 
     @abstractmethod
     def stack(
@@ -96,9 +41,12 @@ class AbstractPDFs(ABC):
     def to_grid(self, grid: ArrayLike | None = None) -> "Gridded":
         """The same densities as `GridPDFs`; by default on 1,001 points over the support."""
 
-    # -- given ---------------------------------------------------------------------------------
+    # -- another prior -------------------------------------------------------------------------
 
-    training_prior: "AbstractPDFs | None" = None
+    @property
+    def training_prior(self) -> "AbstractPDFs | None":
+        """The density of the training targets, a set of one, if it is known."""
+        return None
 
     def reweight(
         self,
@@ -139,9 +87,15 @@ class AbstractPDFs(ABC):
             A prior is negative or not finite, ``"auto"`` has nothing to go by, or a reweighted
             density vanishes everywhere.
         """
-        gridded = self.to_grid(grid)
-        ratio, trained = self._prior_ratio(gridded.grid, new_prior, training_prior)
-        return gridded.times(limited(gridded.density, ratio, trained, outside))
+        points = self.points_of(grid)
+        ratio, trained = self.prior_ratio(points, new_prior, training_prior)
+
+        def product(rows: Self) -> np.ndarray:
+            density = rows.pdf(points)
+            return density * limited(density, ratio, trained, outside)
+
+        density = self._by_rows(product, points=points.size)
+        return self[:1].to_grid(points).with_density(density)
 
     def mass_outside(self, training_prior: Density | Literal["auto"] = "auto") -> np.ndarray:
         """Probability of each object (n,) beyond the range of the training targets.
@@ -169,13 +123,13 @@ class AbstractPDFs(ABC):
         known = self._known(training_prior)
         return known.support if isinstance(known, AbstractPDFs) else range_of(known)
 
-    def _prior_ratio(
-        self,
-        points: np.ndarray,
-        new_prior: Density,
-        training_prior: Density | str | None,
+    def prior_ratio(
+        self, points: np.ndarray, new_prior: Density, training_prior: Density | str | None = "auto"
     ) -> tuple[np.ndarray, np.ndarray]:
-        """New prior over training prior at points (g,), and which of them were trained on."""
+        """New prior over training prior at points (g,), and which of them were trained on.
+
+        Warns of objects with much probability elsewhere; see `reweight`.
+        """
         new = on_grid(_curve_of(new_prior), points, name="new_prior")
         if training_prior is None:
             return new, np.ones(points.size, bool)
@@ -192,69 +146,6 @@ class AbstractPDFs(ABC):
             message = f"{n} of {len(self)} objects have more than a tenth of their probability"
             where = f"outside the training targets' range, {ends[0]:g} to {ends[1]:g}"
             warnings.warn(f"{message} {where}: see mass_outside().", stacklevel=4)
-
-    def __getitem__(self, rows: int | Rows) -> Self:
-        """Objects chosen by slice, mask or indices; an integer gives a set of one."""
-        if isinstance(rows, int | np.integer):
-            rows = [range(len(self))[int(rows)]]
-        return self._take(rows)
-
-    def _by_rows(self, function: Callable[[Self], np.ndarray], *, points: int) -> np.ndarray:
-        """`function` of cache-sized sets of rows, joined along the object axis."""
-        chunks = row_chunks(len(self), width=points * self._width)
-        parts = [function(self._take(rows)) for rows in chunks]
-        return np.concatenate(parts) if parts else function(self)
-
-    def _own(self, y: ArrayLike, *, name: str) -> np.ndarray:
-        values = np.asarray(y, float)
-        if values.shape != (len(self),):
-            message = f"`{name}` must have one value per object, shape ({len(self)},)"
-            raise ShapeError(f"{message}; got shape {values.shape}. For curves use pdf or cdf.")
-        return values
-
-    @staticmethod
-    def _curve_grid(grid: ArrayLike) -> np.ndarray:
-        values = np.asarray(grid, float)
-        if values.ndim != 1 or values.size == 0:
-            message = "`grid` must be one-dimensional and not empty"
-            raise ShapeError(f"{message}; got shape {values.shape}. For own points use log_prob.")
-        return values
-
-    def moved_in(self, y: np.ndarray) -> np.ndarray:
-        """Values (n,) as training would have seen them: those on a bound a margin inside."""
-        return y
-
-    def log_prob(self, y: ArrayLike) -> np.ndarray:
-        """Log-density of object i at ``y[i]``, (n,); -inf outside the support."""
-        return self._log_density(self._own(y, name="y")[:, None])[:, 0]
-
-    def pit(self, y: ArrayLike) -> np.ndarray:
-        """Probability integral transform ``F_i(y[i])``, (n,), in [0, 1]."""
-        return self._cdf(self._own(y, name="y")[:, None])[:, 0]
-
-    def pdf(self, grid: ArrayLike) -> np.ndarray:
-        """Densities (n, g) on one grid shared by all, per unit of y."""
-        points = self._curve_grid(grid)
-        return self._by_rows(
-            lambda rows: rows._density(_repeat(points, len(rows))), points=points.size
-        )
-
-    def density_at(self, points: ArrayLike) -> np.ndarray:
-        """Densities (n, j) at each object's own points (n, j), per unit of y."""
-        values = np.asarray(points, float)
-        if values.ndim != 2 or values.shape[0] != len(self):
-            message = f"`points` must have shape ({len(self)}, j)"
-            raise ShapeError(f"{message}; got {values.shape}. For one shared grid use pdf.")
-        return self._density(values)
-
-    def cdf(self, grid: ArrayLike) -> np.ndarray:
-        """Cumulative distributions (n, g) on one grid shared by all."""
-        points = self._curve_grid(grid)
-        return self._by_rows(lambda rows: rows._cdf(_repeat(points, len(rows))), points=points.size)
-
-    def std(self) -> np.ndarray:
-        """Standard deviation of each object, (n,)."""
-        return np.sqrt(self.variance())
 
     def quantiles(self, levels: ArrayLike) -> np.ndarray:
         """Values below which each object has the given probabilities, (n, q).
@@ -305,16 +196,6 @@ class AbstractPDFs(ABC):
     def median(self) -> np.ndarray:
         """Median of each object, (n,)."""
         return self.quantiles([0.5])[:, 0]
-
-    def default_grid(self, n_points: int = 1001) -> np.ndarray:
-        """Equally spaced points over the support, or eight deviations beyond the means."""
-        low, high = self.support
-        if not (np.isfinite(low) and np.isfinite(high)):
-            mean, std = self.mean(), self.std()
-            low = low if np.isfinite(low) else float(np.min(mean - 8 * std))
-            high = high if np.isfinite(high) else float(np.max(mean + 8 * std))
-        inset = 1e-6 * (high - low)  # a Beta density may be infinite at the very bounds
-        return np.linspace(low + inset, high - inset, n_points)
 
     def _table(self) -> tuple[np.ndarray, np.ndarray]:
         nodes = self.nodes()
@@ -410,12 +291,8 @@ class Gridded(AbstractPDFs):
     density: np.ndarray
 
     @abstractmethod
-    def times(self, factor: np.ndarray) -> "Gridded":
-        """The same with all densities times a factor, (g,) or (n, g), normalised again."""
-
-
-def _repeat(points: np.ndarray, n: int) -> np.ndarray:
-    return np.broadcast_to(points, (n, points.size))
+    def with_density(self, density: np.ndarray) -> "Gridded":
+        """Other densities (n, g), of any scale, on the same grid."""
 
 
 def _repeat_columns(values: np.ndarray, n: int) -> np.ndarray:

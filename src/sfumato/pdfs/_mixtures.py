@@ -1,5 +1,6 @@
 """What mixtures of single numbers and of vectors share: members, weights, rows, the exact stack."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -10,7 +11,8 @@ from scipy import special
 from sfumato._typing import HostParams
 from sfumato.errors import ShapeError
 from sfumato.families import MixtureFamily
-from sfumato.pdfs._base import AbstractPDFs, Rows
+from sfumato.pdfs._base import AbstractPDFs
+from sfumato.pdfs._evaluation import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +25,8 @@ class Mixtures:
     params : arrays (n, m, K, *shape): ``log_weights``, normalised over K, and the component
         parameters, those with a shape of their own having it behind.
     member_log_weights : (n, m), normalised over m; equal weights if not given.
-    training_prior : the density of the training targets, a set of one, if it is known.
+    training_priors : of every coordinate the density of its training targets, a set of one; none
+        if they are not known.
 
     Raises
     ------
@@ -34,7 +37,7 @@ class Mixtures:
     family: MixtureFamily
     params: HostParams
     member_log_weights: np.ndarray | None = None
-    training_prior: AbstractPDFs | None = None
+    training_priors: tuple[AbstractPDFs, ...] = ()
 
     def __post_init__(self) -> None:
         check_shapes(self.family, self.params)
@@ -57,9 +60,9 @@ class Mixtures:
         what = f"{self.n_members} x {k} {self.family.component.name} components"
         return f"{type(self).__name__}({len(self)} objects, {what})"
 
-    def with_training_prior(self, prior: AbstractPDFs | None) -> Self:
-        """The same PDFs, which `reweight` then knows the training targets of."""
-        return replace(self, training_prior=prior)
+    def with_training_priors(self, priors: Sequence[AbstractPDFs]) -> Self:
+        """The same PDFs, which `reweight` then knows the training targets of, by coordinate."""
+        return replace(self, training_priors=tuple(priors))
 
     def _take(self, rows: Rows) -> Self:
         params = {name: values[rows] for name, values in self.params.items()}

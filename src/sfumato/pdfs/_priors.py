@@ -13,6 +13,7 @@ Curve: TypeAlias = Callable[[np.ndarray], ArrayLike] | np.ndarray | tuple
 """A prior: a function of a grid, the targets themselves, or a histogram (counts, edges)."""
 
 Outside = Literal["edge", "zero"]
+OUTSIDE: tuple[Outside, ...] = get_args(Outside)
 
 LEAST_PRIOR = 1e-4
 """Of its highest value: a training prior below is taken for this, so that a ratio has a bound."""
@@ -50,7 +51,7 @@ def limited(
     density: np.ndarray, ratio: np.ndarray, trained: np.ndarray, outside: Outside
 ) -> np.ndarray:
     """The ratio (g,) or (n, g) that multiplies densities (n, g); see `AbstractPDFs.reweight`."""
-    check_one_of(outside, get_args(Outside), what="`outside`")
+    check_one_of(outside, OUTSIDE, what="`outside`")
     if outside == "edge" or trained.all():
         return ratio
     inside = np.where(trained, ratio, 0.0)

@@ -124,7 +124,7 @@ class CountPDFs(ParametricPDFs):
     ) -> "CountPDFs":
         """As for densities, on the whole numbers from 0 (`grid` is not used)."""
         points = np.arange(int(self.default_grid()[-1]) + 1, dtype=float)
-        ratio, trained = self._prior_ratio(points, new_prior, training_prior)
+        ratio, trained = self.prior_ratio(points, new_prior, training_prior)
         p = self.pdf(points)
         with np.errstate(divide="ignore"):
             return self.tabulated(np.log(p * limited(p, ratio, trained, outside)))

@@ -6,9 +6,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sfumato._numerics import cumulative_trapezoid
+from sfumato._numerics import cumulative_trapezoid, row_chunks
 from sfumato.errors import ShapeError
-from sfumato.pdfs._base import Gridded, Rows
+from sfumato.pdfs._base import Gridded
+from sfumato.pdfs._evaluation import Rows
 from sfumato.pdfs._sample_density import sample_density
 from sfumato.pdfs._shares import shares
 
@@ -40,14 +41,15 @@ class GridPDFs(Gridded):
             raise ShapeError(f"{message}; got {density.shape} and {grid.shape}.")
         if np.any(np.diff(grid) <= 0):
             raise ValueError("`grid` must increase strictly. Sort it and remove repeated points.")
-        area = np.trapezoid(density, grid, axis=1)[:, None]
-        bad = ~np.isfinite(density).all(axis=1) | (density < 0).any(axis=1) | ~(area[:, 0] > 0)
+        area = density @ _trapezoid_weights(grid)
+        lowest = np.min(density, axis=1, initial=0.0)
+        bad = ~np.isfinite(area) | ~(lowest >= 0) | ~(area > 0)
         if bad.any():
             row = int(np.argmax(bad))
             message = f"Density of row {row} is negative, not finite or zero on the whole grid"
             raise ValueError(f"{message} [{grid[0]:g}, {grid[-1]:g}].")
         object.__setattr__(self, "grid", grid)
-        object.__setattr__(self, "density", density / area)
+        object.__setattr__(self, "density", density / area[:, None])
 
     def __len__(self) -> int:
         return self.density.shape[0]
@@ -97,28 +99,35 @@ class GridPDFs(Gridded):
         """The grid itself, for every object."""
         return np.broadcast_to(self.grid, self.density.shape)
 
+    def _table(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.nodes(), self.density
+
+    def _mode(self) -> np.ndarray:
+        """Exact: a density that is linear between points is highest at one of them."""
+        return self.grid[np.argmax(self.density, axis=1)]
+
     def _bracket(self) -> tuple[np.ndarray, np.ndarray]:
         return np.full(len(self), self.grid[0]), np.full(len(self), self.grid[-1])
 
-    def _moment(self, power: int, centre: np.ndarray) -> np.ndarray:
-        """Exact integral of (y - centre)^power times the density; Gauss-Legendre, cell by cell."""
-        abscissae, gauss = np.polynomial.legendre.leggauss(3)
-        half = 0.5 * np.diff(self.grid)
-        middle = 0.5 * (self.grid[1:] + self.grid[:-1])
-        total = np.zeros(len(self))
-        for x, weight in zip(abscissae, gauss, strict=True):
-            density = 0.5 * (1 - x) * self.density[:, :-1] + 0.5 * (1 + x) * self.density[:, 1:]
-            points = (middle + half * x)[None] - centre[:, None]
-            total += np.sum(weight * half * points**power * density, axis=1)
-        return total
-
     def mean(self) -> np.ndarray:
         """Exact expectation of the piecewise linear density."""
-        return self._moment(1, np.zeros(len(self)))
+        low, high = self.grid[:-1], self.grid[1:]
+        weights = np.zeros(self.grid.size)
+        weights[:-1] += (high - low) * (2 * low + high) / 6
+        weights[1:] += (high - low) * (low + 2 * high) / 6
+        return self.density @ weights
 
     def variance(self) -> np.ndarray:
         """Exact variance of the piecewise linear density."""
-        return self._moment(2, self.mean())
+        mean, out = self.mean(), np.empty(len(self))
+        step = np.diff(self.grid) / 12
+        for rows in row_chunks(len(self), width=4 * self.grid.size):
+            offset, density = self.grid - mean[rows, None], self.density[rows]
+            low, high = offset[:, :-1], offset[:, 1:]
+            first = (3 * low**2 + 2 * low * high + high**2) * density[:, :-1]
+            second = (low**2 + 2 * low * high + 3 * high**2) * density[:, 1:]
+            out[rows] = (first + second) @ step
+        return out
 
     def sample(self, n_draws: int, *, random_state: int | np.random.Generator = 0) -> np.ndarray:
         """Draws (n_draws, n) by inverting each object's own piecewise quadratic cdf."""
@@ -143,8 +152,12 @@ class GridPDFs(Gridded):
         """The same densities interpolated on another grid; without one, these."""
         if grid is None:
             return self
-        points = self._curve_grid(grid)
+        points = self.points_of(grid)
         return GridPDFs(points, self.pdf(points))
+
+    def points_of(self, grid: ArrayLike | None) -> np.ndarray:
+        """The points of a grid that was given, or its own."""
+        return self.grid if grid is None else self._curve_grid(grid)
 
     def stack(
         self, weights: ArrayLike | None = None, *, grid: ArrayLike | None = None
@@ -153,9 +166,15 @@ class GridPDFs(Gridded):
         mean = shares(weights, len(self)) @ self.density
         return GridPDFs(self.grid, mean[None]).to_grid(grid)
 
-    def times(self, factor: np.ndarray) -> "GridPDFs":
-        """The same with all densities times a factor, (g,) or (n, g), normalised again."""
-        return GridPDFs(self.grid, self.density * factor)
+    def with_density(self, density: np.ndarray) -> "GridPDFs":
+        """Other densities (n, g), of any scale, on the same grid."""
+        return GridPDFs(self.grid, density)
+
+
+def _trapezoid_weights(grid: np.ndarray) -> np.ndarray:
+    """What values at the points are multiplied by in the trapezoid rule."""
+    steps = np.diff(grid)
+    return 0.5 * (np.append(steps, 0.0) + np.insert(steps, 0, 0.0))
 
 
 def density_of(y: np.ndarray, weights: np.ndarray | None = None) -> GridPDFs:

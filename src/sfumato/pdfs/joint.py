@@ -1,24 +1,33 @@
 """Joint distributions of vector targets: mixtures with samples, marginals and conditionals."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
 from sfumato._numerics import row_chunks
-from sfumato.errors import ShapeError
+from sfumato.errors import check_one_of
 from sfumato.families import MixtureFamily, bound_component
-from sfumato.pdfs._base import Rows
+from sfumato.pdfs._base import Density
+from sfumato.pdfs._evaluation import Rows
+from sfumato.pdfs._joint import AbstractJointPDFs
 from sfumato.pdfs._mixtures import Mixtures
+from sfumato.pdfs._priors import OUTSIDE, Outside
 from sfumato.pdfs._shares import shares
 from sfumato.pdfs.counts import CountPDFs
 from sfumato.pdfs.parametric import ParametricPDFs
+from sfumato.pdfs.reweighted import Exchange, ReweightedJointPDFs, reweighted
+
+Points = np.ndarray
+JointPrior = Callable[[Points], ArrayLike] | Mapping[int, Density]
+"""A density of vectors: a function of points (..., d), or densities of single coordinates."""
 
 
 @dataclass(frozen=True, eq=False)
-class JointPDFs(Mixtures):
+class JointPDFs(Mixtures, AbstractJointPDFs):
     """n predicted densities of a target with d coordinates; axis 0 is the object. Immutable.
 
     Parameters
@@ -54,10 +63,7 @@ class JointPDFs(Mixtures):
 
     def log_prob(self, y: ArrayLike) -> np.ndarray:
         """Joint log-density of object i at ``y[i]``, y of shape (n, d), (n,)."""
-        values = np.asarray(y, float)
-        if values.shape != (len(self), self.event_size):
-            expected = (len(self), self.event_size)
-            raise ShapeError(f"`y` must have shape {expected}; got {values.shape}.")
+        values = self._own(y)
         out = np.empty(len(self))
         width = self.log_weights.shape[1] * self.event_size**2
         for rows in row_chunks(len(self), width=width):
@@ -83,14 +89,6 @@ class JointPDFs(Mixtures):
         within = np.einsum("nk,nkij->nij", weights, within)
         return within + np.einsum("nk,nki,nkj->nij", weights, offset, offset)
 
-    def variance(self) -> np.ndarray:
-        """Variances of the coordinates (n, d)."""
-        return np.diagonal(self.covariance(), axis1=1, axis2=2).copy()
-
-    def std(self) -> np.ndarray:
-        """Standard deviations of the coordinates (n, d)."""
-        return np.sqrt(self.variance())
-
     def decompose(self) -> tuple[np.ndarray, np.ndarray]:
         """Aleatoric and epistemic variance of every coordinate, (n, d) each."""
         parts = [self.marginal(index).decompose() for index in range(self.event_size)]
@@ -110,12 +108,6 @@ class JointPDFs(Mixtures):
 
     # -- fewer coordinates -----------------------------------------------------------------------
 
-    def _index(self, index: int) -> int:
-        if not -self.event_size <= index < self.event_size:
-            allowed = f"0 to {self.event_size - 1}"
-            raise ValueError(f"There is no coordinate {index}; there are {allowed}.")
-        return index % self.event_size
-
     def marginal(self, index: int) -> ParametricPDFs:
         """The distribution of one coordinate, exact: Normal, Beta or binomial mixtures."""
         index = self._index(index)
@@ -125,7 +117,8 @@ class JointPDFs(Mixtures):
         shift, scale = (float(values[index]) for values in self._affine())
         family = MixtureFamily(component, self.family.n_components, shift, scale)
         params = {"log_weights": self.params["log_weights"], **found.params}
-        return SCALARS[component.kind](family, params, self.member_log_weights)
+        known = self.training_priors[index : index + 1]
+        return SCALARS[component.kind](family, params, self.member_log_weights, known)
 
     def conditional(self, given: Mapping[int, ArrayLike]) -> "JointPDFs | ParametricPDFs":
         """The distribution of the other coordinates once some are known.
@@ -177,6 +170,107 @@ class JointPDFs(Mixtures):
         """Average density of all objects as one object, exact."""
         params, members = self._as_one(shares(weights, len(self)))
         return JointPDFs(self.family, params, members)
+
+    # -- another prior ---------------------------------------------------------------------------
+
+    def reweight(
+        self,
+        new_prior: JointPrior,
+        *,
+        training_prior: JointPrior | Literal["auto"] | None = "auto",
+        outside: Outside = "zero",
+        n_draws: int = 1000,
+        random_state: int | np.random.Generator = 0,
+    ) -> ReweightedJointPDFs:
+        r"""Replace the prior that the training set implied by another one.
+
+        .. math:: p'(y|x) \propto p(y|x) \, \frac{p_\mathrm{new}(y)}{p_\mathrm{train}(y)}
+
+        by importance sampling: n_draws of every object are weighted by the ratio.
+
+        Parameters
+        ----------
+        new_prior : densities of single coordinates by their index, in the forms of
+            `AbstractPDFs.reweight`; the others keep what training implied, given these. Or one
+            function of points (..., d), up to a factor.
+        training_prior : that of the training targets, in the same form: a mapping with the same
+            coordinates, or a function of points. ``"auto"`` takes the densities of the coordinates
+            that a fitted model keeps with its predictions; None means flat. Several coordinates
+            are exchanged by the product of their ratios, which is right if they were independent
+            among the training targets; else give functions.
+        outside : beyond the training targets' range in a coordinate, as in `AbstractPDFs.reweight`;
+            `marginal` has `mass_outside`.
+        n_draws : n_draws x n x d numbers are kept.
+
+        Raises
+        ------
+        ValueError
+            A prior is negative or not finite, the forms do not fit, ``"auto"`` has nothing to go
+            by, or the new prior is 0 at all draws of an object.
+        """
+        check_one_of(outside, OUTSIDE, what="`outside`")
+        if isinstance(new_prior, Mapping):
+            exchange = self._by_coordinate(new_prior, training_prior)
+        else:
+            exchange = _by_function(new_prior, training_prior)
+        return reweighted(
+            self, exchange, outside=outside, n_draws=n_draws, random_state=random_state
+        )
+
+    def _by_coordinate(
+        self, new_prior: Mapping[int, Density], training_prior: JointPrior | str | None
+    ) -> Callable[[Points], Exchange]:
+        """The product of the ratios of single coordinates."""
+        if training_prior is not None and not isinstance(training_prior, str | Mapping):
+            message = "`new_prior` by coordinate needs `training_prior` by coordinate"
+            raise ValueError(f"{message}, 'auto' or None; got a function. Give both as functions.")
+        curves = []
+        for index, prior in new_prior.items():
+            marginal, known = self.marginal(index), training_prior
+            if isinstance(known, Mapping):
+                if index not in known:
+                    raise ValueError(f"`training_prior` lacks coordinate {index} of `new_prior`.")
+                known = known[index]
+            points = marginal.default_grid()
+            ratio, trained = marginal.prior_ratio(points, prior, known)
+            curves.append((self._index(index), points, ratio, trained.astype(float)))
+
+        def exchange(y: Points) -> Exchange:
+            log_ratio, inside = np.zeros(y.shape[:-1]), np.ones(y.shape[:-1], bool)
+            for index, points, ratio, trained in curves:
+                with np.errstate(divide="ignore"):
+                    log_ratio += np.log(np.interp(y[..., index], points, ratio))
+                inside &= np.interp(y[..., index], points, trained, left=0.0, right=0.0) > 0.5
+            return Exchange(log_ratio, inside)
+
+        return exchange
+
+
+def _by_function(
+    new_prior: Callable[[Points], ArrayLike], training_prior: JointPrior | str | None
+) -> Callable[[Points], Exchange]:
+    """The ratio of two functions of points."""
+    if training_prior is not None and not callable(training_prior):
+        message = "A function as `new_prior` needs a function as `training_prior`, or None"
+        raise ValueError(f"{message}. Or give both by coordinate, such as {{0: density}}.")
+
+    def exchange(y: Points) -> Exchange:
+        new = _values(new_prior, y, name="new_prior")
+        known = np.ones(new.shape)
+        if training_prior is not None:
+            known = _values(training_prior, y, name="training_prior")
+        with np.errstate(divide="ignore"):
+            trained = known > 0
+            return Exchange(np.log(new) - np.log(np.where(trained, known, 1.0)), trained)
+
+    return exchange
+
+
+def _values(prior: Callable[[Points], ArrayLike], y: Points, *, name: str) -> np.ndarray:
+    values = np.asarray(prior(y), float)
+    if values.shape != y.shape[:-1] or not np.all(np.isfinite(values) & (values >= 0)):
+        raise ValueError(f"`{name}` must give one finite value >= 0 for each point (..., d).")
+    return values
 
 
 SCALARS = {"continuous": ParametricPDFs, "count": CountPDFs}

@@ -28,7 +28,7 @@ class ParametricPDFs(Mixtures, AbstractPDFs):
     params : arrays (n, m, K): ``log_weights``, normalised over K, and the component parameters,
         those with a shape of their own having it behind.
     member_log_weights : (n, m), normalised over m; equal weights if not given.
-    training_prior : the density of the training targets, a set of one, if it is known.
+    training_priors : the density of the training targets, a set of one; empty if it is not known.
 
     Raises
     ------
@@ -38,6 +38,11 @@ class ParametricPDFs(Mixtures, AbstractPDFs):
 
     def __repr__(self) -> str:
         return f"{super().__repr__()[:-1]}, support {self.support})"
+
+    @property
+    def training_prior(self) -> AbstractPDFs | None:
+        """The density of the training targets, a set of one, if it is known."""
+        return next(iter(self.training_priors), None)
 
     @property
     def support(self) -> tuple[float, float]:
@@ -185,7 +190,7 @@ class ParametricPDFs(Mixtures, AbstractPDFs):
 
     def to_grid(self, grid: ArrayLike | None = None) -> GridPDFs:
         """Densities on `grid`, renormalised there; by default 1,001 points over the support."""
-        points = self.default_grid() if grid is None else self._curve_grid(grid)
+        points = self.points_of(grid)
         return GridPDFs(points, self.pdf(points))
 
     def stack(

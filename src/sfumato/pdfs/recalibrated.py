@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike
 from scipy.interpolate import PchipInterpolator
 
 from sfumato.errors import ShapeError
-from sfumato.pdfs._base import AbstractPDFs, Rows
+from sfumato.pdfs._base import AbstractPDFs
+from sfumato.pdfs._evaluation import Rows
 from sfumato.pdfs._shares import shares
 from sfumato.pdfs.grid import GridPDFs
 
@@ -130,10 +131,10 @@ class RecalibratedPDFs(AbstractPDFs):
 
     def to_grid(self, grid: ArrayLike | None = None) -> GridPDFs:
         """Densities on `grid`, renormalised there; by default 1,001 points over the support."""
-        points = self.default_grid() if grid is None else self._curve_grid(grid)
+        points = self.points_of(grid)
         return GridPDFs(points, self.pdf(points))
 
     def stack(self, weights: ArrayLike | None = None, *, grid: ArrayLike | None = None) -> GridPDFs:
         """Average density of all objects on a grid."""
-        points = self.default_grid() if grid is None else self._curve_grid(grid)
+        points = self.points_of(grid)
         return GridPDFs(points, (shares(weights, len(self)) @ self.pdf(points))[None])

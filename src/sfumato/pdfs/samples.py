@@ -16,7 +16,8 @@ from scipy import fft
 
 from sfumato._numerics import row_chunks
 from sfumato.errors import ShapeError
-from sfumato.pdfs._base import AbstractPDFs, Rows
+from sfumato.pdfs._base import AbstractPDFs
+from sfumato.pdfs._evaluation import Rows
 from sfumato.pdfs._shares import shares
 from sfumato.pdfs.grid import GridPDFs
 
@@ -241,7 +242,7 @@ class SamplePDFs(AbstractPDFs):
 
     def to_grid(self, grid: ArrayLike | None = None) -> GridPDFs:
         """Densities on `grid`, renormalised there; by default 1,001 points over the support."""
-        points = self.default_grid() if grid is None else self._curve_grid(grid)
+        points = self.points_of(grid)
         return GridPDFs(points, self.pdf(points))
 
     def _pick(self, levels: np.ndarray) -> np.ndarray:

@@ -119,7 +119,7 @@ def stamps():
 
 BEFORE = {
     "README.md": survey,
-    "docs/howto/another-sample.md": toy_model,
+    "docs/howto/another-sample.md": joint_targets,
     "docs/howto/choosing-a-family.md": joint_targets,
     "docs/howto/choosing-k.md": photometry,
     "docs/howto/real-stamps.md": stamps,

@@ -29,6 +29,7 @@ def with_codes(values, *codes):
         (with_codes(RNG.normal(0, 1, N), 1e20, -32768), [-32768, 1e20]),
         (np.full(N, -999.0), [-999]),
         (RNG.choice([0, 1, 2, 99.0], N), [99]),
+        (RNG.choice([0, 1, 2, 3, -77.0], N), [-77]),
     ],
 )
 def test_codes_are_found(values, codes):
@@ -47,6 +48,7 @@ def test_codes_are_found(values, codes):
         np.round(RNG.normal(0, 10, N)),
         100.0 * (RNG.random(N) < 0.5),
         RNG.choice([3500.0, 4500, 6000, 7500], N),
+        RNG.choice([110.25, 122.5, 147, 220.5], N, p=[0.2, 0.2, 0.1, 0.5]),
         RNG.normal(1e4, 1, N),
         np.full(N, 100.0),
         np.zeros(0),

@@ -125,7 +125,7 @@ def fit_arrays(
         message = f"uncertainty={strategy.name!r} samples weights for fixed features"
         raise IncompatibleError(f"{message}. Give X_err to predict_pdfs, or another strategy.")
     n_rows = len(data.u)
-    folds = make_folds(n_rows, fraction=held_out_share(plan, n_rows), rng=rng)
+    folds = make_folds(data.x, fraction=held_out_share(plan, n_rows), rng=rng)
     networks = _start(family, builder, data.u, plan=plan, rng=rng)
     train_rows, valid_rows = member_rows(folds, n_members=plan.n_networks)
     batch_size, max_epochs = _schedule(plan, train_rows.shape[1])

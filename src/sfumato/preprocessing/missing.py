@@ -31,7 +31,8 @@ def codes_in(values: np.ndarray) -> list[Code]:
 
     Such a value is at most -9 or at least 90, is repeated in more than 0.5 % of the rows, and has
     no other within the width of the central 90 % of the rest: a tenth of that, if it is written
-    in nines. Where the rest has one or two values, only nines are codes.
+    in nines. Where the rest has ten values or fewer, levels of a design, only nines and what alone
+    is negative are codes.
     """
     numbers = np.asarray(values, float)
     numbers = numbers[np.isfinite(numbers)]
@@ -45,7 +46,9 @@ def codes_in(values: np.ndarray) -> list[Code]:
         others = np.delete(np.arange(found.size), list({place, *nines}))
         width = _central_width(found[others], counts[others])
         gap = np.min(np.abs(found[others] - found[place]), initial=np.inf)
-        if gap > (0.1 * width if is_nine else width) and (is_nine or others.size > 2):
+        alone = found[place] < 0 <= np.min(found[others], initial=np.inf)
+        is_level = not is_nine and others.size <= (2 if alone else 10)
+        if gap > (0.1 * width if is_nine else width) and not is_level:
             codes.append(Code(float(found[place]), int(counts[place])))
     return codes
 

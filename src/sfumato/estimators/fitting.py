@@ -20,9 +20,10 @@ from sfumato.families.start import Centres, initial_raw
 from sfumato.networks.architecture import Builder
 from sfumato.networks.density import ConditionalDensity, Inputs
 from sfumato.networks.members import first_of, make_members
+from sfumato.training.cycles import fit_cycles
 from sfumato.training.folds import make_folds, member_rows
 from sfumato.training.history import History, convergence_note
-from sfumato.training.loop import OnEpoch, fit
+from sfumato.training.loop import FitResult, OnEpoch, fit
 from sfumato.training.losses import effective_components, negative_log_likelihood
 from sfumato.training.optimisers import make_optimiser
 from sfumato.training.priors import Prior, check_priors, prior_loss
@@ -242,25 +243,33 @@ def _trained(
         own = strategy.penalty(member, n_rows=n_rows)
         return own + prior_loss(plan.priors, member, n_rows=n_rows)
 
-    result = fit(
-        networks,
-        source,
-        inputs=inputs,
-        loss=negative_log_likelihood,
-        optimiser=make_optimiser(
-            learning_rate=plan.learning_rate,
-            weight_decay=plan.weight_decay if strategy.decays else 0.0,
-            n_steps=source.n_batches * max_epochs,
-        ),
-        max_epochs=max_epochs,
-        patience=_patience(plan.patience, max_epochs),
-        rng=rng,
-        dropout_fade=None if strategy.keeps_dropout else plan.dropout_fade,
-        averaging=plan.averaging,
-        penalty=penalty,
-        diagnose=effective_components,
-        on_epoch=plan.on_epoch,
+    optimiser = make_optimiser(
+        learning_rate=plan.learning_rate,
+        weight_decay=plan.weight_decay if strategy.decays else 0.0,
+        n_steps=source.n_batches * max_epochs,
     )
+
+    def cycle(networks: ConditionalDensity, first_epoch: int) -> FitResult:
+        on_epoch = plan.on_epoch
+        return fit(
+            networks,
+            source,
+            inputs=inputs,
+            loss=negative_log_likelihood,
+            optimiser=optimiser,
+            max_epochs=max_epochs,
+            patience=_patience(plan.patience, max_epochs),
+            rng=rng,
+            dropout_fade=None if strategy.keeps_dropout else plan.dropout_fade,
+            averaging=plan.averaging,
+            penalty=penalty,
+            diagnose=effective_components,
+            on_epoch=on_epoch
+            and (lambda epoch, train, valid: on_epoch(first_epoch + epoch, train, valid)),
+        )
+
+    # epochs that were asked for are the budget; the usual number is a first guess
+    result = cycle(networks, 0) if plan.max_epochs else fit_cycles(cycle, networks)
     if not np.all(np.isfinite(result.history.valid_loss.min(axis=0))):
         raise ValueError("Training diverged: no finite loss. Lower `learning_rate`.")
     return result.members, result.history

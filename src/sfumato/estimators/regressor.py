@@ -64,7 +64,8 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         each feature, their first deviation in cycles per scaled unit, and numbers each becomes.
     learning_rate, weight_decay : of AdamW under a one-cycle schedule.
     averaging : decay, by step, of the running mean of the weights that is kept; 0 for none.
-    batch_size, max_epochs : rows of a step, passes over the data; None suits them to the rows.
+    batch_size, max_epochs : rows of a step, passes over the data; None suits them to the rows,
+        and goes on, up to four times as long, while training still gains.
     patience : epochs without improvement of any member before training stops, below 1 as a share
         of `max_epochs`; None for never.
     validation_fraction : share of the rows each network holds out; None for about 30 rows or a

@@ -31,6 +31,23 @@ class History:
         """Epochs that were run."""
         return self.train_loss.shape[0]
 
+    @property
+    def lowest(self) -> np.ndarray:
+        """Lowest validation loss of each member, (m,)."""
+        return self.valid_loss.min(axis=0)
+
+    def followed_by(self, later: "History", *, won: np.ndarray) -> "History":
+        """The epochs of both; the best are the later one's for the members (m,) that won there."""
+        best = np.where(won, self.n_epochs + later.best_epoch, self.best_epoch)
+        return History(
+            np.concatenate([self.train_loss, later.train_loss]),
+            np.concatenate([self.valid_loss, later.valid_loss]),
+            best,
+            np.concatenate([self.n_skipped_steps, later.n_skipped_steps]),
+            np.concatenate([self.n_effective, later.n_effective]),
+            self.warnings + later.warnings,
+        )
+
     def with_warnings(self, notes: tuple[str, ...]) -> "History":
         """The same history with these warnings."""
         return replace(self, warnings=notes)

@@ -134,11 +134,18 @@ def sfumato(line):
     assert stopped.value.code == 0, line
 
 
+FLOORS: set[str] = set()
+
+
 def run_console(code):
     for line in code.replace("\\\n", " ").splitlines():
         program, *words = shlex.split(line, comments=True) or [""]
         if program == "sfumato":
-            sfumato(shlex.join(words))
+            command = shlex.join(words)
+            if command not in FLOORS:  # minutes, and the same on every page
+                sfumato(command)
+            if "--floor" in words:
+                FLOORS.add(command)
         elif program == "pip":
             extras = set(re.search(r"\[(.*)\]", words[-1])[1].split(","))
             assert extras <= set(PROJECT["optional-dependencies"])

@@ -1,8 +1,12 @@
 """sfumato: noisy measurements in, full calibrated probability distributions out."""
 
+import os
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
+
+# XLA's log asks users to file a bug where a busy machine compiles slowly; its errors are raised too
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 if TYPE_CHECKING:
     from sfumato.estimators.classifier import MDNClassifier as MDNClassifier

@@ -541,6 +541,7 @@ def test_bad_training_input_is_one_line_and_writes_nothing(case, tmp_path, capfd
     assert [path.name for path in tmp_path.iterdir()] == ["t.parquet"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_missing_targets_are_dropped_when_asked(tmp_path, capfd):
     pq.write_table(_rows(z=_set([3, 5], np.nan)), tmp_path / "t.parquet")

@@ -10,6 +10,7 @@ RNG = np.random.default_rng(5)
 SMALL = {"hidden_sizes": (16,), "n_members": 2, "max_epochs": 40, "embedding": "none"}
 
 
+@pytest.mark.slow
 def test_a_count_regressor_learns_the_rate():
     x = RNG.uniform(-1, 1, (1500, 1))
     y = RNG.poisson(np.exp(1 + x[:, 0]))

@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from cases import SMALL
 from sfumato import MDNRegressor, read_model, write_model
@@ -29,12 +29,33 @@ STOCHASTIC = (
 EXPECTED = {
     "check_sample_weight_equivalence_on_dense_data": STOCHASTIC,
 }
+LONG = """
+    dict_unchanged dont_overwrite_parameters estimators_dtypes estimators_fit_returns_self
+    estimators_overwrite_params estimators_pickle f_contiguous_array_estimator fit2d_1feature
+    fit2d_predict1d fit_check_is_fitted fit_score_takes_y methods_sample_order_invariance
+    methods_subset_invariance n_features_in n_features_in_after_fitting pipeline_consistency
+    positive_only_tag_during_fit readonly_memmap_input regressor_data_not_an_array
+    regressor_multioutput regressors_int regressors_no_decision_function
+    sample_weight_equivalence_on_dense_data sample_weights_list sample_weights_not_an_array
+    sample_weights_not_overwritten sample_weights_pandas_series sample_weights_shape
+    supervised_y_2d
+"""  # each fits a few shapes of its own, which the compiler takes seconds for
 TINY = MDNRegressor(
     hidden_sizes=(32,), n_components=1, n_members=1, max_epochs=40, batch_size=64, random_state=0
 )
 
 
-@parametrize_with_checks([TINY], expected_failed_checks=lambda _: EXPECTED)
+def battery():
+    for estimator, check in estimator_checks_generator(TINY):
+        function = getattr(check, "func", check)
+        name, options = function.__name__, getattr(check, "keywords", {})
+        marks = [pytest.mark.xfail(reason=EXPECTED[name])] if name in EXPECTED else []
+        if name.removeprefix("check_") in LONG.split() or options:
+            marks.append(pytest.mark.slow)
+        yield pytest.param(estimator, check, marks=marks, id=" ".join([name, *options]))
+
+
+@pytest.mark.parametrize(("estimator", "check"), [*battery()])
 def test_scikit_learn_battery(estimator, check):
     check(estimator)
 
@@ -51,7 +72,7 @@ def test_it_learns_mean_and_width(toy):
     assert np.median(pdfs.std() / truth) == pytest.approx(1, abs=0.25)
 
 
-@pytest.mark.parametrize("family", ["normal", "beta"])
+@pytest.mark.parametrize("family", [pytest.param("normal", marks=pytest.mark.slow), "beta"])
 def test_targets_at_and_beyond_the_bounds_are_counted(toy, family):
     x, y = toy
     y = np.clip(y, 1.0, 3.0)
@@ -104,6 +125,7 @@ def test_the_callers_arrays_are_untouched(toy):
     np.testing.assert_array_equal(y, before[1])
 
 
+@pytest.mark.slow
 def test_weights_move_the_prediction(toy):
     x, y = toy
     rng = np.random.default_rng(0)
@@ -266,6 +288,7 @@ for seed in range(3):
 """
 
 
+@pytest.mark.slow
 def test_other_rows_of_one_shape_compile_nothing_anew(tmp_path):
     environment = {**os.environ, "SFUMATO_CACHE": str(tmp_path)}
     environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"

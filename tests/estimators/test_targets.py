@@ -17,6 +17,7 @@ def rows(n=400):
     return x, x[:, 0] + 0.2 * rng.normal(size=n)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("far", [50.0, -1e3, 1e8])
 def test_a_target_that_rules_the_scale_is_named_and_robust_scaling_offered(far):
     x, y = rows()

@@ -71,7 +71,9 @@ def test_training_density_equals_scipy_in_single_precision(name):
     np.testing.assert_allclose(ours, exact, atol=5e-3, rtol=2e-4)
 
 
-@pytest.mark.parametrize("name", ["uniform", "spline", "histogram"])
+@pytest.mark.parametrize(
+    "name", ["uniform", pytest.param("spline", marks=pytest.mark.slow), "histogram"]
+)
 def test_families_of_our_own_are_densities(name):
     component, params = bound(name), parameters_of(name, n=6)
     for row in range(6):

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 
-from sfumato import read_pdfs
+from cases import SMALL
+from sfumato import MDNRegressor, read_model, read_pdfs, write_model
 from sfumato.jobs.prediction import predict_files
 
 
@@ -27,3 +29,30 @@ def test_progress_adds_up_to_the_rows(folder, fitted):
     assert done == 0
     assert told[0] == 480
     assert sum(told[1:]) == 480
+
+
+def test_codes_that_training_did_not_have_are_named(folder, fitted, tmp_path):
+    table = np.loadtxt(folder / "table.csv", delimiter=",", skiprows=1)
+    header = (folder / "table.csv").read_text().splitlines()[0]
+    names = header.split(",")
+    assert fitted[0].regressor.codes_ == {}
+    table[:20, 1] = -999.0
+    np.savetxt(tmp_path / "new.csv", table, delimiter=",", header=header, comments="")
+    with pytest.warns(UserWarning, match=rf"{names[1]} is -999 in \d+ rows .*has not seen it"):
+        predict_files(folder / "model", [tmp_path / "new.csv"], tmp_path / "new.parquet")
+
+
+def test_a_model_remembers_the_codes_that_it_was_trained_on(toy, tmp_path):
+    x, y = toy
+    x = x.copy()
+    x[:20, 1] = -999.0
+    model = MDNRegressor(random_state=0, **SMALL)
+    with pytest.warns(UserWarning, match="column 1 is -999 in 20 rows"):
+        model.fit(x, y)
+    write_model(model, tmp_path / "m")
+    again = read_model(tmp_path / "m")
+    assert again.codes_ == {1: [-999.0]}
+    again.warn_of_new_codes(x, ["u", "g"])  # no warning, which would be an error here
+    x[:20, 0] = 99.0
+    with pytest.warns(UserWarning, match="u is 99 in 20 rows"):
+        again.warn_of_new_codes(x, ["u", "g"])

@@ -63,7 +63,13 @@ def waves(shape):
     return x, np.log(np.mean(x**2, axis=tuple(range(1, x.ndim)))) + NOISE * rng.normal(size=N)
 
 
-@pytest.mark.parametrize("strategy", [Ensemble(), Variational()], ids=["ensemble", "variational"])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        pytest.param(Ensemble(), id="ensemble"),
+        pytest.param(Variational(), id="variational", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize(
     ("shape", "kernel"),
     [
@@ -111,6 +117,7 @@ def test_a_strategy_says_what_a_backbone_lacks():
         )
 
 
+@pytest.mark.slow
 def test_other_layers_in_the_places_of_the_dense_ones():
     family = MixtureFamily(Normal(), 2)
     member = Builder((1, 5)).build(family, bias=np.zeros(6), key=jax.random.key(0))

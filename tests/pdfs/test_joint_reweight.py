@@ -92,6 +92,7 @@ def test_outside_of_the_training_targets():
     np.testing.assert_allclose(edge.mean()[:, 0], [0, 1, 9], atol=0.1)
 
 
+@pytest.mark.slow
 def test_a_fitted_model_of_vectors_knows_its_training_priors(tmp_path):
     # y ~ N(0, 1) twice, x = y + N(0, 1): under a flat prior of one it is N(x, 1) there
     rng = np.random.default_rng(5)

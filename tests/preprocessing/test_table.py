@@ -43,6 +43,7 @@ def test_words_and_gaps_are_learnt_and_survive_a_file(tmp_path):
     np.testing.assert_array_equal(read_model(tmp_path / "m").predict(table), model.predict(table))
 
 
+@pytest.mark.slow
 def test_codes_in_plain_arrays_are_categories_by_index():
     x = np.stack([RNG.integers(0, 30, 500), RNG.normal(size=500)], axis=1)
     effect = RNG.normal(size=30)
@@ -60,6 +61,7 @@ def test_a_level_is_the_same_in_any_type_of_column():
         np.testing.assert_array_equal(encode(other, levels), expected)
 
 
+@pytest.mark.slow
 def test_predictions_with_errors_do_not_depend_on_neighbours_or_touch_categories():
     table, y = frame()
     table["size"] = table["size"].fillna(0)
@@ -98,6 +100,7 @@ def test_bad_columns_are_named():
         MDNRegressor(features=TableFeatures(2), categorical=[1]).fit(table, y)
 
 
+@pytest.mark.slow
 def test_a_column_transformer_in_front_works():
     table, y = frame()
     table["size"] = table["size"].fillna(0)
@@ -112,11 +115,11 @@ def test_a_column_transformer_in_front_works():
 @pytest.mark.parametrize(
     ("embedding", "backbone"),
     [
-        ("none", "mlp"),
         ("piecewise-linear", "residual"),
         *(
             pytest.param(*pair, marks=pytest.mark.slow)
             for pair in [
+                ("none", "mlp"),
                 ("periodic", "mlp"),
                 ("piecewise-linear", "mlp"),
                 ("none", "residual"),
@@ -250,6 +253,7 @@ def test_bad_measurement_errors_are_named():
 # -- priors on the targets -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_fitted_model_knows_its_training_prior(tmp_path):
     # y ~ N(0, 1), x = y + N(0, 1): under a flat prior the posterior is N(x, 1)
     y = RNG.normal(size=6000)

@@ -52,6 +52,7 @@ def test_targets_in_any_unit(rows, plain, scale, offset):
     np.testing.assert_allclose(mean / scale - offset, expected, atol=2e-3)
 
 
+@pytest.mark.slow
 @given(scale=SCALES)
 @settings(max_examples=3)
 def test_classes_from_features_in_any_unit(rows, scale):
@@ -77,6 +78,7 @@ def test_errors_of_features_share_their_units(rows, scale, tmp_path):
         np.testing.assert_allclose(found, expected, rtol=5e-3)
 
 
+@pytest.mark.slow
 def test_gaps_and_categories_stay_what_they_are(rows):
     x, y = rows
     x = np.column_stack([x, np.arange(300) % 3])
@@ -87,7 +89,9 @@ def test_gaps_and_categories_stay_what_they_are(rows):
     np.testing.assert_allclose(fitted(other, y, **options).predict(other), expected, atol=2e-3)
 
 
-@pytest.mark.parametrize("scale", [1.0, 1e-29, 3.6e-20, 1e12])
+@pytest.mark.parametrize(
+    "scale", [1e-29, *(pytest.param(s, marks=pytest.mark.slow) for s in (1.0, 3.6e-20, 1e12))]
+)
 def test_fluxes_in_any_unit(scale):
     table = mock.train_table(400, seed=1)
     bands = "ugrizy"

@@ -43,6 +43,7 @@ def test_there_is_none_without_a_gain_and_an_end():
     assert len(run_with(*losses)[1]) == MOST_CYCLES
 
 
+@pytest.mark.slow
 def test_the_default_budget_is_a_first_guess(monkeypatch):
     monkeypatch.setattr(fitting, "FEWEST_EPOCHS", 30)
     monkeypatch.setattr(fitting, "MOST_EPOCHS", 30)

@@ -97,13 +97,9 @@ def test_single_precision_log_gammas_cancel_and_ours_does_not():
 @pytest.mark.parametrize(
     ("activation", "dropout_rate"),
     [
-        ("relu", 0.5),
-        *(
-            pytest.param(name, rate, marks=pytest.mark.slow)
-            for name in ("tanh", "relu", "gelu", "silu")
-            for rate in (0.0, 0.5)
-            if (name, rate) != ("relu", 0.5)
-        ),
+        pytest.param(name, rate, marks=pytest.mark.slow)
+        for name in ("tanh", "relu", "gelu", "silu")
+        for rate in (0.0, 0.5)
     ],
 )
 def test_ten_thousand_steps_stay_finite(activation, dropout_rate):

@@ -56,7 +56,7 @@ def task(x, u, *, n_members=4, seed=0):
     return Task(Inputs(None, scaler), x, u, np.ones(len(u)), n_members, seed)
 
 
-SLOW = ("variational", "dropout", "batch-ensemble", "nuts", "svi")
+SLOW = ("none", "variational", "dropout", "batch-ensemble", "nuts", "svi")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,14 @@ OWN = {
 """Every strategy with options that are not its defaults."""
 
 
-LONG = ("variational", "batch-ensemble", "nuts", "svi")  # to compile, however small
+LONG = (
+    "none",
+    "dropout",
+    "variational",
+    "batch-ensemble",
+    "nuts",
+    "svi",
+)  # to compile, however small
 
 
 @pytest.mark.parametrize(
@@ -190,6 +197,7 @@ def test_the_divergence_of_random_weights_is_numpyros():
     assert float(random.divergence()) == pytest.approx(float(expected), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_drawn_preactivations_have_the_distribution_of_drawn_weights():
     layer = Linear(4, 1, key=jax.random.key(0))
     random = BayesianLinear(
@@ -204,6 +212,7 @@ def test_drawn_preactivations_have_the_distribution_of_drawn_weights():
         Variational(prior_scale=0)
 
 
+@pytest.mark.slow
 def test_a_shared_batch_and_its_members_written_out_agree():
     strategy = BatchEnsemble()
     member = strategy.prepare(network(), key=jax.random.key(3), n_members=4)

@@ -1,6 +1,5 @@
 """The program ``sfumato``: its verbs, and how errors reach a person."""
 
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -82,7 +81,6 @@ def _main(
 
 def run(arguments: list[str] | None = None) -> None:
     """Entry point: bad input is one line on standard error and exit code 2."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     warnings.showwarning = _show_warning
     given = sys.argv[1:] if arguments is None else arguments
     code: object = 0

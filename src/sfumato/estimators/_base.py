@@ -40,6 +40,10 @@ N_DRAWS = 16
 """Draws of features with measurement errors that a prediction averages over."""
 
 
+_FEW_FOR_CODES = 50
+"""Rows in which a value that is repeated says little."""
+
+
 class DensityEstimator(BaseEstimator):
     """Training and prediction of mixture densities; the arguments are those of `MDNRegressor`."""
 
@@ -50,6 +54,7 @@ class DensityEstimator(BaseEstimator):
     sharpening_: Sharpening
     history_: History
     levels_: Levels
+    codes_: dict[int, list[float]]
     units_: Units
     noise_covariance_: np.ndarray | None
     n_epochs_planned_: int
@@ -120,9 +125,22 @@ class DensityEstimator(BaseEstimator):
             f"target {i}" if len(targets) > 1 else "the target" for i in range(len(targets))
         ]
         columns = [(self._name_of(i), X[:, i]) for i in known if i not in self.levels_]
-        warn_of_codes(
+        found = warn_of_codes(
             [*columns, *zip(names, targets, strict=True)],
             cure="If it means that nothing was measured, make it NaN or leave the rows out.",
+            stacklevel=3,
+        )
+        self.codes_ = {i: found[self._name_of(i)] for i in known if self._name_of(i) in found}
+
+    def warn_of_new_codes(self, X: np.ndarray, names: Sequence[str]) -> None:
+        """Name values in features (n, c) that look like codes and that training did not have."""
+        features = self.network_.inputs.features
+        if len(X) < _FEW_FOR_CODES or (features is not None and features.reads_codes):
+            return
+        warn_of_codes(
+            [(names[i], X[:, i]) for i in range(X.shape[1]) if i not in self.levels_],
+            cure="The model has not seen it: if nothing was measured, make it NaN.",
+            known={names[i]: values for i, values in self.codes_.items()},
             stacklevel=3,
         )
 

@@ -297,6 +297,8 @@ def _predict(model: MDNRegressor, piece: _Piece, job: Job, names: str) -> pa.Tab
     """The output's columns for some rows; `names` are the files', for messages."""
     where: dict[str, Json] = {"path": names, "first_row": piece.first}  # of two functions
     values = feature_rows(piece.rows, job.columns, **where)
+    if piece.first == 0:
+        model.warn_of_new_codes(values, job.columns.features)
     noise = matrix(piece.rows, job.columns.noise, **where) if job.columns.noise else None
     pdfs = make_pdfs(model.family_, model.predict_parameters(values, X_err=noise))
     columns = {name: piece.rows[name] for name in job.keep} | summarise(pdfs, job.statistics)

@@ -1,7 +1,7 @@
 """What catalogues write where nothing was measured, found among numbers that were."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -68,13 +68,20 @@ def is_nines(value: float) -> bool:
 
 
 def warn_of_codes(
-    columns: Iterable[tuple[str, np.ndarray]], *, cure: str, stacklevel: int = 2
-) -> None:
-    """Name the values that look like codes, by column."""
-    lines = []
+    columns: Iterable[tuple[str, np.ndarray]],
+    *,
+    cure: str,
+    known: Mapping[str, Sequence[float]] | None = None,
+    stacklevel: int = 2,
+) -> dict[str, list[float]]:
+    """Name the values that look like codes and are not known yet; all of them, by column."""
+    lines, found = [], {}
     for name, values in columns:
         for code in codes_in(values):
-            share = 100 * code.n_rows / len(values)
-            lines.append(f"{name} is {code.value:g} in {code.n_rows:,} rows ({share:.2g} %)")
+            found.setdefault(name, []).append(code.value)
+            if code.value not in (known or {}).get(name, ()):
+                share = 100 * code.n_rows / len(values)
+                lines.append(f"{name} is {code.value:g} in {code.n_rows:,} rows ({share:.2g} %)")
     if lines:
         warnings.warn(f"{'; '.join(lines)}: taken as measured. {cure}", stacklevel=stacklevel + 1)
+    return found

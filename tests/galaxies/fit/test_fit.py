@@ -48,6 +48,7 @@ def test_fits_reach_the_bound_and_their_bias_is_known():
     assert better[:, 2].std() < raw[:, 2].std()
 
 
+@pytest.mark.slow
 def test_masked_pixels_count_for_nothing_and_a_lost_galaxy_stops_nothing():
     bright = TRUTH * [2, 0.5, 1, 1, 1]
     images = noisy(N, theta=bright).copy()
@@ -67,6 +68,7 @@ def test_masked_pixels_count_for_nothing_and_a_lost_galaxy_stops_nothing():
     assert np.all(np.abs(pull.std(axis=0) - 1) < 5 / np.sqrt(2 * N))
 
 
+@pytest.mark.slow
 def test_pure_noise_is_not_called_a_galaxy():
     images = np.random.default_rng(0).normal(0, 200, (N, 1, 32, 32)).astype(np.float32)
     fits = fit_stamps(stamps_of(images), Scene(GRID))

@@ -17,6 +17,7 @@ from sfumato.galaxies import (
 from sfumato.galaxies.posterior.prior import Prior
 
 
+@pytest.mark.slow
 def test_the_prior_density_is_that_of_the_population():
     prior = Prior(Scene(GRID, (*Scene(GRID).free, "x", "background")), SMALL, 3.0)
     z = jax.random.normal(jax.random.key(0), (7, 20))

@@ -42,6 +42,7 @@ def test_images_are_galsims(nu):
         assert ours.sum() == pytest.approx(image.sum(), rel=2e-6)
 
 
+@pytest.mark.slow
 def test_it_adds_to_other_profiles_and_has_derivatives():
     bulge, disc = Spergel(3e4, -0.6, 0.2), Sersic(7e4, 1.0, 0.5)
     together = render([bulge, disc], PSF, GRID)

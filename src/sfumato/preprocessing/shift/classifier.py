@@ -1,7 +1,10 @@
 """The density ratio from the odds of a classifier."""
 
+import warnings
+
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
@@ -28,10 +31,13 @@ def _by_classifier(samples: _Samples, rng: np.random.Generator) -> np.ndarray:
         (_boosted_trees(seed), plain),
     ]
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-    logits = [
-        np.asarray(cross_val_predict(model, x, is_target, cv=folds, method="decision_function"))
-        for model, x in candidates
-    ]
+    with warnings.catch_warnings():
+        # a regression that stopped early is judged like one that did not: by what it says
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        logits = [
+            np.asarray(cross_val_predict(model, x, is_target, cv=folds, method="decision_function"))
+            for model, x in candidates
+        ]
     losses = [np.mean(np.logaddexp(0, np.where(is_target == 1, -z, z))) for z in logits]
     best = logits[int(np.argmin(losses))][: len(train)]
     return np.exp(best - best.max())

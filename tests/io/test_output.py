@@ -109,3 +109,24 @@ def test_tables_are_not_overwritten_unasked_nor_of_unknown_kind(tmp_path):
     with pytest.raises(DataError, match=r"a table is written as one of .parquet, .csv, .fits"):
         write_columns(tmp_path / "t.xlsx", COLUMNS)
     assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
+
+
+def test_types_that_fits_has_not_become_the_next_wider(tmp_path):
+    path = tmp_path / "t.fits"
+    values = {
+        "half": np.array([0.5, -2.25], "f2"),
+        "byte": np.array([-7, 100], "i1"),
+        "unsigned": np.array([0, 65535], "u2"),
+        "identifier": np.array([1, 2**63 - 1], "u8"),
+        "raw": np.array([0, 255], "u1"),
+        "day": np.array(["2026-11-28", "1999-01-01"], "M8[D]"),
+    }
+    write_columns(path, {name: Column(part) for name, part in values.items()})
+    with fits.open(path) as file:
+        for name, part in values.items():
+            expected = part.astype(str) if name == "day" else part
+            np.testing.assert_array_equal(file[1].data[name], expected)
+    for wrong in (np.array([2**63], "u8"), np.array([1j]), np.array([{}], object)):
+        with pytest.raises(DataError, match=r"Column x of type .* does not fit in FITS"):
+            write_columns(tmp_path / "w.fits", {"x": Column(wrong)})
+    assert not (tmp_path / "w.fits").exists()

@@ -77,6 +77,8 @@ def test_colours_are_differences_and_errors_are_logs():
         (np.nan, 0.5, "not_detected"),
         (-99.0, -99.0, "not_observed"),
         (-99.9, np.nan, "not_observed"),
+        (-80.0, 0.1, "not_observed"),
+        (-60.0, 0.1, "not_observed"),
         (-np.inf, 0.1, "not_observed"),
         (np.nan, np.nan, "not_observed"),
     ],

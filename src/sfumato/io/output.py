@@ -85,12 +85,11 @@ def _write_csv(path: Path, columns: Mapping[str, Column], _about: dict) -> None:
 
 def _write_fits(path: Path, columns: Mapping[str, Column], about: dict) -> None:
     fits = optional_module("astropy.io.fits", extra="io")
+    stored = {name: _fits_values(name, column.values) for name, column in columns.items()}
     table = fits.BinTableHDU.from_columns(
         [
-            fits.Column(
-                name, _fits_format(c.values), unit=c.unit or None, array=_fits_values(c.values)
-            )
-            for name, c in columns.items()
+            fits.Column(name, _fits_format(values), unit=columns[name].unit or None, array=values)
+            for name, values in stored.items()
         ],
         name="TABLE",
     )
@@ -106,16 +105,33 @@ def _ascii(text: str) -> str:
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
-def _fits_values(values: np.ndarray) -> np.ndarray:
+_FITS_FORMATS = {
+    "f4": "E", "f8": "D", "u1": "B", "i2": "I", "i4": "J", "i8": "K", "b1": "L"
+}  # fmt: skip
+_FITS_WIDER = {"f2": "f4", "i1": "i2", "u2": "i4", "u4": "i8", "u8": "i8"}
+"""Types that FITS has not, and the next that holds all their values (or, of u8, nearly all)."""
+
+
+def _fits_values(name: str, values: np.ndarray) -> np.ndarray:
+    """Values as FITS can hold them, none altered."""
     values = np.asarray(values)
-    return np.char.encode(values, "ascii", "replace") if values.dtype.kind == "U" else values
+    if values.dtype.kind == "M":
+        values = np.datetime_as_string(values)
+    if values.dtype.kind == "U":
+        return np.char.encode(values, "ascii", "replace")
+    code = values.dtype.str[1:]
+    wider = values.astype(_FITS_WIDER.get(code, values.dtype))
+    known = values.dtype.kind == "S" or wider.dtype.str[1:] in _FITS_FORMATS
+    if not known or (code == "u8" and np.any(wider < 0)):
+        message = f"Column {name} of type {values.dtype} does not fit in FITS"
+        raise DataError(f"{message}. Write Parquet, or convert it first.")
+    return wider
 
 
 def _fits_format(values: np.ndarray) -> str:
-    values = np.asarray(values)
-    if values.dtype.kind in "US":
-        return f"{max(1, _fits_values(values).dtype.itemsize)}A"
-    return {"f4": "E", "f8": "D", "i2": "I", "i4": "J", "i8": "K", "b1": "L"}[values.dtype.str[1:]]
+    if values.dtype.kind == "S":
+        return f"{max(1, values.dtype.itemsize)}A"
+    return _FITS_FORMATS[values.dtype.str[1:]]
 
 
 def _write_hdf5(path: Path, columns: Mapping[str, Column], about: dict) -> None:

@@ -26,7 +26,10 @@ POGSON = 2.5 / np.log(10.0)
 """Magnitudes per natural logarithm of flux."""
 
 SENTINEL = 90.0
-"""Magnitudes beyond this, in absolute value, are codes and not measurements."""
+"""Magnitudes above this are codes and not measurements."""
+
+BRIGHTEST = -50.0
+"""So are those below: the Sun has -27, and the flux of -71 does not fit in single precision."""
 
 _LEAST_SOFTENING = 1e-6
 """Of the median flux: below, an asinh magnitude has no digits left."""
@@ -134,7 +137,7 @@ class PhotometryFeatures(FeatureTransform):
         else:
             unknown = jnp.isnan(value)
             no_error = jnp.isnan(error) if self.has_errors else jnp.ones_like(unknown)
-            not_observed = (value < -SENTINEL) | (unknown & no_error)
+            not_observed = (value < BRIGHTEST) | (unknown & no_error)
             not_detected = (value > SENTINEL) | (unknown & ~no_error)
             usable = ~(not_observed | not_detected)
             flux = jnp.where(usable, 10 ** (-0.4 * (jnp.where(usable, value, 25.0) - 25.0)), 0.0)

@@ -141,3 +141,68 @@ def test_magnitudes_get_zero_points_and_lose_their_reddening(tmp_path):
     table = Reading(extinction={"g": 3.6}, reddening="EBV").open(tmp_path / "t.parquet")
     with pytest.raises(DataError, match="'EBV' is missing in row 3"):
         read_table(table, ["g"])
+
+
+KINDS = pa.table(
+    {
+        "u8": pa.array([0, 3, 200], pa.uint8()),
+        "i8": pa.array([-128, 3, 100], pa.int8()),
+        "u64": pa.array([0, 5, 2**64 - 1], pa.uint64()),
+        "id": pa.array([1, 2, 2**53 + 1], pa.int64()),
+        "f32": pa.array([0.1, 0.2, 0.0], pa.float32()),
+        "a b": [1, 5, 9],
+        "ticked0_": [9, 5, 1],
+        "mag_\u00b5": [1.0, 2.0, 3.0],
+        "word": [" a`b` ", "STAR", "x"],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("-u8 < 0", [1, 2]),
+        ("abs(i8) > 100", [0]),
+        ("abs(i8) < 5", [1]),
+        ("i8 > -1 / -2", [1, 2]),
+        ("u8 in (3, 300)", [1]),
+        ("i8 in (-128, 100)", [0, 2]),
+        ("i8 in (2.5, 3.0)", [1]),
+        ("u64 in (18446744073709551615,)", [2]),
+        ("u64 > -1", [0, 1, 2]),
+        ("u64 > 99999999999999999999", []),
+        ("id == 9007199254740993", [2]),
+        ("id + 0 == 2", [1]),
+        ("f32 == 0.1", [0]),
+        ("f32 in (0.1, 7)", [0]),
+        ("f32 >= 0.2", [1]),
+        ("missing(f32 / f32)", [2]),
+        ("`a b` > 3 and ticked0_ < 4", [2]),
+        ("mag_\u00b5 > 2", [2]),
+        ("word == 'a`b`'", [0]),
+        ("word != 'STAR'", [0, 2]),
+    ],
+)
+def test_numbers_and_names_of_every_kind(text, rows):
+    found = parse_condition(text)(KINDS)
+    assert np.flatnonzero(found.to_numpy()).tolist() == rows
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "u8 == 1 or 2",
+        "u8 > 0 or true",
+        "-word == 'x'",
+        "id in (u8, 2)",
+        "not " * 4000 + "(u8 > 1)",
+        "-" * 100_000 + "u8 > 0",
+        "1 < 2",
+        "u8 and u64",
+        "abs(word) > 1",
+        "u8 > 'x'",
+    ],
+)
+def test_what_is_no_condition_is_refused_in_words(text):
+    with pytest.raises(ValueError, match="--where"):
+        parse_condition(text)(KINDS)

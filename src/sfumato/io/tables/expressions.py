@@ -10,14 +10,17 @@ import ast
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from decimal import Decimal
 
 import pyarrow as pa
 
 from sfumato._typing import Foreign
 from sfumato.io.tables.compute import pc
 
-_TICKED = re.compile(r"`([^`]+)`")
+_QUOTED = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
+_NAMED = re.compile(rf"{_QUOTED}|`(?P<ticked>[^`]+)`|(?P<bare>[^\W\d]\w*)")
+"""Words in quotes, which stay as they are, and names of columns."""
+
 _COMPARE: dict[type, Callable] = {
     ast.Lt: pc.less,
     ast.LtE: pc.less_equal,
@@ -62,8 +65,12 @@ class Condition:
         """
         try:
             found = self._value(self._tree, batch)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        except (pa.ArrowException, TypeError, OverflowError) as error:
             raise ValueError(f"--where {self.text!r} does not fit the columns: {error}.") from error
+        return self._condition(found)
+
+    def _condition(self, found: Foreign) -> pa.ChunkedArray:
+        """Truth values without nulls."""
         if not isinstance(found, pa.ChunkedArray) or not pa.types.is_boolean(found.type):
             raise ValueError(f"--where {self.text!r} is no condition on columns.")
         return pc.fill_null(found, fill_value=False)
@@ -71,45 +78,56 @@ class Condition:
     def _value(self, node: ast.expr, batch: pa.Table) -> Foreign:
         match node:
             case ast.Constant(value=value):
-                return value
+                is_long = isinstance(value, int) and not -(2**63) <= value < 2**63
+                return Decimal(value) if is_long else value
             case ast.Name(id=name):
                 return _column(batch[self._names[name]]) if name in self._names else _WORDS[name]
             case ast.BoolOp(op=op, values=parts):
                 join = pc.and_ if isinstance(op, ast.And) else pc.or_
-                found = [pc.fill_null(self._value(p, batch), fill_value=False) for p in parts]
+                found = [self._condition(self._value(part, batch)) for part in parts]
                 for other in found[1:]:
                     found[0] = join(found[0], other)
                 return found[0]
             case ast.UnaryOp(op=ast.Not(), operand=inner):
-                return pc.invert(pc.fill_null(self._value(inner, batch), fill_value=False))
+                return pc.invert(self._condition(self._value(inner, batch)))
             case ast.UnaryOp(op=op, operand=inner):
-                value = self._value(inner, batch)
-                return pc.negate(value) if isinstance(op, ast.USub) else value
+                return _signed(self._value(inner, batch), turned=isinstance(op, ast.USub))
             case ast.BinOp(left=left, op=op, right=right):
                 a, b = self._value(left, batch), self._value(right, batch)
-                return _ARITHMETIC[type(op)](_real(a), _real(b))
+                found = _ARITHMETIC[type(op)](_real(a), _real(b))
+                return _column(found) if isinstance(found, pa.ChunkedArray) else found.as_py()
             case ast.Compare():
                 return self._compared(node, batch)
             case ast.Call(func=ast.Name(id=name), args=[inner]):
-                value = self._value(inner, batch)
-                return pc.is_null(value) if name == "missing" else pc.abs(value)
+                return _FUNCTIONS[name](self._value(inner, batch))
         raise ValueError(f"--where {self.text!r}: {ast.unparse(node)!r} has no meaning here.")
 
     def _compared(self, node: ast.Compare, batch: pa.Table) -> Foreign:
         left, found = self._value(node.left, batch), None
         for op, other in zip(node.ops, node.comparators, strict=True):
             if isinstance(op, ast.In | ast.NotIn):
-                values = pa.array([self._value(item, batch) for item in _items(other)])
-                kind = cast(pa.ChunkedArray, left).type
-                part = pc.is_in(left, values.cast(kind))
-                right = left
+                right, part = left, self._listed(left, _items(other), batch)
             else:
                 right = self._value(other, batch)
-                part = pc.fill_null(_COMPARE[type(op)](left, right), fill_value=False)
+                pair = _constant(left, beside=right), _constant(right, beside=left)
+                part = pc.fill_null(_COMPARE[type(op)](*pair), fill_value=False)
             part = pc.invert(part) if isinstance(op, ast.NotIn | ast.NotEq) else part
             found = part if found is None else pc.and_(found, part)
             left = right
         return found
+
+    def _listed(self, left: Foreign, items: list[ast.expr], batch: pa.Table) -> Foreign:
+        """Which rows have one of the values of a list."""
+        values = [_constant(self._value(item, batch), beside=left) for item in items]
+        if not isinstance(left, pa.ChunkedArray) or any(
+            isinstance(value, pa.ChunkedArray) for value in values
+        ):
+            message = "`in` takes a column and a list of numbers or words"
+            raise ValueError(f"--where {self.text!r}: {message}.")
+        if pa.types.is_integer(left.type):
+            # 2.5 and 1e30 are no row's
+            values = [v for v in values if isinstance(v, str) or (v % 1 == 0 and abs(v) < 2**63)]
+        return pc.is_in(left, pa.array(values).cast(left.type))
 
 
 def parse_condition(text: str) -> Condition:
@@ -121,17 +139,25 @@ def parse_condition(text: str) -> Condition:
         The text is none; the message says what is not understood.
     """
     ticked: dict[str, str] = {}
+    stem = "ticked"
+    while stem in text:
+        stem += "_"
 
     def placeholder(match: re.Match) -> str:
-        name = f"column_{len(ticked)}_"
-        ticked[name] = match[1]
+        # Python takes other forms of a letter, as µ and μ, for the same
+        if match["ticked"] is None and (match["bare"] is None or match["bare"].isascii()):
+            return match[0]
+        name = f"{stem}{len(ticked)}_"
+        ticked[name] = match["ticked"] or match["bare"]
         return name
 
     try:
-        tree = ast.parse(_TICKED.sub(placeholder, text).strip(), mode="eval").body
-    except SyntaxError as error:
+        tree = ast.parse(_NAMED.sub(placeholder, text).strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         example = "as in --where 'zspec > 0 and flags in (3, 4)'"
-        raise ValueError(f"--where {text!r} cannot be read ({error.msg}); {example}.") from error
+        reason = error.msg if isinstance(error, SyntaxError) else "too deep"
+        message = f"--where {_short(text)} cannot be read ({reason})"
+        raise ValueError(f"{message}; {example}. Names with signs stand in `backticks`.") from error
     names: dict[str, str] = {}
     _check(tree, text, ticked, names)
     return Condition(text, tuple(dict.fromkeys(names.values())), tree, names)
@@ -144,7 +170,7 @@ def _check(tree: ast.expr, text: str, ticked: dict[str, str], names: dict[str, s
     """Refuse what is not of the grammar; collects the names of columns."""
     nodes = list(ast.walk(tree))
     if len(nodes) > _MOST_NODES:
-        raise ValueError(f"--where {text[:40]!r}…: too long a condition.")
+        raise ValueError(f"--where {_short(text)}: too long a condition.")
     called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
     for node in nodes:
         if problem := _problem(node, is_called=id(node) in called):
@@ -157,7 +183,7 @@ _ALLOWED = (
     *(ast.BoolOp, ast.UnaryOp, ast.Compare, ast.Name, ast.Tuple, ast.List, ast.Load),
     *(ast.boolop, ast.Not, ast.USub, ast.UAdd, ast.In, ast.NotIn, *_COMPARE, *_ARITHMETIC),
 )
-_FUNCTIONS = ("missing", "abs")
+_FUNCTIONS: dict[str, Callable] = {"missing": pc.is_null, "abs": pc.abs}
 
 
 def _problem(node: ast.AST, *, is_called: bool) -> str | None:
@@ -180,18 +206,48 @@ def _problem(node: ast.AST, *, is_called: bool) -> str | None:
     return f"{what!r} has no meaning here"
 
 
+def _short(text: str) -> str:
+    return repr(text) if len(text) <= 200 else f"{text[:40]!r}…"
+
+
 def _items(node: ast.expr) -> list[ast.expr]:
     """What stands behind ``in``."""
     return list(node.elts) if isinstance(node, ast.Tuple | ast.List) else [node]
 
 
 def _column(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column whose NaN are missing, and whose categories are words."""
+    """A column whose NaN are missing, whose categories are words, and which has room for signs."""
     if pa.types.is_dictionary(column.type):
-        return column.cast(column.type.value_type)
-    if pa.types.is_floating(column.type):
-        return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+        column = column.cast(column.type.value_type)
+    kind = column.type
+    if pa.types.is_floating(kind):
+        return pc.if_else(pc.is_nan(column), pa.scalar(None, kind), column)
+    if kind == pa.uint64():
+        fits = (pc.max(column).as_py() or 0) < 2**63
+        return column.cast(pa.int64() if fits else pa.decimal128(38, 0))
+    if pa.types.is_integer(kind):
+        return column.cast(pa.int64())
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return pc.utf8_trim_whitespace(column)
     return column
+
+
+def _constant(value: Foreign, *, beside: Foreign) -> Foreign:
+    """A number or word in the type of the column that it is compared with."""
+    if isinstance(value, pa.ChunkedArray) or not isinstance(beside, pa.ChunkedArray):
+        return value
+    if isinstance(value, str):
+        return value.strip()
+    if pa.types.is_floating(beside.type) and not isinstance(value, bool):
+        # 0.1 is that of the column, in single precision too
+        return pa.scalar(float(value), pa.float64()).cast(beside.type, safe=False).as_py()
+    return value
+
+
+def _signed(value: Foreign, *, turned: bool) -> Foreign:
+    if not turned:
+        return value
+    return pc.negate(value) if isinstance(value, pa.ChunkedArray) else -value
 
 
 def _real(value: Foreign) -> Foreign:

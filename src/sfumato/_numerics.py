@@ -14,6 +14,12 @@ def row_chunks(n_rows: int, *, width: int, budget: int = 1 << 19) -> Iterator[sl
         yield slice(start, min(start + step, n_rows))
 
 
+def trapezoid_weights(points: np.ndarray) -> np.ndarray:
+    """What values at points (g,) are multiplied by in the trapezoid rule."""
+    steps = np.diff(points)
+    return 0.5 * (np.append(steps, 0.0) + np.insert(steps, 0, 0.0))
+
+
 def cumulative_trapezoid(values: np.ndarray, nodes: np.ndarray) -> np.ndarray:
     """Running integral of `values` over `nodes` along the last axis, starting at 0, same shape."""
     steps = 0.5 * (values[..., 1:] + values[..., :-1]) * np.diff(nodes, axis=-1)

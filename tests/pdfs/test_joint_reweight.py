@@ -157,6 +157,8 @@ def test_what_cannot_be_a_prior_of_vectors_is_refused():
         pdfs.reweight(flat, training_prior=exponential)
     with pytest.raises(ValueError, match="`training_prior` lacks coordinate 0"):
         pdfs.reweight(flat, training_prior={1: np.ones_like})
+    with pytest.raises(ValueError, match="names one coordinate twice"):
+        pdfs.reweight({0: np.ones_like, -2: np.ones_like}, training_prior=None)
     with pytest.raises(ValueError, match="no coordinate 2; there are 0 to 1"):
         pdfs.reweight({2: np.ones_like}, training_prior=None)
     with pytest.raises(ValueError, match=r"one finite value >= 0 for each point \(..., d\)"):

@@ -117,3 +117,39 @@ def test_what_cannot_be_a_prior_is_refused():
         pdfs.mass_outside(np.ones_like)
     with pytest.raises(ValueError, match="0 at every point of the grid"):
         pdfs.reweight(np.ones_like, training_prior=np.zeros_like)
+
+
+@pytest.mark.parametrize("others", [[], [10.0], [100.0, 0.01]])
+def test_an_object_does_not_depend_on_the_others(others):
+    scale = np.array([0.02, *others])[:, None, None]
+    params = {"log_weights": np.zeros(scale.shape), "loc": 0.3 + 0 * scale, "scale": scale}
+    pdfs = ParametricPDFs(MixtureFamily(Normal(), 1), params)
+    found = pdfs.reweight(np.ones_like, training_prior=None)
+    np.testing.assert_allclose(found.mean()[0], 0.3, atol=1e-3)
+    np.testing.assert_allclose(found.std(), scale[:, 0, 0], rtol=0.02)
+
+
+def test_a_histogram_finer_than_a_grid_is_a_prior():
+    counts, edges = np.array([50.0, 50.0]), np.array([0.3, 0.3005, 0.7])
+    found = normals([0.5]).reweight((counts, edges), training_prior=None)
+    y = np.linspace(0.3, 0.7, 400_001)
+    density = stats.norm(0.5, 0.1).pdf(y) * np.where(y < 0.3005, 1e5, 125.0)
+    mean = np.trapezoid(y * density, y) / np.trapezoid(density, y)
+    assert found.mean()[0] == pytest.approx(mean, abs=2e-4)
+    narrow = normals([0.5]).reweight(([1, 1], [0.4, 0.4001, 0.4002]), training_prior=None)
+    assert narrow.mean()[0] == pytest.approx(0.4001, abs=1e-5)
+
+
+def test_a_grid_that_does_not_resolve_the_densities_is_said():
+    pdfs = normals([0.5, 1.0])
+    with pytest.warns(UserWarning, match=r"1 of 2 objects lie outside or between 51 points from 0"):
+        pdfs.to_grid(np.linspace(0, 1, 51))
+    with pytest.warns(UserWarning, match=r"2 of 2 objects .* stretched to 1: choose a finer"):
+        pdfs.reweight(np.ones_like, training_prior=None, grid=np.linspace(0, 20, 11))
+
+
+def test_a_prior_is_one():
+    with pytest.raises(ValueError, match="A prior is a set of one PDF; got 2"):
+        normals([0.5]).reweight(normals([0.2, 0.9]), training_prior=None)
+    with pytest.raises(ValueError, match="counts of a histogram must be finite and not negative"):
+        normals([0.5]).reweight(([1, -1], [0, 0.5, 1]), training_prior=None)

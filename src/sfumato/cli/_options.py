@@ -82,6 +82,8 @@ def _pairs(text: str | None, *, option: str) -> dict[str, str]:
         name, sign, value = (piece.strip() for piece in part.partition("="))
         if not (name and sign and value):
             raise ValueError(f"{option} must be as in a=b,c=d; got {part!r}.")
+        if name in found:
+            raise ValueError(f"{option} names {name!r} twice.")
         found[name] = value
     return found
 

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from sfumato.io.tables import Reading
+from sfumato.preprocessing import FeatureTransform
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -35,3 +38,19 @@ class Columns:
     def categorical_indices(self) -> tuple[int, ...]:
         """Places of the categorical columns among the features."""
         return tuple(self.features.index(name) for name in self.categorical)
+
+
+def check_corrections(
+    reading: Reading, columns: Columns, features: FeatureTransform | None
+) -> None:
+    """Refuse to correct what are no magnitudes of a model.
+
+    Raises
+    ------
+    DataError
+        A table's reading corrects another column, or the model takes fluxes.
+    """
+    reading.check_corrections(
+        [name for name in columns.features if name not in columns.errors],
+        are_fluxes=features is not None and features.takes_fluxes,
+    )

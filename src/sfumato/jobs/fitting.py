@@ -7,7 +7,7 @@ from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io._files import check_output
 from sfumato.io.archive import HEADER
 from sfumato.io.tables import DEFAULT, Reading, TableFile
-from sfumato.jobs.columns import Columns
+from sfumato.jobs.columns import Columns, check_corrections
 from sfumato.jobs.model_files import TabularModel
 from sfumato.jobs.presets import Answers, Roles, Settings, prepare
 from sfumato.jobs.training_tables import (
@@ -82,6 +82,7 @@ def fit_tables(
     check_output(output, overwrite=overwrite, mark=HEADER)
     seeded = {"random_state": 0, **(settings or {})}
     columns, regressor = prepare(roles, preset=preset, answers=answers or {}, settings=seeded)
+    check_corrections(reading, columns, regressor.features)
     files = [reading.open(table) for table in tables]
     data = training_data(files, columns, regressor, drop_missing=drop_missing)
     weight = data.weight

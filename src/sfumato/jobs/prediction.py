@@ -36,7 +36,7 @@ from sfumato.io.tables import (
     matrix,
     rebatched,
 )
-from sfumato.jobs.columns import Columns
+from sfumato.jobs.columns import Columns, check_corrections
 from sfumato.jobs.model_files import TabularModel
 from sfumato.jobs.presets import Answers, renamed
 from sfumato.jobs.training_tables import feature_rows
@@ -138,8 +138,10 @@ def predict_files(
     files = [reading.open(table) for table in tables]
     _compare_corrections(fitted.about.get("corrections", {}), reading)
     features = fitted.regressor.features
+    columns = renamed(fitted.columns, features, answers or {})
+    check_corrections(reading, columns, features)
     job = Job(
-        columns=renamed(fitted.columns, features, answers or {}),
+        columns=columns,
         keep=tuple(dict.fromkeys(keep)),
         statistics=tuple(dict.fromkeys(statistics)),
         precision=precision,

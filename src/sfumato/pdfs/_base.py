@@ -16,16 +16,19 @@ from sfumato._numerics import (
     cumulative_trapezoid,
     invert_increasing,
     maximise,
+    trapezoid_weights,
 )
 from sfumato.errors import ShapeError
 from sfumato.pdfs._evaluation import Evaluated
-from sfumato.pdfs._priors import Curve, Outside, limited, on_grid, prior_ratio, range_of
+from sfumato.pdfs._priors import Curve, Outside, knots_of, limited, on_grid, prior_ratio, range_of
 
 Density = Union[Curve, "AbstractPDFs"]
 """A density of the target: a function of a grid, a set of one PDF, a histogram (counts, edges), or
 the targets themselves."""
 
 _MUCH_OUTSIDE = 0.1
+_MOST_NUMBERS, _FEWEST_POINTS, _MOST_POINTS = 1 << 22, 1001, 16_001
+"""Densities in a set on a grid by default, and the points of one."""
 
 
 class AbstractPDFs(Evaluated):
@@ -71,7 +74,8 @@ class AbstractPDFs(Evaluated):
         training_prior : that of the training targets, in the same forms, or an array of the
             targets themselves. ``"auto"`` is the one kept with the predictions of a fitted model;
             None means flat, so that `new_prior` is the ratio itself.
-        grid : where the product is formed; by default 1,001 points over the support.
+        grid : where the product is formed; by default 1,001 to 16,001 points, where the densities
+            need them. Objects that it does not resolve are counted in a warning.
         outside : beyond the training targets nothing was learnt. ``"zero"`` leaves no probability
             there (but to objects that have none elsewhere), ``"edge"`` holds the training prior at
             its value at their edge. Objects with more than a tenth there are counted in a warning;
@@ -87,15 +91,34 @@ class AbstractPDFs(Evaluated):
             A prior is negative or not finite, ``"auto"`` has nothing to go by, or a reweighted
             density vanishes everywhere.
         """
-        points = self.points_of(grid)
+        points = self._curve_grid(grid) if grid is not None else self.prior_points(new_prior)
         ratio, trained = self.prior_ratio(points, new_prior, training_prior)
+        weights, areas = trapezoid_weights(points), []
 
         def product(rows: Self) -> np.ndarray:
             density = rows.pdf(points)
+            areas.append(density @ weights)
             return density * limited(density, ratio, trained, outside)
 
         density = self._by_rows(product, points=points.size)
-        return self[:1].to_grid(points).with_density(density)
+        self.warn_of_unresolved(points, np.concatenate(areas))
+        return self._gridded(points, density)
+
+    @abstractmethod
+    def _gridded(self, points: np.ndarray, density: np.ndarray) -> "Gridded":
+        """Densities (n, g) of any scale, as a set on a grid."""
+
+    def prior_points(self, new_prior: Density) -> np.ndarray:
+        """Points where the densities of all need them, and at the edges of a prior."""
+        n_points = int(np.clip(_MOST_NUMBERS // max(len(self), 1), _FEWEST_POINTS, _MOST_POINTS))
+        rows = np.unique(np.linspace(0, len(self) - 1, min(len(self), 400)).astype(int))
+        nodes = np.unique(self._take(rows).nodes())
+        ranks = np.linspace(0, nodes.size - 1, min(nodes.size, n_points)).round().astype(int)
+        low, high = self._bracket()
+        ends = np.array([low.min(), high.max()])
+        knots = knots_of(_curve_of(new_prior))
+        knots = knots[(knots > ends[0]) & (knots < ends[1])]
+        return np.unique(np.concatenate([nodes[ranks], ends, knots]))
 
     def mass_outside(self, training_prior: Density | Literal["auto"] = "auto") -> np.ndarray:
         """Probability of each object (n,) beyond the range of the training targets.
@@ -290,14 +313,14 @@ class Gridded(AbstractPDFs):
     grid: np.ndarray
     density: np.ndarray
 
-    @abstractmethod
-    def with_density(self, density: np.ndarray) -> "Gridded":
-        """Other densities (n, g), of any scale, on the same grid."""
-
 
 def _repeat_columns(values: np.ndarray, n: int) -> np.ndarray:
     return np.repeat(values[:, None], n, axis=1)
 
 
 def _curve_of(prior: Density) -> Curve:
-    return (lambda grid: prior.pdf(grid)[0]) if isinstance(prior, AbstractPDFs) else prior
+    if not isinstance(prior, AbstractPDFs):
+        return prior
+    if len(prior) != 1:
+        raise ValueError(f"A prior is a set of one PDF; got {len(prior)}. Choose one, or stack().")
+    return lambda grid: prior.pdf(grid)[0]

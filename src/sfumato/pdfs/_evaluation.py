@@ -5,6 +5,7 @@ per object (`log_prob`, `pit`: one value of y for each) and curves (`pdf`, `cdf`
 all).
 """
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Self, TypeAlias
@@ -12,10 +13,14 @@ from typing import Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sfumato._numerics import row_chunks
+from sfumato._numerics import row_chunks, trapezoid_weights
 from sfumato.errors import ShapeError
 
 Rows: TypeAlias = slice | np.ndarray | list[int]
+
+
+_UNRESOLVED = 0.01
+"""Probability that may be lost or invented on a grid without a word."""
 
 
 class Evaluated(ABC):
@@ -119,6 +124,25 @@ class Evaluated(ABC):
         return self._by_rows(
             lambda rows: rows._density(_repeat(points, len(rows))), points=points.size
         )
+
+    def on_points(self, points: np.ndarray) -> np.ndarray:
+        """Densities (n, g) that are about to be taken for linear between points (g,).
+
+        Warns of objects that these do not resolve.
+        """
+        density = self.pdf(points)
+        self.warn_of_unresolved(points, density @ trapezoid_weights(points))
+        return density
+
+    def warn_of_unresolved(self, points: np.ndarray, area: np.ndarray) -> None:
+        """Count the objects whose densities integrate to an area (n,) on points that is not 1."""
+        off = np.abs(area - 1) > _UNRESOLVED
+        if off.any():
+            where = f"{points.size} points from {points[0]:g} to {points[-1]:g}"
+            message = f"{off.sum()} of {len(self)} objects lie outside or between {where}"
+            found = f"their densities integrate to {area[off].min():.2g} to {area[off].max():.2g}"
+            cure = "and are stretched to 1: choose a finer or wider grid"
+            warnings.warn(f"{message}: {found} there, {cure}.", stacklevel=4)
 
     def density_at(self, points: ArrayLike) -> np.ndarray:
         """Densities (n, j) at each object's own points (n, j), per unit of y."""

@@ -27,6 +27,15 @@ def range_of(prior: Curve) -> tuple[float, float] | None:
     return float(np.min(values)), float(np.max(values))
 
 
+def knots_of(prior: Curve) -> np.ndarray:
+    """Places where a prior jumps: just below and above the edges of a histogram."""
+    if callable(prior) or not isinstance(prior, tuple) or len(prior) != 2:
+        return np.zeros(0)
+    edges = np.asarray(prior[1], float)
+    step = 1e-9 * np.ptp(edges)
+    return np.concatenate([edges - step, edges + step])
+
+
 def prior_ratio(
     points: np.ndarray, new: np.ndarray, known: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -65,6 +74,8 @@ def _histogram_on(counts: ArrayLike, edges: ArrayLike, grid: np.ndarray) -> np.n
     if edges.size != counts.size + 1 or np.any(np.diff(edges) <= 0):
         message = "A histogram must be (counts, edges) with rising edges, one more than counts"
         raise ValueError(f"{message}; got {counts.size} and {edges.size}.")
+    if not np.all(np.isfinite(counts) & (counts >= 0)):
+        raise ValueError("The counts of a histogram must be finite and not negative.")
     place = np.clip(np.searchsorted(edges, grid, side="right") - 1, 0, counts.size - 1)
     inside = (grid >= edges[0]) & (grid <= edges[-1])
     return np.where(inside, (counts / np.diff(edges))[place], 0.0)

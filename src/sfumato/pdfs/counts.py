@@ -123,11 +123,15 @@ class CountPDFs(ParametricPDFs):
         outside: Outside = "zero",
     ) -> "CountPDFs":
         """As for densities, on the whole numbers from 0 (`grid` is not used)."""
-        points = np.arange(int(self.default_grid()[-1]) + 1, dtype=float)
+        points = self.prior_points(new_prior)
         ratio, trained = self.prior_ratio(points, new_prior, training_prior)
         p = self.pdf(points)
         with np.errstate(divide="ignore"):
             return self.tabulated(np.log(p * limited(p, ratio, trained, outside)))
+
+    def prior_points(self, new_prior: Density) -> np.ndarray:
+        """The whole numbers from 0 that any object reaches."""
+        return np.arange(int(self.default_grid()[-1]) + 1, dtype=float)
 
     def stack(
         self, weights: ArrayLike | None = None, *, grid: ArrayLike | None = None

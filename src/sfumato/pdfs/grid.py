@@ -6,9 +6,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sfumato._numerics import cumulative_trapezoid, row_chunks
+from sfumato._numerics import cumulative_trapezoid, row_chunks, trapezoid_weights
 from sfumato.errors import ShapeError
-from sfumato.pdfs._base import Gridded
+from sfumato.pdfs._base import Density, Gridded
 from sfumato.pdfs._evaluation import Rows
 from sfumato.pdfs._sample_density import sample_density
 from sfumato.pdfs._shares import shares
@@ -41,7 +41,7 @@ class GridPDFs(Gridded):
             raise ShapeError(f"{message}; got {density.shape} and {grid.shape}.")
         if np.any(np.diff(grid) <= 0):
             raise ValueError("`grid` must increase strictly. Sort it and remove repeated points.")
-        area = density @ _trapezoid_weights(grid)
+        area = density @ trapezoid_weights(grid)
         lowest = np.min(density, axis=1, initial=0.0)
         bad = ~np.isfinite(area) | ~(lowest >= 0) | ~(area > 0)
         if bad.any():
@@ -153,7 +153,7 @@ class GridPDFs(Gridded):
         if grid is None:
             return self
         points = self.points_of(grid)
-        return GridPDFs(points, self.pdf(points))
+        return GridPDFs(points, self.on_points(points))
 
     def points_of(self, grid: ArrayLike | None) -> np.ndarray:
         """The points of a grid that was given, or its own."""
@@ -166,15 +166,12 @@ class GridPDFs(Gridded):
         mean = shares(weights, len(self)) @ self.density
         return GridPDFs(self.grid, mean[None]).to_grid(grid)
 
-    def with_density(self, density: np.ndarray) -> "GridPDFs":
-        """Other densities (n, g), of any scale, on the same grid."""
-        return GridPDFs(self.grid, density)
+    def _gridded(self, points: np.ndarray, density: np.ndarray) -> "GridPDFs":
+        return GridPDFs(points, density)
 
-
-def _trapezoid_weights(grid: np.ndarray) -> np.ndarray:
-    """What values at the points are multiplied by in the trapezoid rule."""
-    steps = np.diff(grid)
-    return 0.5 * (np.append(steps, 0.0) + np.insert(steps, 0, 0.0))
+    def prior_points(self, new_prior: Density) -> np.ndarray:
+        """Its own grid."""
+        return self.grid
 
 
 def density_of(y: np.ndarray, weights: np.ndarray | None = None) -> GridPDFs:

@@ -225,13 +225,16 @@ class JointPDFs(Mixtures, AbstractJointPDFs):
             message = "`new_prior` by coordinate needs `training_prior` by coordinate"
             raise ValueError(f"{message}, 'auto' or None; got a function. Give both as functions.")
         curves = []
+        places = [self._index(index) for index in new_prior]
+        if len(set(places)) < len(places):
+            raise ValueError(f"`new_prior` names one coordinate twice: {list(new_prior)}.")
         for index, prior in new_prior.items():
             marginal, known = self.marginal(index), training_prior
             if isinstance(known, Mapping):
                 if index not in known:
                     raise ValueError(f"`training_prior` lacks coordinate {index} of `new_prior`.")
                 known = known[index]
-            points = marginal.default_grid()
+            points = marginal.prior_points(prior)
             ratio, trained = marginal.prior_ratio(points, prior, known)
             curves.append((self._index(index), points, ratio, trained.astype(float)))
 

@@ -132,7 +132,10 @@ class RecalibratedPDFs(AbstractPDFs):
     def to_grid(self, grid: ArrayLike | None = None) -> GridPDFs:
         """Densities on `grid`, renormalised there; by default 1,001 points over the support."""
         points = self.points_of(grid)
-        return GridPDFs(points, self.pdf(points))
+        return GridPDFs(points, self.on_points(points))
+
+    def _gridded(self, points: np.ndarray, density: np.ndarray) -> GridPDFs:
+        return GridPDFs(points, density)
 
     def stack(self, weights: ArrayLike | None = None, *, grid: ArrayLike | None = None) -> GridPDFs:
         """Average density of all objects on a grid."""

@@ -243,7 +243,7 @@ class SamplePDFs(AbstractPDFs):
     def to_grid(self, grid: ArrayLike | None = None) -> GridPDFs:
         """Densities on `grid`, renormalised there; by default 1,001 points over the support."""
         points = self.points_of(grid)
-        return GridPDFs(points, self.pdf(points))
+        return GridPDFs(points, self.on_points(points))
 
     def _pick(self, levels: np.ndarray) -> np.ndarray:
         """The draws (n, j) at cumulative weights `levels` (n, j) in [0, 1), counted from below."""
@@ -281,6 +281,9 @@ class SamplePDFs(AbstractPDFs):
         # (n - 1 + u) / n may round to 1, where no draw is
         levels = np.minimum((np.arange(n_draws) + offset) / n_draws, 1 - 1e-16)
         return SamplePDFs(self._pick(levels), None, self.bounds)
+
+    def _gridded(self, points: np.ndarray, density: np.ndarray) -> GridPDFs:
+        return GridPDFs(points, density)
 
     def stack(
         self, weights: ArrayLike | None = None, *, grid: ArrayLike | None = None

@@ -93,6 +93,11 @@ class PhotometryFeatures(FeatureTransform):
         """Magnitudes have codes; a flux may be any number."""
         return self.unit == "magnitude"
 
+    @property
+    def takes_fluxes(self) -> bool:
+        """Or magnitudes."""
+        return self.unit == "flux"
+
     def units(self, x: np.ndarray) -> Units:
         """Fluxes and their errors by the typical flux of the band; magnitudes as they are."""
         n, units = len(self.bands), no_units(x.shape[1])

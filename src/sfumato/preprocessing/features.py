@@ -38,6 +38,11 @@ class FeatureTransform(eqx.Module):
         """Whether values such as 99 or -99 have a meaning, and are no measurements."""
         return False
 
+    @property
+    def takes_fluxes(self) -> bool:
+        """Whether its columns are fluxes, to which nothing may be added as to magnitudes."""
+        return False
+
     @abstractmethod
     def fit(self, x: np.ndarray) -> Self:
         """A fitted copy; x is (n, n_columns) in its `units` and may hold missing values."""

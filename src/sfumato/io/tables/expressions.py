@@ -29,6 +29,15 @@ _COMPARE: dict[type, Callable] = {
     ast.Eq: pc.equal,
     ast.NotEq: pc.equal,  # and turned round
 }
+_WHOLE: dict[type, Callable] = {
+    ast.Add: pc.add_checked,
+    ast.Sub: pc.subtract_checked,
+    ast.Mult: pc.multiply_checked,
+    # the sign of the divisor, as in Python
+    ast.Mod: lambda a, b: _whole_rest(a, b),
+}
+"""Of whole numbers, exact."""
+
 _ARITHMETIC: dict[type, Callable] = {
     ast.Add: pc.add,
     ast.Sub: pc.subtract,
@@ -78,8 +87,9 @@ class Condition:
     def _value(self, node: ast.expr, batch: pa.Table) -> Foreign:
         match node:
             case ast.Constant(value=value):
-                is_long = isinstance(value, int) and not -(2**63) <= value < 2**63
-                return Decimal(value) if is_long else value
+                if isinstance(value, int) and not -(2**63) <= value < 2**63:
+                    return Decimal(value)
+                return value
             case ast.Name(id=name):
                 return _column(batch[self._names[name]]) if name in self._names else _WORDS[name]
             case ast.BoolOp(op=op, values=parts):
@@ -93,9 +103,7 @@ class Condition:
             case ast.UnaryOp(op=op, operand=inner):
                 return _signed(self._value(inner, batch), turned=isinstance(op, ast.USub))
             case ast.BinOp(left=left, op=op, right=right):
-                a, b = self._value(left, batch), self._value(right, batch)
-                found = _ARITHMETIC[type(op)](_real(a), _real(b))
-                return _column(found) if isinstance(found, pa.ChunkedArray) else found.as_py()
+                return _combined(type(op), self._value(left, batch), self._value(right, batch))
             case ast.Compare():
                 return self._compared(node, batch)
             case ast.Call(func=ast.Name(id=name), args=[inner]):
@@ -242,6 +250,30 @@ def _constant(value: Foreign, *, beside: Foreign) -> Foreign:
         # 0.1 is that of the column, in single precision too
         return pa.scalar(float(value), pa.float64()).cast(beside.type, safe=False).as_py()
     return value
+
+
+def _combined(op: type, a: Foreign, b: Foreign) -> Foreign:
+    """A sum, product or the like of columns and numbers, exact where these are whole."""
+    if op in _WHOLE and _is_whole(a) and _is_whole(b):
+        found = _WHOLE[op](a, b)
+    else:
+        found = _ARITHMETIC[op](_real(a), _real(b))
+    return _column(found) if isinstance(found, pa.ChunkedArray) else found.as_py()
+
+
+def _is_whole(value: Foreign) -> bool:
+    if isinstance(value, pa.ChunkedArray):
+        return pa.types.is_integer(value.type)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _whole_rest(a: Foreign, b: Foreign) -> Foreign:
+    """The rest of a division of whole numbers, none where the divisor is 0."""
+    divisor = b if isinstance(b, pa.ChunkedArray) else pa.scalar(b, pa.int64())
+    divisor = pc.if_else(pc.equal(divisor, 0), pa.scalar(None, pa.int64()), divisor)
+    rest = pc.subtract(a, pc.multiply(divisor, pc.divide(a, divisor)))
+    other = pc.and_(pc.not_equal(rest, 0), pc.not_equal(pc.sign(rest), pc.sign(divisor)))
+    return pc.if_else(other, pc.add(rest, divisor), rest)
 
 
 def _signed(value: Foreign, *, turned: bool) -> Foreign:

@@ -18,6 +18,9 @@ OnFiltered = Callable[[Path, int, int], None]
 _CODE = 90.0
 """Magnitudes this far from 0 are codes, and stay what they are."""
 
+_LEAST_REDDENING = -0.5
+"""Noise makes a small E(B - V) negative; -1 and -99 are codes."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -63,6 +66,21 @@ class Reading:
         if self.zero_points or self.extinction:
             table = _corrected(table, self)
         return table
+
+    def check_corrections(self, magnitudes: Sequence[str], *, are_fluxes: bool) -> None:
+        """Refuse to correct what are no magnitudes of a model.
+
+        Raises
+        ------
+        DataError
+            Another column is named, or the model takes fluxes.
+        """
+        for option, given in (("zero-point", self.zero_points), ("extinction", self.extinction)):
+            wrong = [name for name in given if name not in magnitudes]
+            if wrong or (given and are_fluxes):
+                message = f"--{option} corrects the magnitudes that are features of the model"
+                what = f"{wrong[0]!r} is none" if wrong else "this one takes fluxes"
+                raise DataError(f"{message}; {what}.")
 
     @property
     def corrections(self) -> dict[str, dict[str, float]]:
@@ -123,10 +141,13 @@ def _corrected(table: TableFile, how: Reading) -> TableFile:
         moved = values + how.zero_points.get(name, 0.0)
         if name in how.extinction:
             reddening = matrix(batch, red, path=table.path, first_row=first)[:, 0]
-            unknown = ~np.isfinite(reddening) & ~is_code
+            known = (reddening > _LEAST_REDDENING) & (reddening < _CODE)
+            unknown = ~known & ~is_code
             if unknown.any():
-                row = first + int(np.argmax(unknown)) + 1
-                raise DataError(f"{table.path}: {red[0]!r} is missing in row {row}. Fill it.")
+                row = int(np.argmax(unknown))
+                what = f"{red[0]!r} is {reddening[row]:g} in row {first + row + 1}"
+                message = f"{table.path}: {what}, which is no reddening"
+                raise DataError(f"{message}. Fill it, or leave the row out by --where.")
             moved = moved - how.extinction[name] * reddening
         return np.where(is_code, values, moved)
 

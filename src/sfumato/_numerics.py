@@ -3,8 +3,27 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from sfumato._typing import Foreign
 
 Points = np.ndarray
+
+
+def doubles(values: ArrayLike) -> np.ndarray:
+    """An array; in double precision, and NaN behind the mask, where it has one.
+
+    NumPy's and astropy's masks are of two kinds: the latter keeps what is behind in ``unmasked``.
+    """
+    given: Foreign = values
+    if isinstance(given, np.ma.MaskedArray):
+        behind = np.ma.getdata(given)
+    elif "unmasked" in dir(type(given)):
+        behind = given.unmasked
+    else:
+        return np.asarray(given)
+    filled = np.array(behind, float)
+    return np.where(np.broadcast_to(given.mask, filled.shape), np.nan, filled)
 
 
 def row_chunks(n_rows: int, *, width: int, budget: int = 1 << 19) -> Iterator[slice]:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from astropy import units
 from astropy.table import MaskedColumn, QTable, Table
+from astropy.utils.masked import Masked
 
 from cases import SMALL
 from sfumato import MDNRegressor
@@ -135,3 +136,45 @@ def test_spellings_that_are_levels_of_their_own_stay_apart():
     assert levels == {0: ["001", "1"]}
     got = encode(np.array([["1"], ["001"], ["01"]], object), levels)[:, 0]
     np.testing.assert_array_equal(got, [2, 1, 0])
+
+
+def test_masks_are_heeded_at_every_door(toy, fitted):
+    x, y = toy
+    hidden = np.arange(len(y)) < 40
+    far = np.where(hidden, 1e4, y)
+    pdfs = fitted.predict_pdfs(x)
+    for truths in (np.ma.masked_array(far, hidden), Masked(far, mask=hidden)):
+        for values in (pdfs.log_prob(truths), pdfs.pit(truths)):
+            assert np.isnan(values[hidden]).all()
+            assert np.isfinite(values[~hidden]).all()
+        with pytest.raises(ValueError, match="NaN"):
+            MDNRegressor(**SMALL).fit(x, truths)
+    table = QTable({"a": x[:, 0], "y": Masked(far * units.K, mask=hidden)})
+    with pytest.raises(ValueError, match="NaN"):
+        MDNRegressor(**SMALL).fit(table[["a"]], table["y"])
+
+
+def test_words_that_are_numbers_or_no_level_are_named(toy):
+    x, y = toy
+    text = pd.DataFrame({"a": x[:, 0].astype(str), "b": x[:, 1]})
+    with pytest.warns(UserWarning, match=r"Column 'a' holds 400 different numbers as text"):
+        MDNRegressor(**{**SMALL, "max_epochs": 1}).fit(text, y)
+    frame = pd.DataFrame({"a": x[:, 0], "w": np.where(x[:, 1] > 0, "red", "blue")})
+    model = MDNRegressor(**{**SMALL, "max_epochs": 1}).fit(frame, y)
+    other = frame.assign(w=np.where(np.arange(400) < 7, "RED", frame["w"]))
+    with pytest.warns(UserWarning, match=r"7 rows have levels of w that .* never saw \('RED'\)"):
+        model.predict_pdfs(other)
+
+
+def test_errors_in_a_table_go_by_their_names(toy):
+    x, y = toy
+    frame = pd.DataFrame({"a": x[:, 0], "b": x[:, 1]})
+    errors = pd.DataFrame({"a": np.full(400, 0.01), "b": np.full(400, 0.5)})
+    options = {**SMALL, "max_epochs": 1, "random_state": 0}
+    models = [MDNRegressor(**options).fit(frame, y, X_err=e) for e in (errors, errors[["b", "a"]])]
+    for model in models:
+        for e in (errors, errors[["b", "a"]], errors.to_numpy()):
+            found = model.predict_pdfs(frame, X_err=e, n_draws=2)
+            np.testing.assert_array_equal(
+                found.mean(), models[0].predict_pdfs(frame, X_err=errors, n_draws=2).mean()
+            )

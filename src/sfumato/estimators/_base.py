@@ -25,7 +25,7 @@ from sfumato.networks.architecture import Architecture
 from sfumato.networks.density import Network
 from sfumato.networks.rows import in_chunks, map_rows
 from sfumato.pdfs import make_pdfs
-from sfumato.preprocessing.frames import read_frame, unmasked
+from sfumato.preprocessing.frames import in_order, read_frame, unmasked
 from sfumato.preprocessing.measurement import excess_factors, mean_covariance, noise_factors
 from sfumato.preprocessing.missing import warn_of_codes
 from sfumato.preprocessing.table import Levels, encode, find_levels
@@ -109,7 +109,7 @@ class DensityEstimator(BaseEstimator):
             return cast(np.ndarray, validate_data(self, given, reset=reset, **options))
         named = given if frame is None else frame.header()
         validate_data(self, named, reset=reset, skip_check_array=True)
-        rows = encode(X, self.levels_)
+        rows = encode(X, self.levels_, self._name_of)
         gaps = np.flatnonzero(~np.isfinite(rows).all(axis=0))
         if gaps.size and not self._allows_gaps:
             message = f"X contains NaN in {self._name_of(int(gaps[0]))}"
@@ -204,6 +204,9 @@ class DensityEstimator(BaseEstimator):
 
     def _factors(self, X_err: ArrayLike, X: np.ndarray) -> np.ndarray:
         """Factors of the features' errors; a category has none."""
+        names = vars(self).get("feature_names_in_")
+        if names is not None:
+            X_err = np.asarray(in_order(X_err, [str(name) for name in names]), float)
         factors = noise_factors(X_err, shape=(X.shape[0], X.shape[1]))
         if not self.levels_:
             return factors
@@ -282,11 +285,13 @@ def check_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
     return _check_sample_weight(given, X, dtype=np.float64, ensure_non_negative=True)
 
 
-def kept_errors(X_err: ArrayLike | None, kept: np.ndarray) -> np.ndarray | None:
-    """Errors of the rows that are kept (n,), whatever their form."""
+def kept_errors(
+    X_err: ArrayLike | None, kept: np.ndarray, names: Sequence[str] = ()
+) -> np.ndarray | None:
+    """Errors of the rows that are kept (n,), whatever their form; of a table, by its names."""
     if X_err is None:
         return None
-    errors = np.asarray(unmasked(X_err), float)
+    errors = np.asarray(in_order(X_err, names), float)
     return errors[kept] if errors.ndim > 1 and len(errors) == len(kept) else errors
 
 

@@ -144,7 +144,7 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
         component = bound_component("categorical", n_classes=n_classes)
         self.family_ = MixtureFamily(component, n_classes)
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-        errors = kept_errors(X_err, kept)
+        errors = kept_errors(X_err, kept, vars(self).get("feature_names_in_", ()))
         self._train(rows[kept], codes[kept].astype(float), weight[kept], X_err=errors, rng=rng)
         return self
 

@@ -224,7 +224,13 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         self.family_, self.family_reason_ = make_family(wish, y)
         warn_of_extremes(self.family_, y)
         u, self.n_clipped_ = scaled_targets(self.family_, y)
-        self._train(rows, u, weight, X_err=kept_errors(X_err, kept), rng=rng)
+        self._train(
+            rows,
+            u,
+            weight,
+            X_err=kept_errors(X_err, kept, vars(self).get("feature_names_in_", ())),
+            rng=rng,
+        )
         counts = self.family_.kind == "count" or self.family_.component.needs_trials
         density = frequencies_of if counts else density_of
         coordinates = y.T.reshape(-1, len(y))

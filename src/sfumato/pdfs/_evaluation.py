@@ -13,7 +13,7 @@ from typing import Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sfumato._numerics import row_chunks, trapezoid_weights
+from sfumato._numerics import doubles, row_chunks, trapezoid_weights
 from sfumato.errors import ShapeError
 
 Rows: TypeAlias = slice | np.ndarray | list[int]
@@ -92,7 +92,7 @@ class Evaluated(ABC):
         return np.concatenate(parts) if parts else function(self)
 
     def _own(self, y: ArrayLike, *, name: str) -> np.ndarray:
-        values = np.asarray(y, float)
+        values = np.asarray(doubles(y), float)
         if values.shape != (len(self),):
             message = f"`{name}` must have one value per object, shape ({len(self)},)"
             raise ShapeError(f"{message}; got shape {values.shape}. For curves use pdf or cdf.")

@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sfumato._numerics import doubles
 from sfumato.errors import ShapeError
 from sfumato.pdfs._base import AbstractPDFs
 from sfumato.pdfs._evaluation import Rows
@@ -55,7 +56,7 @@ class AbstractJointPDFs(ABC):
         return np.sqrt(self.variance())
 
     def _own(self, y: ArrayLike) -> np.ndarray:
-        values, expected = np.asarray(y, float), (len(self), self.event_size)
+        values, expected = np.asarray(doubles(y), float), (len(self), self.event_size)
         if values.shape != expected:
             raise ShapeError(f"`y` must have shape {expected}; got {values.shape}.")
         return values

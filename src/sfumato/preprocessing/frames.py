@@ -5,6 +5,7 @@ astropy are dropped: give every table in the same ones.
 """
 
 import sys
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import narwhals as nw
@@ -12,6 +13,7 @@ import numpy as np
 from narwhals.exceptions import DuplicateError
 from numpy.typing import ArrayLike
 
+from sfumato._numerics import doubles
 from sfumato._typing import Foreign
 from sfumato.errors import DataError
 
@@ -69,8 +71,8 @@ def unmasked(values: ArrayLike | None) -> ArrayLike | None:
     What holds no numbers, and arrays without a mask, come back as they are.
     """
     given: Foreign = values
-    if isinstance(given, np.ma.MaskedArray) and given.dtype.kind in "biuf":
-        return np.ma.filled(given.astype(float), np.nan)
+    if isinstance(given, np.ndarray) and given.dtype.kind in "biuf":
+        return doubles(given)
     series = nw.from_native(given, pass_through=True, allow_series=True)
     if isinstance(series, nw.Series):
         return _numbers(series) if series.dtype.is_numeric() else values
@@ -78,6 +80,14 @@ def unmasked(values: ArrayLike | None) -> ArrayLike | None:
     if frame is not None and not frame.words:
         return np.column_stack(frame.columns)
     return values
+
+
+def in_order(values: ArrayLike, names: Sequence[str]) -> ArrayLike | None:
+    """The columns of a table that has these names in another order, in theirs; `unmasked`."""
+    frame = read_frame(values)
+    if frame is None or frame.words or set(frame.names) != set(names):
+        return unmasked(values)
+    return np.column_stack([frame.columns[frame.names.index(name)] for name in names])
 
 
 def _of_series(series: nw.Series, name: str) -> np.ndarray:

@@ -4,6 +4,7 @@ Words become codes on the host, once (`encode`); everything after is arithmetic 
 stands for a missing level or one that training never saw.
 """
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Self
@@ -108,7 +109,29 @@ def find_levels(X: Given, categorical: str | Sequence[int | str] | None) -> Leve
     else:
         chosen = [_position(entry, names, n_columns) for entry in categorical]
     columns = {index: words_of(_column(X, frame, index)) for index in chosen}
+    if isinstance(categorical, str):
+        _warn_of_numbers([(names[index], words) for index, words in columns.items()])
     return {i: sorted({word for word in words if word}) for i, words in columns.items()}
+
+
+def _warn_of_numbers(columns: Sequence[tuple[str, list[str]]]) -> None:
+    """Name columns of words of which many are numbers, and most of these different."""
+    for name, words in columns:
+        numbers = {word for word in words if word and _is_number(word)}
+        if len(numbers) > max(_FEW_LEVELS, 0.1 * len(words)):
+            message = f"Column {name!r} holds {len(numbers)} different numbers as text"
+            cure = "convert the column, or name it in `categorical`"
+            warnings.warn(f"{message}, and is taken for categories: {cure}.", stacklevel=5)
+
+
+_FEW_LEVELS = 20
+
+
+def _is_number(word: str) -> bool:
+    try:
+        return bool(np.isfinite(float(word)))
+    except ValueError:
+        return False
 
 
 def _position(entry: int | str, names: Sequence[str], n_columns: int) -> int:
@@ -162,8 +185,10 @@ def codes_of(levels: Sequence[str]) -> Callable[[str], int]:
     return lambda word: exact.get(word) or (alike.get(_plain(word), 0) if word else 0)
 
 
-def encode(X: Given, levels: Levels) -> np.ndarray:
+def encode(X: Given, levels: Levels, name_of: Callable[[int], str] = str) -> np.ndarray:
     """X (n, c) as numbers: codes in the categorical columns, NaN for missing numbers elsewhere.
+
+    Warns of words that are no level.
 
     Raises
     ------
@@ -181,6 +206,7 @@ def encode(X: Given, levels: Levels) -> np.ndarray:
             code_of = codes_of(levels[index])
             codes = {word: code_of(word) for word in set(words)}
             out[:, index] = [codes[word] for word in words]
+            _warn_of_unseen([w for w in words if w and not codes[w]], name_of(index))
             continue
         if column.dtype != object:
             out[:, index] = column
@@ -191,3 +217,10 @@ def encode(X: Given, levels: Levels) -> np.ndarray:
             message = f"Column {names[index]!r} holds words ({error})"
             raise DataError(f"{message}. Name it in `categorical`, or convert it.") from error
     return out
+
+
+def _warn_of_unseen(words: list[str], name: str) -> None:
+    if words:
+        some = ", ".join(repr(word) for word in sorted(set(words))[:3])
+        message = f"{len(words)} rows have levels of {name} that training never saw ({some})"
+        warnings.warn(f"{message}: they count as missing ones.", stacklevel=5)

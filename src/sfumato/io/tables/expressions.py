@@ -87,9 +87,7 @@ class Condition:
     def _value(self, node: ast.expr, batch: pa.Table) -> Foreign:
         match node:
             case ast.Constant(value=value):
-                if isinstance(value, int) and not -(2**63) <= value < 2**63:
-                    return Decimal(value)
-                return value
+                return _literal(value)
             case ast.Name(id=name):
                 return _column(batch[self._names[name]]) if name in self._names else _WORDS[name]
             case ast.BoolOp(op=op, values=parts):
@@ -250,6 +248,12 @@ def _constant(value: Foreign, *, beside: Foreign) -> Foreign:
         # 0.1 is that of the column, in single precision too
         return pa.scalar(float(value), pa.float64()).cast(beside.type, safe=False).as_py()
     return value
+
+
+def _literal(value: Foreign) -> Foreign:
+    """A number or word; as a decimal where 64 bits do not hold it."""
+    is_long = isinstance(value, int) and not -(2**63) <= value < 2**63
+    return Decimal(value) if is_long else value
 
 
 def _combined(op: type, a: Foreign, b: Foreign) -> Foreign:

@@ -6,6 +6,7 @@ import pytest
 
 from cases import SMALL
 from sfumato import MDNRegressor, read_model, read_pdfs, write_model
+from sfumato.errors import DataError
 from sfumato.jobs.prediction import predict_files
 
 
@@ -56,3 +57,13 @@ def test_a_model_remembers_the_codes_that_it_was_trained_on(toy, tmp_path):
     x[:20, 0] = 99.0
     with pytest.warns(UserWarning, match="u is 99 in 20 rows"):
         again.warn_of_new_codes(x, ["u", "g"])
+
+
+def test_gaps_are_refused_by_file_column_and_row(folder, fitted, tmp_path):
+    table = np.loadtxt(folder / "table.csv", delimiter=",", skiprows=1)
+    for value, said in ((np.nan, "nan"), (np.inf, "inf")):
+        table[130, 2] = value
+        np.savetxt(tmp_path / "gap.csv", table, delimiter=",", header="id,a,b,y", comments="")
+        with pytest.raises(DataError, match=rf"gap.csv: 'b' is {said} in row 131 of those taken"):
+            predict_files(folder / "model", [tmp_path / "gap.csv"], tmp_path / "o.parquet")
+    assert not (tmp_path / "o.parquet").exists()

@@ -152,3 +152,9 @@ def test_a_constant_column_that_moves_is_ignored_and_said(rows):
     with pytest.warns(UserWarning, match="one value in night, and these rows have others"):
         found = model.predict(moved)
     np.testing.assert_array_equal(found, model.predict(frame))
+
+
+def test_what_overflows_is_far_and_no_gap():
+    units = fit_units(np.array([[1.0], [2.0], [3.0]]), (0,))
+    found = units(np.array([[1e39], [-1e300], [np.inf], [np.nan], [2.0]]))[:, 0]
+    np.testing.assert_array_equal(found, np.float32([1e30, -1e30, np.inf, np.nan, 0]))

@@ -77,7 +77,7 @@ class DensityEstimator(BaseEstimator):
     def __sklearn_tags__(self):  # noqa: ANN204 - scikit-learn's own type
         """Missing values are allowed where they have a meaning."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self._allows_gaps
+        tags.input_tags.allow_nan = self.allows_gaps
         tags.non_deterministic = False
         return tags
 
@@ -86,7 +86,8 @@ class DensityEstimator(BaseEstimator):
         return self.get_params(deep=False)
 
     @property
-    def _allows_gaps(self) -> bool:
+    def allows_gaps(self) -> bool:
+        """Whether features may be missing."""
         options = self._options
         return options["features"] is not None or options["missing"] == "flag"
 
@@ -102,7 +103,7 @@ class DensityEstimator(BaseEstimator):
             self.levels_ = find_levels(X, self._options["categorical"])
         options: dict[str, Given] = {
             "dtype": np.float64,
-            "ensure_all_finite": not self._allows_gaps,
+            "ensure_all_finite": not self.allows_gaps,
             "ensure_min_samples": 2 if reset else 1,
         }
         if frame is None and not self.levels_:
@@ -111,7 +112,7 @@ class DensityEstimator(BaseEstimator):
         validate_data(self, named, reset=reset, skip_check_array=True)
         rows = encode(X, self.levels_, self._name_of)
         gaps = np.flatnonzero(~np.isfinite(rows).all(axis=0))
-        if gaps.size and not self._allows_gaps:
+        if gaps.size and not self.allows_gaps:
             message = f"X contains NaN in {self._name_of(int(gaps[0]))}"
             raise ValueError(f"{message}. Fill it, or use missing='flag'.")
         return check_array(rows, input_name="X", **options)

@@ -102,6 +102,11 @@ def _stored(name: str, values: Given) -> np.ndarray:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     kind = column.type
+    if pa.types.is_temporal(kind):
+        column, kind = column.cast(pa.string()), pa.string()
+    if column.null_count and kind in TEXTS:
+        message = f"{column.null_count} missing words of {name!r} are written as ''"
+        warnings.warn(f"{message}: qp's files have no gaps.", stacklevel=4)
     if kind in TEXTS:
         return np.char.encode(
             np.array(["" if v is None else v for v in column.to_pylist()]), "utf-8"
@@ -122,5 +127,9 @@ def _stored(name: str, values: Given) -> np.ndarray:
 def _gap_code(column: pa.ChunkedArray) -> int:
     """A whole number that no row has: -1, or the last of its type."""
     info = np.iinfo(column.type.to_pandas_dtype())
-    free = info.min < 0 <= (pc.min(column).as_py() or 0)
-    return -1 if free else int(info.min or info.max)
+    taken = set(pc.unique(column).to_pylist())
+    return next(
+        c
+        for c in (-1, info.min, info.max, -2, *range(256))
+        if c not in taken and (info.min <= c <= info.max)
+    )

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -163,9 +164,17 @@ def _compare_corrections(trained: dict[str, Json], reading: Reading) -> None:
     """Say where magnitudes were corrected for training and are not here, or the other way."""
     for name, option in (("zero_points", "--zero-point"), ("extinction", "--extinction")):
         if (name in trained) != (name in reading.corrections):
-            where, other = ("training", "here") if name in trained else ("here", "in training")
-            message = f"{option} was given for {where} and not {other}"
+            where, other = ("in training", "here") if name in trained else ("here", "in training")
+            message = f"{option} was given {where} and not {other}"
             warnings.warn(f"{message}: are both sets of magnitudes on one scale?", stacklevel=3)
+        elif name in trained and trained[name] != reading.corrections[name]:
+            message = f"{option} was {_listed(trained[name])} in training"
+            here = _listed(reading.corrections[name])
+            warnings.warn(f"{message} and is {here} here: is that meant?", stacklevel=3)
+
+
+def _listed(corrections: dict[str, float]) -> str:
+    return ", ".join(f"{name}={value:g}" for name, value in corrections.items())
 
 
 def predict_tables(
@@ -299,12 +308,29 @@ def _predict(model: MDNRegressor, piece: _Piece, job: Job, names: str) -> pa.Tab
     """The output's columns for some rows; `names` are the files', for messages."""
     where: dict[str, Json] = {"path": names, "first_row": piece.first}  # of two functions
     values = feature_rows(piece.rows, job.columns, **where)
+    if not model.allows_gaps:
+        _check_gaps(values, job.columns, names, first_row=piece.first)
     if piece.first == 0:
         model.warn_of_new_codes(values, job.columns.features)
     noise = matrix(piece.rows, job.columns.noise, **where) if job.columns.noise else None
     pdfs = make_pdfs(model.family_, model.predict_parameters(values, X_err=noise))
     columns = {name: piece.rows[name] for name in job.keep} | summarise(pdfs, job.statistics)
     return pa.table({**columns, COLUMN: pdf_column(pdfs, precision=job.precision)})
+
+
+def _check_gaps(values: np.ndarray, columns: Columns, path: str, *, first_row: int) -> None:
+    """Refuse numbers that are missing or infinite, where the model has no place for such."""
+    for index, name in enumerate(columns.features):
+        if name in columns.categorical:
+            continue
+        gaps = ~np.isfinite(values[:, index].astype(float))
+        if gaps.any():
+            row = int(np.argmax(gaps))
+            what = f"{name!r} is {values[row, index]} in row {first_row + row + 1} of those taken"
+            cure = (
+                f"Leave such rows out (--where 'abs({name}) < 1e300'), or fit with --missing flag"
+            )
+            raise DataError(f"{path}: {what}, and the model knows no gaps. {cure}.")
 
 
 def _join(parts: Path, output: Path, header: dict[str, Json]) -> None:

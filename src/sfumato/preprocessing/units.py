@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+_FARTHEST = 1e30
+
 
 class Units(NamedTuple):
     """``(x - centre) / scale`` of each column, in double precision.
@@ -24,8 +26,11 @@ class Units(NamedTuple):
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Rows (n, c) as single-precision numbers of order one; what is not finite stays so."""
-        with np.errstate(over="ignore"):  # far beyond training: infinite, as far as can be
-            return ((x - self.centre) / self.scale).astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = (x - self.centre) / self.scale
+        # however far beyond training, a number is no gap
+        far = np.where(np.isfinite(x), np.clip(scaled, -_FARTHEST, _FARTHEST), scaled)
+        return far.astype(np.float32)
 
     def moved(self, x: np.ndarray) -> list[int]:
         """Columns of x (n, c) that were constant in training and are not what they were."""

@@ -95,6 +95,8 @@ def _column(rows: Foreign, name: str, fields: dict[str, _Field]) -> pa.Array:
     """One column, or one element of its vectors; the code of a null is null, before any scale."""
     base, index = (name, None) if name in fields else split_vector(name)
     values = np.asarray(rows[base])
+    if values.dtype.kind in "SU":  # blanks fill words up, in tables of text too
+        values = np.char.rstrip(values)
     if values.dtype.kind == "O":
         raise DataError(f"column {name!r} has vectors of unequal lengths. Leave it out.")
     null = None

@@ -18,6 +18,11 @@ from sfumato.io.tables.contract import (
     vector_names,
 )
 
+_ASTROPY = "__table_column_meta__"
+"""Behind the names of the arrays of text in which astropy keeps units and descriptions."""
+
+_CODES = ("_FillValue", "missing_value")
+
 
 def open_hdf5(path: Path, group: str | None) -> TableFile:
     """A table of an HDF5 file; only the columns that are asked for are ever read."""
@@ -100,19 +105,27 @@ def _shapes(node: Foreign) -> dict[str, tuple[int, ...]]:
         and child.dtype.names is None
         and child.ndim in (1, 2)
         and child.dtype.kind in "biufSO"
+        and not name.endswith(_ASTROPY)
     }
 
 
 def _column(node: Foreign, name: str, sizes: dict[str, int | None], rows: slice) -> pa.Array:
-    """One column, or one element of its vectors; the fill value of its attributes is null."""
+    """One column, or one element of its vectors, in the units and with the nulls of its attributes.
+
+    Those of the Climate and Forecast conventions: fill values, then scale and offset.
+    """
     h5py = optional_module("h5py", extra="io")
     base, index = (name, None) if name in sizes else split_vector(name)
     if isinstance(node, h5py.Dataset):
-        values, fill = node[base, rows], None
+        values, attributes = node[base, rows], {}
     else:
         values = node[base][rows] if index is None else node[base][rows, index]
-        fill = node[base].attrs.get("_FillValue")
+        attributes = node[base].attrs
     if values.ndim == 2:
         values = values[:, index]
-    null = None if fill is None else values == np.asarray(fill).ravel()[0]
+    codes = [np.asarray(attributes[code]).ravel()[0] for code in _CODES if code in attributes]
+    null = np.isin(values, codes) if codes else None
+    if "scale_factor" in attributes or "add_offset" in attributes:
+        scale, offset = attributes.get("scale_factor", 1.0), attributes.get("add_offset", 0.0)
+        values = values * float(np.ravel(scale)[0]) + float(np.ravel(offset)[0])
     return arrow_of(values, null)

@@ -1,6 +1,7 @@
 """Opening a table by its name, and reading several as one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow as pa
 
 from sfumato.errors import DataError
 from sfumato.io.tables.cells import as_kind
+from sfumato.io.tables.compute import pc
 from sfumato.io.tables.contract import DAMAGE, TEXTS, Batches, Opener, TableFile, reason_of
 from sfumato.io.tables.copies import UNPACKERS, open_compressed
 from sfumato.io.tables.fits import open_fits
@@ -78,7 +80,30 @@ def open_file(path: str | Path, group: str | None = None) -> TableFile:
         raise DataError(f"{message}. Is it truncated, or not {path.suffix}?") from error
     if table.n_rows == 0:
         raise DataError(f"{path}: the table has no rows.")
-    return table
+    return _with_masks(table)
+
+
+def _with_masks(table: TableFile) -> TableFile:
+    """Columns without what lies behind masks that stand beside them, as astropy writes them."""
+    mask_of = {name: f"{name}.mask" for name in table.columns if f"{name}.mask" in table.columns}
+    if not mask_of:
+        return table
+    columns = tuple(name for name in table.columns if name not in mask_of.values())
+
+    def read(wanted: Sequence[str], start: int, batch_rows: int) -> Batches:
+        masks = [mask_of[name] for name in wanted if name in mask_of]
+        for batch in table.read(list(dict.fromkeys([*wanted, *masks])), start, batch_rows):
+            yield pa.table([_unhidden(batch, name, mask_of) for name in wanted], list(wanted))
+
+    return replace(table, columns=columns, read=read)
+
+
+def _unhidden(batch: pa.Table, name: str, mask_of: Mapping[str, str]) -> pa.ChunkedArray:
+    column = batch[name]
+    if name not in mask_of:
+        return column
+    hidden = batch[mask_of[name]].cast(pa.bool_())
+    return pc.if_else(hidden, pa.scalar(None, column.type), column)
 
 
 def read_table(table: TableFile, columns: Sequence[str]) -> pa.Table:

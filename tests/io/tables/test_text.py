@@ -198,3 +198,22 @@ def test_damage_is_said_in_words(tmp_path, name, content, message):
     with pytest.raises(DataError, match=message) as said:
         open_table(path)
     assert str(path) in str(said.value)
+
+
+def test_lines_that_were_commented_out_are_left_out(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("id,a,b\n1,.1,.2\n#2,.3,.4\n# bad night\n4,.7,.8\n")
+    with pytest.warns(UserWarning, match="t.csv: 1 lines that begin with # are left out"):
+        table = open_table(path)
+    assert table.n_rows == 2
+    assert read_table(table, ["id"])["id"].to_pylist() == [1, 4]
+    assert read_table(table, ["b"])["b"].to_pylist() == [0.2, 0.8]
+    path.write_text("colour,a\n#ff0000,1\nred,2\n")  # words are what they are
+    assert read_table(open_table(path), ["colour"])["colour"].to_pylist() == ["#ff0000", "red"]
+
+
+def test_an_open_quotation_mark_is_said(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('a,name\n0.1,g1\n0.1,"g2\n0.3,g3\n0.5,g4\n')
+    with pytest.warns(UserWarning, match=r"odd number of quotation marks.*There are 2 rows"):
+        open_table(path)

@@ -16,6 +16,7 @@ import pyarrow.csv as pa_csv
 
 from sfumato.errors import DataError
 from sfumato.io.tables.cells import is_number, kind_of, traits
+from sfumato.io.tables.compute import pc
 from sfumato.io.tables.contract import Batches, TableFile, rebatched
 
 SEPARATORS = ",\t;|"
@@ -31,12 +32,19 @@ class Layout(NamedTuple):
     n_skipped: int
     separator: str
     encoding: str
+    has_comments: bool = False
 
 
 def open_csv(path: Path, group: str | None) -> TableFile:
     """A file of separated text, with a line of names."""
     layout = read_layout(path)
-    n_rows = sum(block.num_rows for block in _blocks(path, layout, [0]))
+    n_rows, n_comments = _counted(path, layout)
+    if n_comments:
+        layout = layout._replace(has_comments=True)
+        warnings.warn(f"{path}: {n_comments} lines that begin with # are left out.", stacklevel=2)
+    if _has_odd_quotes(path):
+        message = f"{path}: an odd number of quotation marks; an open one swallows the lines behind"
+        warnings.warn(f"{message}. There are {n_rows:,} rows: is that right?", stacklevel=2)
 
     def read(columns: Sequence[str], start: int, batch_rows: int) -> Batches:
         places = [layout.names.index(name) for name in columns]
@@ -147,10 +155,34 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
+def _counted(path: Path, layout: Layout) -> tuple[int, int]:
+    """Rows, and lines among them that begin with # where the others begin with a number."""
+    n_rows = n_marked = 0
+    found: list[frozenset[str]] = []
+    for block in _blocks(path, layout, [0]):
+        cells = block.column(0)
+        marked = _marked(cells)
+        n_rows, n_marked = n_rows + len(cells), n_marked + (pc.sum(marked).as_py() or 0)
+        found.append(traits(pa.chunked_array([cells.filter(pc.invert(marked))])))
+    if not n_marked or pa.types.is_string(kind_of(found)):
+        return n_rows, 0
+    return n_rows - n_marked, n_marked
+
+
+def _marked(cells: pa.Array) -> pa.Array:
+    return pc.fill_null(pc.starts_with(cells, "#"), fill_value=False)
+
+
+def _has_odd_quotes(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return sum(b.count(b'"') for b in iter(lambda: stream.read(1 << 20), b"")) % 2 == 1
+
+
 def _blocks(path: Path, layout: Layout, places: Sequence[int]) -> Iterator[pa.RecordBatch]:
     """Some columns, named by their places, as text; an empty cell without quotes is null."""
     names = [str(place) for place in range(len(layout.names))]
-    chosen = [str(place) for place in dict.fromkeys(places)]
+    first = [0] if layout.has_comments else []
+    chosen = [str(place) for place in dict.fromkeys([*first, *places])]
     reading = pa_csv.ReadOptions(
         skip_rows=layout.n_skipped, column_names=names, encoding=layout.encoding
     )
@@ -170,7 +202,10 @@ def _blocks(path: Path, layout: Layout, places: Sequence[int]) -> Iterator[pa.Re
     )
     try:
         with pa_csv.open_csv(path, reading, parsing, converting) as stream:
-            yield from stream
+            for block in stream:
+                if layout.has_comments:
+                    block = block.filter(pc.invert(_marked(block.column(0))))
+                yield block
     except pa.ArrowInvalid as error:
         # a header without rows, with or without the end of its line
         if not any(said in str(error) for said in ("Empty CSV file", "Could not skip initial")):

@@ -22,7 +22,13 @@ def modules_with_examples():
     return [name for name, path in paths.items() if path.is_file() and ">>>" in path.read_text()]
 
 
-@pytest.mark.parametrize("name", modules_with_examples())
+TRAINING = ("sfumato.estimators.classifier", "sfumato.estimators.regressor")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] * (n in TRAINING)) for n in modules_with_examples()],
+)
 def test_examples_in_docstrings(name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # short trainings have not converged

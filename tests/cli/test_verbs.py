@@ -759,6 +759,7 @@ def test_public_names_and_floors_are_decisions():
         assert all((root / folder).is_dir() for folder in ("src", "tests", "benchmarks", "docs"))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default::UserWarning")  # they are printed
 def test_rows_names_and_magnitudes_on_the_way(tmp_path, capfd):
     """A condition, new names, zero points and reddening: the library's numbers, and counts."""
@@ -782,7 +783,7 @@ def test_rows_names_and_magnitudes_on_the_way(tmp_path, capfd):
     code, _, err = sfumato(*predict, *named, capfd=capfd)
     assert code == 0
     for option in ("--zero-point", "--extinction"):
-        assert f"{option} was given for training and not here" in " ".join(err.split())
+        assert f"{option} was given in training and not here" in " ".join(err.split())
     predict.append("--overwrite")
     code, _, err = sfumato(*predict, *options, "--keep", "m,z,flag", capfd=capfd)
     assert (code, err.strip()) == (0, "")

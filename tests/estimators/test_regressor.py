@@ -30,7 +30,8 @@ EXPECTED = {
     "check_sample_weight_equivalence_on_dense_data": STOCHASTIC,
 }
 LONG = """
-    dict_unchanged dont_overwrite_parameters estimators_dtypes estimators_fit_returns_self
+    dict_unchanged dtype_object fit_idempotent dont_overwrite_parameters estimators_dtypes
+    estimators_fit_returns_self
     estimators_overwrite_params estimators_pickle f_contiguous_array_estimator fit2d_1feature
     fit2d_predict1d fit_check_is_fitted fit_score_takes_y methods_sample_order_invariance
     methods_subset_invariance n_features_in n_features_in_after_fitting pipeline_consistency
@@ -60,6 +61,7 @@ def test_scikit_learn_battery(estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow
 def test_it_learns_mean_and_width(toy):
     x, y = toy
     model = MDNRegressor(
@@ -72,7 +74,8 @@ def test_it_learns_mean_and_width(toy):
     assert np.median(pdfs.std() / truth) == pytest.approx(1, abs=0.25)
 
 
-@pytest.mark.parametrize("family", [pytest.param("normal", marks=pytest.mark.slow), "beta"])
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["normal", "beta"])
 def test_targets_at_and_beyond_the_bounds_are_counted(toy, family):
     x, y = toy
     y = np.clip(y, 1.0, 3.0)

@@ -305,7 +305,7 @@ def test_qp_reads_what_we_write(tmp_path, kind):
 
 
 def test_qp_refuses_what_it_cannot_hold(tmp_path, pdfs):
-    with pytest.raises(DataError, match="must end in one of"):
+    with pytest.raises(DataError, match=r"must end in \.hdf5"):
         write_qp(pdfs, tmp_path / "e.txt")
     with pytest.raises(ValueError, match="'interp' or 'mixmod'"):
         write_qp(pdfs, tmp_path / "e.hdf5", kind="quant")

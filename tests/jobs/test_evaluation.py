@@ -44,6 +44,7 @@ def test_a_handful_of_objects_is_judged_without_bins(folder, pdfs):
     assert (folder / "of-few" / "pit.png").exists()
 
 
+@pytest.mark.slow
 def test_truths_that_cannot_be_are_refused_or_left_out(folder, pdfs):
     table = parquet.read_table(pdfs)
     truth = table["y"].to_numpy() / 100

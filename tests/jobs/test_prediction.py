@@ -3,10 +3,13 @@
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from astropy.table import Table
 
 from cases import SMALL
 from sfumato import MDNRegressor, read_model, read_pdfs, write_model
 from sfumato.errors import DataError
+from sfumato.io.tables import open_table
+from sfumato.jobs.columns import compare_units, units_of
 from sfumato.jobs.prediction import predict_files
 
 
@@ -67,3 +70,15 @@ def test_gaps_are_refused_by_file_column_and_row(folder, fitted, tmp_path):
         with pytest.raises(DataError, match=rf"gap.csv: 'b' is {said} in row 131 of those taken"):
             predict_files(folder / "model", [tmp_path / "gap.csv"], tmp_path / "o.parquet")
     assert not (tmp_path / "o.parquet").exists()
+
+
+def test_other_units_are_said(folder, fitted, tmp_path):
+    known = {"a": "mag", "y": "K", "b": "erg / s"}
+    columns = fitted[0].columns
+    rows = Table.read(folder / "table.csv")
+    rows["a"].unit, rows["b"].unit = "mmag", "erg s-1"
+    rows.write(tmp_path / "t.ecsv")
+    with pytest.warns(UserWarning, match=r"t.ecsv: a is in mmag and was in mag in training\."):
+        compare_units(known, {"a": "a", "b": "b"}, open_table(tmp_path / "t.ecsv"))
+    stated = units_of([open_table(tmp_path / "t.ecsv")], columns)
+    assert stated == {"a": "mmag", "b": "erg / s"}

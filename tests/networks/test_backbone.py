@@ -74,7 +74,7 @@ def waves(shape):
     ("shape", "kernel"),
     [
         pytest.param((16, 16), (1, 3, 3), marks=pytest.mark.slow, id="images"),
-        pytest.param((64,), (1, 5), id="sequences"),
+        pytest.param((64,), (1, 5), marks=pytest.mark.slow, id="sequences"),
     ],
 )
 def test_images_and_sequences_train_like_columns(shape, kernel, strategy):

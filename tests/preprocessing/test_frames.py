@@ -86,6 +86,7 @@ def test_what_lies_behind_a_mask_is_never_used(values):
     np.testing.assert_array_equal(unmasked(values), [1, np.nan])
 
 
+@pytest.mark.slow
 def test_masked_targets_and_features_are_refused_or_flagged(toy):
     x, y = toy
     hidden = np.random.default_rng(0).random(len(y)) < 0.2
@@ -159,7 +160,7 @@ def test_words_that_are_numbers_or_no_level_are_named(toy):
     x, y = toy
     text = pd.DataFrame({"a": x[:, 0].astype(str), "b": x[:, 1]})
     with pytest.warns(UserWarning, match=r"Column 'a' holds 400 different numbers as text"):
-        MDNRegressor(**{**SMALL, "max_epochs": 1}).fit(text, y)
+        assert len(find_levels(text, "auto")[0]) == 400
     frame = pd.DataFrame({"a": x[:, 0], "w": np.where(x[:, 1] > 0, "red", "blue")})
     model = MDNRegressor(**{**SMALL, "max_epochs": 1}).fit(frame, y)
     other = frame.assign(w=np.where(np.arange(400) < 7, "RED", frame["w"]))
@@ -167,6 +168,7 @@ def test_words_that_are_numbers_or_no_level_are_named(toy):
         model.predict_pdfs(other)
 
 
+@pytest.mark.slow
 def test_errors_in_a_table_go_by_their_names(toy):
     x, y = toy
     frame = pd.DataFrame({"a": x[:, 0], "b": x[:, 1]})

@@ -116,11 +116,11 @@ def test_a_column_transformer_in_front_works():
 @pytest.mark.parametrize(
     ("embedding", "backbone"),
     [
-        ("piecewise-linear", "residual"),
         *(
             pytest.param(*pair, marks=pytest.mark.slow)
             for pair in [
                 ("none", "mlp"),
+                ("piecewise-linear", "residual"),
                 ("periodic", "mlp"),
                 ("piecewise-linear", "mlp"),
                 ("none", "residual"),

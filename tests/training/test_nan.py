@@ -51,6 +51,7 @@ def naive_loss(network, x, y, key):
     return -jnp.log(jnp.sum(weights * density, axis=0))
 
 
+@pytest.mark.slow
 def test_the_naive_form_loses_its_gradient():
     x, y = hard_data()
     y = np.clip(y, 1e-5, 1 - 1e-5)

@@ -54,6 +54,7 @@ def source(**options):
     return Endless(draw, jnp.asarray(SLOPE), **options)
 
 
+@pytest.mark.slow
 def test_an_endless_source_reaches_the_closed_solution():
     TRACES.clear()
     family = MixtureFamily(Normal(), 1)

@@ -56,7 +56,7 @@ def task(x, u, *, n_members=4, seed=0):
     return Task(Inputs(None, scaler), x, u, np.ones(len(u)), n_members, seed)
 
 
-SLOW = ("none", "variational", "dropout", "batch-ensemble", "nuts", "svi")
+SLOW = ("none", "ensemble", "variational", "dropout", "batch-ensemble", "nuts", "svi")
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,7 @@ OWN = {
 
 LONG = (
     "none",
+    "laplace",
     "dropout",
     "variational",
     "batch-ensemble",

@@ -16,7 +16,7 @@ from sfumato.io.tables.compute import pc
 from sfumato.io.tables.contract import TEXTS
 from sfumato.pdfs import AbstractPDFs, ParametricPDFs, concatenate
 
-SUFFIXES = (".hdf5", ".pq", ".fits")
+SUFFIX = ".hdf5"
 
 
 def write_qp(
@@ -43,13 +43,13 @@ def write_qp(
     ValueError
         `kind` is unknown, or "mixmod" is asked of densities on a grid.
     DataError
-        The suffix is not one of qp's, or the file cannot be written.
+        The suffix is another, or the file cannot be written.
     MissingDependencyError
         qp is not installed.
     """
     path = Path(path)
-    if path.suffix not in SUFFIXES:
-        raise DataError(f"{path}: a qp file must end in one of {', '.join(SUFFIXES)}.")
+    if path.suffix != SUFFIX:
+        raise DataError(f"{path}: a file of qp must end in {SUFFIX}.")
     qp = optional_module("qp", extra="io")
     if kind == "interp":
         points = pdfs.default_grid(301) if grid is None else np.asarray(grid, float)

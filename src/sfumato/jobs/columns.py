@@ -1,8 +1,11 @@
 """Which columns of a table mean what."""
 
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sfumato.io.tables import Reading
+from sfumato.errors import optional_module
+from sfumato.io.tables import Reading, TableFile
 from sfumato.preprocessing import FeatureTransform
 
 
@@ -54,3 +57,42 @@ def check_corrections(
         [name for name in columns.features if name not in columns.errors],
         are_fluxes=features is not None and features.takes_fluxes,
     )
+
+
+def units_of(tables: Sequence[TableFile], columns: Columns) -> dict[str, str]:
+    """Units of the features and targets that tables state, by their names in the first."""
+    known: dict[str, str] = {}
+    for table in tables:
+        compare_units(known, {name: name for name in known}, table)
+        for name in (*columns.features, *columns.targets):
+            if name in table.units:
+                known.setdefault(name, table.units[name])
+    return known
+
+
+def compare_units(known: Mapping[str, str], name_of: Mapping[str, str], table: TableFile) -> None:
+    """Say which columns of a table are in other units than the known ones.
+
+    Parameters
+    ----------
+    name_of : from a name in `known` to that of the table.
+    """
+    stated = {name: (name_of[name], unit) for name, unit in known.items() if name in name_of}
+    other = [
+        f"{here} is in {table.units[here]} and was in {unit}"
+        for here, unit in stated.values()
+        if here in table.units and not _same_unit(table.units[here], unit)
+    ]
+    if other:
+        message = f"{table.path}: {', '.join(other)} in training"
+        warnings.warn(f"{message}. Nothing is converted: bring them to one unit.", stacklevel=3)
+
+
+def _same_unit(first: str, second: str) -> bool:
+    """Whether two texts name one unit, in any spelling that astropy knows."""
+    plain = [text.replace(" ", "").lower() for text in (first, second)]
+    if plain[0] == plain[1]:
+        return True
+    units = optional_module("astropy.units", extra="io")
+    a, b = (units.Unit(text, parse_strict="silent") for text in (first, second))
+    return bool(a == b)

@@ -43,7 +43,10 @@ def describe(path: Path | str, *, reading: Reading = DEFAULT) -> Description:
     file = as_pdfs(table)
     if file is None:
         schema = table.schema(table.columns)
-        lines = [(field.name, str(field.type)) for field in schema][:MOST_NAMES]
+        lines = [
+            (field.name, " ".join([str(field.type), *filter(None, [table.units.get(field.name)])]))
+            for field in schema
+        ][:MOST_NAMES]
         rest = len(table.columns) - len(lines)
         lines += [("…", f"{rest} more")] if rest else []
         return Description(f"Table {path}: {table.n_rows:,} rows", lines, None)

@@ -7,7 +7,7 @@ from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io._files import check_output
 from sfumato.io.archive import HEADER
 from sfumato.io.tables import DEFAULT, Reading, TableFile
-from sfumato.jobs.columns import Columns, check_corrections
+from sfumato.jobs.columns import Columns, check_corrections, units_of
 from sfumato.jobs.model_files import TabularModel
 from sfumato.jobs.presets import Answers, Roles, Settings, prepare
 from sfumato.jobs.training_tables import (
@@ -98,6 +98,7 @@ def fit_tables(
         "rows_without_target": data.n_dropped,
         "effective_rows": None if weight is None else effective_sample_size(weight),
         "config": None if config is None else str(config),
+        "units": units_of(files, columns),
         "corrections": reading.corrections,
         "where": reading.where,
     }

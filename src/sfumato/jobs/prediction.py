@@ -37,7 +37,7 @@ from sfumato.io.tables import (
     matrix,
     rebatched,
 )
-from sfumato.jobs.columns import Columns, check_corrections
+from sfumato.jobs.columns import Columns, check_corrections, compare_units
 from sfumato.jobs.model_files import TabularModel
 from sfumato.jobs.presets import Answers, renamed
 from sfumato.jobs.training_tables import feature_rows
@@ -141,6 +141,9 @@ def predict_files(
     features = fitted.regressor.features
     columns = renamed(fitted.columns, features, answers or {})
     check_corrections(reading, columns, features)
+    names = dict(zip(fitted.columns.features, columns.features, strict=True))
+    for file in files:
+        compare_units(fitted.about.get("units", {}), names, file)
     job = Job(
         columns=columns,
         keep=tuple(dict.fromkeys(keep)),

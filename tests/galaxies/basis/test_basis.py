@@ -14,6 +14,7 @@ from sfumato.galaxies.basis.floor import population_basis
 from sfumato.galaxies.basis.stamp_basis import Ranges, StampBasis, build_basis
 
 
+@pytest.mark.slow
 def test_the_basis_emulates_stamps_below_the_noise(basis, batch):
     assert basis.n_modes < 150
     assert basis.error.worst < 0.3
@@ -34,6 +35,7 @@ def test_white_noise_stays_white_in_the_basis(basis):
     assert np.abs(covariance - np.diag(np.diag(covariance))).max() < error
 
 
+@pytest.mark.slow
 def test_labelled_coefficients_are_those_of_noisy_images(basis):
     draw = jax.jit(draw_coefficients, static_argnums=(1, 3))
     found = draw(jax.random.key(2), SMALL, basis, 500)

@@ -55,6 +55,7 @@ def write_stamps(path, images, *, columns=None, attributes=None, **more):
 # -- simulate -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes(stamps, tmp_path, monkeypatch):
     monkeypatch.setattr("sfumato.galaxies.jobs.sets.CHUNK", 6)
     small = replace(POPULATIONS["v1"], pixels=32)

@@ -33,6 +33,7 @@ def test_the_prior_density_is_that_of_the_population():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shear", [Uniform(0.3, 0.5), Uniform(0.05, 0.6, log=True)])
 def test_the_size_of_the_shear_has_its_own_distribution(shear):
     prior = Prior(Scene(GRID), replace(SMALL, shear=shear))

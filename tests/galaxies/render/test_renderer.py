@@ -570,6 +570,7 @@ def information_at(theta, sigma):
     return pixels, slopes, (slopes / variance) @ slopes.T
 
 
+@pytest.mark.slow
 def test_search_recovers_noiseless_galaxies():
     truths = RNG.uniform([4e4, 0.8, 0.25, -0.4, -0.4], [2e5, 4, 0.6, 0.4, 0.4], (8, 5))
     for truth in np.float32(truths):

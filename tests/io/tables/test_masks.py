@@ -7,7 +7,8 @@ from astropy import units
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 
-from sfumato.io.tables import matrix, open_table, read_table
+from sfumato.io.output import Column, write_columns
+from sfumato.io.tables import Reading, matrix, open_table, read_table
 
 
 def column(path, name, **options):
@@ -50,3 +51,19 @@ def test_blanks_fill_words_up_in_tables_of_text(tmp_path):
     fits.TableHDU.from_columns([words]).writeto(tmp_path / "t.fits")
     assert column(tmp_path / "t.fits", "s") == ["ab", "abc"]
     assert open_table(tmp_path / "t.fits", where="s == 'ab'").n_rows == 1
+
+
+@pytest.mark.parametrize("suffix", [".fits", ".ecsv", ".vot", ".h5", ".parquet"])
+def test_units_are_told(tmp_path, suffix):
+    path = tmp_path / f"t{suffix}"
+    if suffix == ".h5":
+        with h5py.File(path, "w") as file:
+            file["a"], file["b"] = np.arange(3.0), np.arange(3.0)
+            file["a"].attrs["units"] = "K"
+    elif suffix == ".parquet":
+        write_columns(path, {"a": Column(np.arange(3.0), "K"), "b": Column(np.arange(3.0))})
+    else:
+        table = Table({"a": np.arange(3.0) * units.K, "b": np.arange(3.0)})
+        table.write(path, format={".vot": "votable"}.get(suffix))
+    assert dict(open_table(path).units) == {"a": "K"}
+    assert dict(Reading(rename={"t": "a"}).open(path).units) == {"t": "K"}

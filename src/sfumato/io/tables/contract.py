@@ -3,8 +3,8 @@
 import csv
 import lzma
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,7 @@ class TableFile:
     group : the group or extension that was asked for.
     is_text : whether cells have no type of their own.
     reading : how it is read: changes of names, values and rows.
+    units : of the columns that state one.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class TableFile:
     group: str | None = None
     is_text: bool = False
     reading: object = None
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def require(self, names: Sequence[str]) -> None:
         """Check that all `names` are columns, each once.
@@ -83,7 +85,9 @@ def reason_of(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def in_memory(path: Path, table: pa.Table, group: str | None = None) -> TableFile:
+def in_memory(
+    path: Path, table: pa.Table, group: str | None = None, units: Mapping[str, str] | None = None
+) -> TableFile:
     """A table that was read whole."""
 
     def read(columns: Sequence[str], start: int, batch_rows: int) -> Batches:
@@ -93,7 +97,13 @@ def in_memory(path: Path, table: pa.Table, group: str | None = None) -> TableFil
 
     names = tuple(table.column_names)
     return TableFile(
-        path, names, table.num_rows, read, lambda c: table.select(list(c)).schema, group
+        path,
+        names,
+        table.num_rows,
+        read,
+        lambda c: table.select(list(c)).schema,
+        group,
+        units=units or {},
     )
 
 

@@ -43,6 +43,7 @@ def open_fits(path: Path, group: str | None) -> TableFile:
             needed = table._data_offset + table.header["NAXIS1"] * table.header["NAXIS2"]
             fields = {column.name: _field(column) for column in table.columns}
             n_rows = table.header["NAXIS2"]
+            stated = {column.name: column.unit for column in table.columns if column.unit}
     if path.stat().st_size < needed:
         size = path.stat().st_size
         raise DataError(f"{path}: truncated: {size} bytes, but its table needs {needed}.")
@@ -58,7 +59,12 @@ def open_fits(path: Path, group: str | None) -> TableFile:
     sizes = {field.size for field in fields.values()} - {None}
     if n_rows == 1 and len(sizes) == 1:
         return _turned(path, read, fields, group)
-    return TableFile(path, columns, n_rows, read, first_schema(read), group)
+    units = {
+        part: unit
+        for name, unit in stated.items()
+        for part in vector_names(name, fields[name].size)
+    }
+    return TableFile(path, columns, n_rows, read, first_schema(read), group, units=units)
 
 
 def _table_of(hdus: Foreign, group: str | None, *, path: Path) -> int:

@@ -30,6 +30,7 @@ def open_hdf5(path: Path, group: str | None) -> TableFile:
     with h5py.File(path) as file:
         place = _table_of(file, group, path=path)
         shapes = _shapes(file[place])
+        stated = _units(file[place])
     # the columns are those of one length; beside them may lie a list of bands, or an image
     n_rows = max(Counter(s[0] for s in shapes.values()).items(), key=lambda item: item[::-1])[0]
     sizes = {name: shape[1] if len(shape) == 2 else None for name, shape in shapes.items()}
@@ -47,7 +48,9 @@ def open_hdf5(path: Path, group: str | None) -> TableFile:
                 rows = slice(begin, min(begin + batch_rows, n_rows))
                 yield pa.table([_column(node, n, sizes, rows) for n in names], names=list(names))
 
-    return TableFile(path, columns, n_rows, read, first_schema(read), group)
+    units = {c: stated[base] for c in columns if (base := split_vector(c)[0]) in stated}
+    units |= {c: stated[c] for c in columns if c in stated}
+    return TableFile(path, columns, n_rows, read, first_schema(read), group, units=units)
 
 
 def _table_of(file: Foreign, group: str | None, *, path: Path) -> str:
@@ -107,6 +110,21 @@ def _shapes(node: Foreign) -> dict[str, tuple[int, ...]]:
         and child.dtype.kind in "biufSO"
         and not name.endswith(_ASTROPY)
     }
+
+
+def _units(node: Foreign) -> dict[str, str]:
+    """Units that arrays of a group state in their attributes."""
+    h5py = optional_module("h5py", extra="io")
+    if not isinstance(node, h5py.Group):
+        return {}
+    found = {}
+    for name in node:
+        child = node.get(name)
+        for key in ("unit", "units"):
+            if isinstance(child, h5py.Dataset) and key in child.attrs:
+                value = child.attrs[key]
+                found[name] = value.decode() if isinstance(value, bytes) else str(value)
+    return {name: unit for name, unit in found.items() if unit}
 
 
 def _column(node: Foreign, name: str, sizes: dict[str, int | None], rows: slice) -> pa.Array:

@@ -53,7 +53,13 @@ def open_parquet(path: Path, group: str | None) -> TableFile:
             ]
         )
 
-    return TableFile(path, names, file.metadata.num_rows, read, schema, group)
+    units = {
+        part: unit
+        for field in stored
+        if (unit := (field.metadata or {}).get(b"unit", b"").decode())
+        for part in vector_names(field.name, vectors.get(field.name))
+    }
+    return TableFile(path, names, file.metadata.num_rows, read, schema, group, units=units)
 
 
 def _place(name: str, vectors: dict[str, int]) -> tuple[str, int | None]:

@@ -124,7 +124,8 @@ def _renamed(table: TableFile, names: Mapping[str, str]) -> TableFile:
         found = table.schema([old.get(n, n) for n in wanted])
         return pa.schema([f.with_name(n) for f, n in zip(found, wanted, strict=True)])
 
-    return replace(table, columns=columns, read=read, schema=schema)
+    units = {new_of.get(name, name): unit for name, unit in table.units.items()}
+    return replace(table, columns=columns, read=read, schema=schema, units=units)
 
 
 def _corrected(table: TableFile, how: Reading) -> TableFile:

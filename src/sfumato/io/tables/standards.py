@@ -26,10 +26,13 @@ def _open(path: Path, group: str | None, kind: str) -> TableFile:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of units and letters of their headers
         read = table.read(path, format=kind, **options)
-    columns = {}
+    columns, units = {}, {}
     for name in read.colnames:
-        columns.update(_columns(name, read[name]))
-    return in_memory(path, pa.table(columns), group)
+        parts = _columns(name, read[name])
+        columns.update(parts)
+        if unit := getattr(read[name], "unit", None):  # coordinates and times have none
+            units.update(dict.fromkeys(parts, str(unit)))
+    return in_memory(path, pa.table(columns), group, units)
 
 
 def _columns(name: str, column: Foreign) -> dict[str, pa.Array]:

@@ -331,6 +331,7 @@ def test_every_format_gives_the_same_predictions(home, tmp_path):
     np.testing.assert_allclose(read_pdfs(tmp_path / "t.csv.pdfs.parquet").mean(), first, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_generic_features_and_config(home, tmp_path):
     config = tmp_path / "c.toml"
     config.write_text('members = 1\nhidden = [8, 8]\nepochs = 3\nfamily = "normal"\n')
@@ -824,6 +825,7 @@ def test_wrong_ways_to_read_are_said(home, option, message, capfd):
     assert not (home / "never").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default::UserWarning")  # a feature with codes
 def test_the_worth_of_weighted_rows_is_printed(home, tmp_path, capfd):
     table = pq.read_table(home / "survey" / "train.parquet")

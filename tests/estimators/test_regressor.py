@@ -87,6 +87,7 @@ def test_targets_at_and_beyond_the_bounds_are_counted(toy, family):
         assert model.predict_pdfs(x).support == (1.0, 3.0)
 
 
+@pytest.mark.slow
 def test_pandas_numpy_and_pipelines_agree(toy):
     x, y = toy
     frame = pd.DataFrame(x, columns=["a", "b"])
@@ -140,6 +141,7 @@ def test_weights_move_the_prediction(toy):
     assert model.predict(x).mean() < y.mean() + 1
 
 
+@pytest.mark.slow
 def test_rows_of_weight_zero_are_as_if_absent(toy):
     x, y = toy
     weight = np.ones(len(y))

@@ -41,6 +41,7 @@ def test_ordinary_targets_are_not_extreme(seed):
     assert not extremes(np.where(rng.random(300) < 0.03, 9.0, 0.0)).size
 
 
+@pytest.mark.slow
 def test_a_truth_on_a_bound_is_scored_where_training_saw_it():
     x, y = rows()
     y = np.clip(y, 0, 1)

@@ -155,6 +155,7 @@ def test_vector_families_equal_scipy_and_their_draws(name):
         assert np.all(np.abs(np.cov(draws.T) - covariance) <= 5 * 2 / np.sqrt(6000) * scale)
 
 
+@pytest.mark.slow
 def test_the_fused_normal_mixture_has_the_plain_ones_value_and_gradient():
     rng = np.random.default_rng(0)
     u, loc = rng.normal(size=50), rng.normal(size=(4, 50))

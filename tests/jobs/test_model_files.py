@@ -79,6 +79,7 @@ def test_loading_compiles_nothing():
     assert predicted > 0  # the listener hears
 
 
+@pytest.mark.slow
 def test_what_a_file_cannot_hold_is_said(tmp_path, toy):
     from numpyro.distributions import Normal
 

@@ -117,6 +117,7 @@ def test_a_fitted_model_of_vectors_knows_its_training_priors(tmp_path):
         np.testing.assert_allclose(before.density, after.density, rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_counts_and_shares(recwarn):
     component = bound_component("multinomial", event_size=3, trials=12)
     probs = np.array([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]])[:, None, None, :]

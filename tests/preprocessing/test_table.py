@@ -28,6 +28,7 @@ def frame(n=400):
     return pd.DataFrame({"size": size, "colour": pd.Categorical(colour)}), y
 
 
+@pytest.mark.slow
 def test_words_and_gaps_are_learnt_and_survive_a_file(tmp_path):
     table, y = frame()
     model = MDNRegressor(missing="flag", random_state=0, **{**SMALL, "max_epochs": 60})

@@ -34,6 +34,7 @@ def plain(rows):
     return fitted(*rows).predict(rows[0])
 
 
+@pytest.mark.slow
 @given(scale=SCALES, offset=OFFSETS)
 @settings(max_examples=5)
 def test_features_in_any_unit(rows, plain, scale, offset):
@@ -65,6 +66,7 @@ def test_classes_from_features_in_any_unit(rows, scale):
     np.testing.assert_allclose(ours, expected, atol=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e-29, 1e20])
 def test_errors_of_features_share_their_units(rows, scale, tmp_path):
     x, y = rows

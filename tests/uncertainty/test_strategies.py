@@ -269,6 +269,7 @@ def test_sampling_that_has_not_converged_is_a_warning_with_a_cure(wave):
     assert "raise n_steps" in model.history_.warnings[0]
 
 
+@pytest.mark.slow
 def test_training_that_has_not_converged_is_a_warning_with_a_cure(wave):
     model = MDNRegressor(max_epochs=20, learning_rate=1e-4, n_members=1, hidden_sizes=(32,))
     model.set_params(learning_rate=1e-2, batch_size=20, random_state=0, embedding="none")

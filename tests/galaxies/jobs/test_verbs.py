@@ -265,6 +265,7 @@ def test_real_stamps_of_all_sizes_are_framed(tmp_path):
 # -- bound ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_bound_prints_the_published_table_and_writes_maps(tmp_path, capsys):
     assert cli("bound", "--set", "snr60", "--output", tmp_path / "bound.csv") == 0
     assert "0.777" in capsys.readouterr().out

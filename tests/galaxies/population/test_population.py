@@ -48,6 +48,7 @@ def test_a_batch_passes_the_cut_and_does_not_depend_on_its_size(batch):
     assert abs(residual.var() - 1) < 5 * np.sqrt(2 / residual.size)
 
 
+@pytest.mark.slow
 def test_endless_batches_differ_and_repeat_with_the_seed():
     first, second = (draw_batches(SMALL, batch_size=4, random_state=5) for _ in range(2))
     a, b = next(first), next(first)
@@ -100,6 +101,7 @@ def test_impossible_populations_are_refused(values, message):
         population_from(values)
 
 
+@pytest.mark.slow
 def test_a_cut_that_nothing_passes_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr("sfumato.galaxies.jobs.sets.CHUNK", 4)
     faint = replace(SMALL, noise_sigma=Uniform(1e7, 1e7))

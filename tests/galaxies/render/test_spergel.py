@@ -21,6 +21,7 @@ def test_half_of_the_light_lies_inside_the_half_light_radius():
         assert 1 - 2 * (1 + nu) * f == pytest.approx(0.5, abs=1e-5)  # Spergel 2010, equation 8
 
 
+@pytest.mark.slow
 def test_index_one_half_is_the_exponential_disc():
     disc = render(Sersic(1e5, 1.0, 0.4, 0.2, 0.1), PSF, GRID)
     ours = render(Spergel(1e5, 0.5, 0.4, 0.2, 0.1), PSF, GRID)

@@ -217,3 +217,10 @@ def test_an_open_quotation_mark_is_said(tmp_path):
     path.write_text('a,name\n0.1,g1\n0.1,"g2\n0.3,g3\n0.5,g4\n')
     with pytest.warns(UserWarning, match=r"odd number of quotation marks.*There are 2 rows"):
         open_table(path)
+
+
+def test_a_gap_below_words_makes_no_header_of_them(tmp_path):
+    path = tmp_path / "t.dat"
+    for gap in ('""', "--", "nan"):
+        path.write_text(f"# A\n:\n{gap}\n")
+        assert open_table(path).columns == ("A",)

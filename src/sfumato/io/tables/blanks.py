@@ -69,5 +69,7 @@ def _names(comments: list[str], row: list[str], second: list[str]) -> list[str] 
             names.append(places[start] + (f"_{place - start}" if place > start else ""))
         return names
     named = comments[-1].lstrip("#").split() if comments else []
-    is_data = any(is_number(cell) for cell in row) or not any(is_number(cell) for cell in second)
+    # a gap, which may stand for a number, says nothing of the line above
+    below = any(is_number(cell) and any(map(str.isdigit, cell)) for cell in second)
+    is_data = any(is_number(cell) for cell in row) or not below
     return named if len(named) == len(row) and is_data else None

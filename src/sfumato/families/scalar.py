@@ -21,6 +21,7 @@ from sfumato.families.links import Link, link_of
 _LEVELS = special.expit(np.linspace(-20, 20, 81))
 """Probabilities at whose quantiles a component is tabulated: dense in the middle, and to 2e-9."""
 
+_FARTHEST = 1e290
 _TAIL = 1e-12
 
 
@@ -168,12 +169,15 @@ class ScalarComponent(Component):
         params = tuple(values[..., None] for values in params)
         if self.tabulate is not None:
             return self.tabulate(*params)
-        return self._twin(*params).ppf(_LEVELS)
+        with np.errstate(over="ignore"):
+            return np.clip(self._twin(*params).ppf(_LEVELS), -_FARTHEST, _FARTHEST)
 
     def reach(self, *params: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Quantiles at 1e-12 from either end."""
         twin = self._twin(*params)
-        return twin.ppf(_TAIL), twin.isf(_TAIL)
+        with np.errstate(over="ignore"):  # tails may reach farther than numbers do
+            low, high = twin.ppf(_TAIL), twin.isf(_TAIL)
+        return np.clip(low, -_FARTHEST, _FARTHEST), np.clip(high, -_FARTHEST, _FARTHEST)
 
     def sample(self, rng: np.random.Generator, *params: np.ndarray) -> np.ndarray:
         """One draw for each set of parameters."""

@@ -117,7 +117,7 @@ def find_levels(X: Given, categorical: str | Sequence[int | str] | None) -> Leve
 def _warn_of_numbers(columns: Sequence[tuple[str, list[str]]]) -> None:
     """Name columns of words of which many are numbers, and most of these different."""
     for name, words in columns:
-        numbers = {word for word in words if word and _is_number(word)}
+        numbers = {word for word in words if _number(word) is not None}
         if len(numbers) > max(_FEW_LEVELS, 0.1 * len(words)):
             message = f"Column {name!r} holds {len(numbers)} different numbers as text"
             cure = "convert the column, or name it in `categorical`"
@@ -127,11 +127,13 @@ def _warn_of_numbers(columns: Sequence[tuple[str, list[str]]]) -> None:
 _FEW_LEVELS = 20
 
 
-def _is_number(word: str) -> bool:
+def _number(word: str) -> float | None:
+    """The finite number that a word is, or None."""
     try:
-        return bool(np.isfinite(float(word)))
+        number = float(word)
     except ValueError:
-        return False
+        return None
+    return number if np.isfinite(number) else None
 
 
 def _position(entry: int | str, names: Sequence[str], n_columns: int) -> int:
@@ -167,11 +169,8 @@ def _plain(word: str) -> str:
     """What levels that mean the same have in common: ``001`` and ``1.0`` are 1, ``True`` true."""
     if word.lower() in ("true", "false"):
         return word.lower()
-    try:
-        number = float(word)
-    except ValueError:
-        return word
-    return _word(number) if np.isfinite(number) else word
+    number = _number(word)
+    return word if number is None else _word(number)
 
 
 def codes_of(levels: Sequence[str]) -> Callable[[str], int]:

@@ -40,9 +40,10 @@ class AbstractPDFs(Evaluated):
     ) -> "AbstractPDFs":
         """One object: the (weighted) average density of all, exact or, faster, on a grid."""
 
-    @abstractmethod
     def to_grid(self, grid: ArrayLike | None = None) -> "Gridded":
-        """The same densities as `GridPDFs`; by default on 1,001 points over the support."""
+        """Densities on `grid`, renormalised there; by default 1,001 points over the support."""
+        points = self.points_of(grid)
+        return self._gridded(points, self.on_points(points))
 
     # -- another prior -------------------------------------------------------------------------
 

@@ -188,11 +188,6 @@ class ParametricPDFs(Mixtures, AbstractPDFs):
         shift, scale = np.float32(self.family.shift), np.float32(self.family.scale)
         return shift + scale * mode, shift + scale * quantiles[:, : levels.size]
 
-    def to_grid(self, grid: ArrayLike | None = None) -> GridPDFs:
-        """Densities on `grid`, renormalised there; by default 1,001 points over the support."""
-        points = self.points_of(grid)
-        return GridPDFs(points, self.on_points(points))
-
     def _gridded(self, points: np.ndarray, density: np.ndarray) -> GridPDFs:
         return GridPDFs(points, density)
 

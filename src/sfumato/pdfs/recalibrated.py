@@ -129,11 +129,6 @@ class RecalibratedPDFs(AbstractPDFs):
         start = np.stack([np.interp(*row) for row in zip(levels, table, nodes, strict=True)])
         return self._solve(levels, start).T
 
-    def to_grid(self, grid: ArrayLike | None = None) -> GridPDFs:
-        """Densities on `grid`, renormalised there; by default 1,001 points over the support."""
-        points = self.points_of(grid)
-        return GridPDFs(points, self.on_points(points))
-
     def _gridded(self, points: np.ndarray, density: np.ndarray) -> GridPDFs:
         return GridPDFs(points, density)
 

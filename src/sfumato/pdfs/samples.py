@@ -240,11 +240,6 @@ class SamplePDFs(AbstractPDFs):
         low, high = (edge[:, None] for edge in self._bracket())
         return np.hstack([low, start[:, None] + step[:, None] * (np.arange(_CELLS) + 0.5), high])
 
-    def to_grid(self, grid: ArrayLike | None = None) -> GridPDFs:
-        """Densities on `grid`, renormalised there; by default 1,001 points over the support."""
-        points = self.points_of(grid)
-        return GridPDFs(points, self.on_points(points))
-
     def _pick(self, levels: np.ndarray) -> np.ndarray:
         """The draws (n, j) at cumulative weights `levels` (n, j) in [0, 1), counted from below."""
         order = np.argsort(self.draws, axis=1)

@@ -216,7 +216,7 @@ def test_options_survive_a_model_that_was_fitted_from_the_command_line(table, tm
 def test_what_tune_finds_is_what_fit_takes(table, tmp_path):
     small = ["--members", "1", "--epochs", "3", "--components", "2", "--weight-decay", "0.02"]
     command = ["tune", table, "--features", "a,b", "--target", "y", *small, "--n-trials", "2"]
-    searched = ["--parameters", "hidden_sizes,learning_rate", "--folds", "2"]
+    searched = ["--parameters", "hidden_sizes,learning_rate", "--folds", "2", "--where", "a > -1", "--drop-missing"]
     run = [*map(str, [*command, *searched, "--seed", "3", "--output", tmp_path / "best"])]
     make_app(("tune",))(run, standalone_mode=False)
     best = read_model(tmp_path / "best")
@@ -224,6 +224,10 @@ def test_what_tune_finds_is_what_fit_takes(table, tmp_path):
     make_app(("fit",))([*map(str, again)], standalone_mode=False)
     other = read_model(tmp_path / "again")
     assert other.get_params() == best.get_params()
+    told = [json.loads((tmp_path / m / "model.json").read_text()) for m in ("best", "again")]
+    for key in ("where", "rows", "rows_without_target", "units", "corrections"):
+        assert told[0]["about"][key] == told[1]["about"][key]
+    assert told[0]["about"]["where"] == "a > -1"
     x = [[0.1, 0.2], [1.0, -1.0]]
     np.testing.assert_array_equal(other.predict(x), best.predict(x))
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from sfumato._typing import Json
+from sfumato.cli._bundles import Bundle, option
 from sfumato.cli._console import console
 from sfumato.errors import DataError, suggest
 from sfumato.io.tables import Reading
@@ -16,26 +17,6 @@ from sfumato.io.tables import Reading
 Tables = Annotated[
     list[Path],
     typer.Argument(help="Tables: Parquet, CSV, HDF5, FITS, VOTable, text.", show_default=False),
-]
-Group = Annotated[
-    str | None,
-    typer.Option(help="HDF5 group, FITS extension (name or number) or table of a VOTable."),
-]
-Where = Annotated[
-    str | None, typer.Option(help="Rows to take, as in `zspec > 0 and flags in (3, 4)`.")
-]
-Rename = Annotated[
-    str | None, typer.Option(help="Columns under new names, as in `redshift=z_spec,id=ID`.")
-]
-ZeroPoint = Annotated[
-    str | None,
-    typer.Option(help="Added to columns of magnitudes, as in `mag_u=0.02,mag_g=-0.01`."),
-]
-Extinction = Annotated[
-    str | None,
-    typer.Option(
-        help="E(B - V) and what it takes from magnitudes, as in `EBV:mag_u=4.81,mag_g=3.64`."
-    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 DropMissing = Annotated[
@@ -46,7 +27,7 @@ PDFs = Annotated[
 ]
 
 
-def reading_of(
+def _reading(
     *,
     group: str | None = None,
     where: str | None = None,
@@ -54,13 +35,6 @@ def reading_of(
     zero_point: str | None = None,
     extinction: str | None = None,
 ) -> Reading:
-    """How tables are to be read, from the texts of the options.
-
-    Raises
-    ------
-    ValueError
-        One is not as it has to be.
-    """
     reddening, colon, coefficients = (extinction or "").partition(":")
     if extinction is not None and not (colon and reddening.strip()):
         raise ValueError(f"--extinction must be as in EBV:mag_u=4.81; got {extinction!r}.")
@@ -73,6 +47,44 @@ def reading_of(
         where=where,
         on_filtered=lambda path, kept, n: console.print(f"{path}: {kept:,} of {n:,} rows taken."),
     )
+
+
+_TABLE = option(
+    "group",
+    str | None,
+    typer.Option(help="HDF5 group, FITS extension (name or number) or table of a VOTable."),
+)
+_WHERE = option(
+    "where",
+    str | None,
+    typer.Option(help="Rows to take, as in `zspec > 0 and flags in (3, 4)`."),
+)
+_RENAME = option(
+    "rename",
+    str | None,
+    typer.Option(help="Columns under new names, as in `redshift=z_spec,id=ID`."),
+)
+_ZERO_POINT = option(
+    "zero_point",
+    str | None,
+    typer.Option(help="Added to columns of magnitudes, as in `mag_u=0.02,mag_g=-0.01`."),
+)
+_EXTINCTION = option(
+    "extinction",
+    str | None,
+    typer.Option(
+        help="E(B - V) and what it takes from magnitudes, as in `EBV:mag_u=4.81,mag_g=3.64`."
+    ),
+)
+
+READING = Bundle([_TABLE, _WHERE, _RENAME, _ZERO_POINT, _EXTINCTION], _reading)
+"""How tables are to be read."""
+
+PART = Bundle([_TABLE], _reading)
+"""Which table of a file."""
+
+ROWS = Bundle([_WHERE], _reading)
+"""Which rows of a file of PDFs."""
 
 
 def _pairs(text: str | None, *, option: str) -> dict[str, str]:

@@ -6,11 +6,14 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from sfumato.cli._bundles import takes
 from sfumato.cli._console import console, progress
-from sfumato.cli._options import DropMissing, Overwrite, PDFs, Where, reading_of, split
+from sfumato.cli._options import ROWS, DropMissing, Overwrite, PDFs, split
+from sfumato.io.tables import Reading
 from sfumato.jobs.evaluation import evaluate_file
 
 
+@takes(reading=ROWS)
 def evaluate(
     pdfs: PDFs,
     truth: Annotated[
@@ -34,7 +37,8 @@ def evaluate(
     ] = None,
     bootstrap: Annotated[int, typer.Option(help="Resamplings for the errors.")] = 100,
     drop_missing: DropMissing = False,
-    where: Where = None,
+    *,
+    reading: Reading,
     overwrite: Overwrite = False,
 ) -> None:
     """All metrics with errors, overall and in bins, as table, JSON, CSV, figures and a page.
@@ -56,7 +60,7 @@ def evaluate(
             profile=profile,
             n_bootstrap=bootstrap,
             drop_missing=drop_missing,
-            reading=reading_of(where=where),
+            reading=reading,
             overwrite=overwrite,
             on_start=lambda n: bar.update(task, total=n),
             on_rows=lambda n: bar.advance(task, n),

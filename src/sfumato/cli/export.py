@@ -5,14 +5,17 @@ from typing import Annotated
 
 import typer
 
+from sfumato.cli._bundles import takes
 from sfumato.cli._console import console
-from sfumato.cli._options import Overwrite, PDFs, Where, reading_of, split
+from sfumato.cli._options import ROWS, Overwrite, PDFs, split
 from sfumato.cli._options import grid as parse_grid
 from sfumato.io._files import check_output
 from sfumato.io.pdfs import open_pdfs
 from sfumato.io.qp import export_qp
+from sfumato.io.tables import Reading
 
 
+@takes(reading=ROWS)
 def export(
     pdfs: PDFs,
     output: Annotated[Path, typer.Option(help="File ending in .hdf5.", show_default=False)],
@@ -22,7 +25,8 @@ def export(
     grid: Annotated[
         str | None, typer.Option(help="The grid itself, as in `0,3,301` [over the support].")
     ] = None,
-    where: Where = None,
+    *,
+    reading: Reading,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a file of `qp`, which `qp.read` opens.
@@ -33,7 +37,7 @@ def export(
         --keep id,redshift --output pdfs_qp.hdf5
     """
     check_output(output, overwrite=overwrite)
-    file = open_pdfs(pdfs, reading=reading_of(where=where))
+    file = open_pdfs(pdfs, reading=reading)
     chosen = None if grid is None else parse_grid(grid)
     export_qp(file, output, kind=kind, columns=split(keep), n_points=points, grid=chosen)
     console.print(f"qp file written to {output}")

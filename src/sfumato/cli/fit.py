@@ -1,61 +1,35 @@
 """``sfumato fit``: train a model on tables."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from sfumato.cli._bundles import takes
 from sfumato.cli._console import console, progress
-from sfumato.cli._model_options import (
-    Categorical,
-    Config,
-    Features,
-    Noise,
-    Target,
-    Weight,
-    answers_of,
-    roles_of,
-    settings_of,
-    takes_model_options,
-)
-from sfumato.cli._options import (
-    Extinction,
-    Group,
-    Overwrite,
-    Rename,
-    Tables,
-    Where,
-    ZeroPoint,
-    reading_of,
-)
+from sfumato.cli._model_options import MODEL, ROLES, Config, ModelChoices
+from sfumato.cli._options import READING, DropMissing, Overwrite, Tables
 from sfumato.estimators.regressor import MDNRegressor
+from sfumato.io.tables import Reading
 from sfumato.jobs.fitting import fit_tables
+from sfumato.jobs.presets import Roles
 
 
-@takes_model_options
+@takes(roles=ROLES, reading=READING, model=MODEL)
 def fit(
     tables: Tables,
-    target: Target,
     output: Annotated[Path, typer.Option(help="Folder of the model.", show_default=False)],
-    features: Features = None,
-    categorical: Categorical = None,
-    noise: Noise = None,
-    weight: Weight = None,
+    *,
+    roles: Roles,
     shift_to: Annotated[
         Path | None,
         typer.Option(help="Table to predict: weigh rows by how like its rows they are."),
     ] = None,
-    drop_missing: Annotated[
-        bool, typer.Option("--drop-missing", help="Leave out rows without a target.")
-    ] = False,
-    group: Group = None,
-    where: Where = None,
-    rename: Rename = None,
-    zero_point: ZeroPoint = None,
-    extinction: Extinction = None,
+    drop_missing: DropMissing = False,
+    reading: Reading,
     overwrite: Overwrite = False,
     config: Config = None,
-    **values: Any,  # generated from the tables of options and presets
+    model: ModelChoices,
 ) -> None:
     """Train a model: a mixture density network ensemble.
 
@@ -70,22 +44,12 @@ def fit(
     """
     with progress() as bar:
         task = bar.add_task("Compiling")
-        model = fit_tables(
+        fitted = fit_tables(
             tables,
             output,
-            roles=roles_of(
-                target, weight=weight, features=features, categorical=categorical, noise=noise
-            ),
-            preset=values["preset"],
-            answers=answers_of(values),
-            settings=settings_of(values),
-            reading=reading_of(
-                group=group,
-                where=where,
-                rename=rename,
-                zero_point=zero_point,
-                extinction=extinction,
-            ),
+            roles=roles,
+            **model._asdict(),
+            reading=reading,
             drop_missing=drop_missing,
             shift_to=shift_to,
             config=config,
@@ -97,9 +61,9 @@ def fit(
                 description=f"Training  loss {train:.3f}  valid {valid:.3f}",
             ),
         )
-    _report(model.regressor, output)
-    if (size := model.about["effective_rows"]) is not None:
-        n_rows = model.about["rows"]
+    _report(fitted.regressor, output)
+    if (size := fitted.about["effective_rows"]) is not None:
+        n_rows = fitted.about["rows"]
         console.print(f"With their weights, {n_rows:,} rows are worth {size:,.0f} of equal weight.")
 
 

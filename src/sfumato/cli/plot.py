@@ -5,11 +5,14 @@ from typing import Annotated
 
 import typer
 
+from sfumato.cli._bundles import takes
 from sfumato.cli._console import console
-from sfumato.cli._options import Overwrite, PDFs, Where, numbers, reading_of
+from sfumato.cli._options import ROWS, Overwrite, PDFs, numbers
+from sfumato.io.tables import Reading
 from sfumato.jobs.pictures import draw_file
 
 
+@takes(reading=ROWS)
 def plot(
     pdfs: PDFs,
     kind: Annotated[str, typer.Option(help="pdfs, pit, reliability, points or coverage.")] = "pdfs",
@@ -20,7 +23,8 @@ def plot(
     output: Annotated[
         Path | None, typer.Option(help="PNG, PDF or SVG file [PDFS-KIND.png].")
     ] = None,
-    where: Where = None,
+    *,
+    reading: Reading,
     overwrite: Overwrite = False,
 ) -> None:
     """Draw chosen objects (components, truth and statistics), PIT, points or coverage.
@@ -30,7 +34,6 @@ def plot(
         sfumato plot pdfs.parquet --kind pdfs --rows 0,10,20 --truth redshift
     """
     chosen = None if rows is None else [int(row) for row in numbers(rows, option="--rows")]
-    reading = reading_of(where=where)
     path = draw_file(
         pdfs, kind, output, rows=chosen, truth=truth, reading=reading, overwrite=overwrite
     )

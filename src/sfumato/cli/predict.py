@@ -1,28 +1,22 @@
 """``sfumato predict``: PDFs for tables of any length."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from sfumato.cli._bundles import takes
 from sfumato.cli._console import console, progress
-from sfumato.cli._model_options import renaming_parameters, with_parameters
-from sfumato.cli._options import (
-    Extinction,
-    Group,
-    Overwrite,
-    Rename,
-    Tables,
-    Where,
-    ZeroPoint,
-    reading_of,
-    split,
-)
+from sfumato.cli._model_options import RENAMES
+from sfumato.cli._options import READING, Overwrite, Tables, split
+from sfumato.io.tables import Reading
 from sfumato.jobs.prediction import predict_files
+from sfumato.jobs.presets import Answers
 
 MODEL_HELP = "Folder written by `sfumato fit`."
 
 
+@takes(reading=READING, answers=RENAMES)
 def predict(
     model: Annotated[Path, typer.Argument(help=MODEL_HELP, show_default=False)],
     tables: Tables,
@@ -34,13 +28,10 @@ def predict(
         str | None, typer.Option(help="To add: mean, std, mode, median, q16, q97.5, ...")
     ] = None,
     precision: Annotated[int, typer.Option(help="Bits a parameter: 16 or 32.")] = 16,
-    group: Group = None,
-    where: Where = None,
-    rename: Rename = None,
-    zero_point: ZeroPoint = None,
-    extinction: Extinction = None,
+    *,
+    reading: Reading,
     overwrite: Overwrite = False,
-    **answers: Any,  # generated from the presets
+    answers: Answers,
 ) -> None:
     """Predict a PDF for every row, in order, streaming.
 
@@ -63,13 +54,7 @@ def predict(
             statistics=split(statistics),
             precision=precision,
             answers=answers,
-            reading=reading_of(
-                group=group,
-                where=where,
-                rename=rename,
-                zero_point=zero_point,
-                extinction=extinction,
-            ),
+            reading=reading,
             overwrite=overwrite,
             on_start=lambda n_rows: bar.update(task, total=n_rows),
             on_rows=lambda n: bar.advance(task, n),
@@ -77,6 +62,3 @@ def predict(
     if done:
         console.print(f"{done:,} rows were finished by an earlier run.")
     console.print(f"PDFs written to {output}")
-
-
-predict = with_parameters(predict, renaming_parameters())

@@ -6,12 +6,15 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from sfumato.cli._bundles import takes
 from sfumato.cli._console import console, progress
-from sfumato.cli._options import DropMissing, Overwrite, PDFs, Where, reading_of
+from sfumato.cli._options import ROWS, DropMissing, Overwrite, PDFs
 from sfumato.cli._options import edges as parse_edges
+from sfumato.io.tables import Reading
 from sfumato.photoz.tomography import stack_file
 
 
+@takes(reading=ROWS)
 def stack(
     pdfs: PDFs,
     edges: Annotated[str, typer.Option(help="Bin edges, as in `0,0.4,0.7,1.0,1.4,3.0`.")],
@@ -24,7 +27,8 @@ def stack(
     ] = None,
     points: Annotated[int, typer.Option(help="Points of the grid.")] = 301,
     drop_missing: DropMissing = False,
-    where: Where = None,
+    *,
+    reading: Reading,
     overwrite: Overwrite = False,
 ) -> None:
     """Stack the PDFs in bins of a point estimate: n(z) per bin, its mean and error, and a picture.
@@ -44,7 +48,7 @@ def stack(
             truth=truth,
             drop_missing=drop_missing,
             n_points=points,
-            reading=reading_of(where=where),
+            reading=reading,
             overwrite=overwrite,
             on_start=lambda n: bar.update(task, total=n),
             on_rows=lambda n: bar.advance(task, n),

@@ -1,49 +1,28 @@
 """``sfumato tune``: search the parameters of a model, then train the best."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from sfumato.cli._bundles import takes
 from sfumato.cli._console import console, progress
-from sfumato.cli._model_options import (
-    Categorical,
-    Config,
-    Features,
-    Noise,
-    Target,
-    Weight,
-    answers_of,
-    roles_of,
-    settings_of,
-    takes_model_options,
-)
-from sfumato.cli._options import (
-    Extinction,
-    Group,
-    Overwrite,
-    Rename,
-    Tables,
-    Where,
-    ZeroPoint,
-    reading_of,
-    split,
-)
+from sfumato.cli._model_options import MODEL, ROLES, Config, ModelChoices
+from sfumato.cli._options import READING, DropMissing, Overwrite, Tables, split
 from sfumato.estimators.options import SPACE
+from sfumato.io.tables import Reading
+from sfumato.jobs.presets import Roles
 from sfumato.jobs.tuning import tune_tables
 
 
-@takes_model_options
+@takes(roles=ROLES, reading=READING, model=MODEL)
 def tune(
     tables: Tables,
-    target: Target,
     output: Annotated[
         Path, typer.Option(help="Folder of the best model, trained anew.", show_default=False)
     ],
-    features: Features = None,
-    categorical: Categorical = None,
-    noise: Noise = None,
-    weight: Weight = None,
+    *,
+    roles: Roles,
     parameters: Annotated[
         str | None, typer.Option(help=f"What to search [all]: {', '.join(SPACE)}.")
     ] = None,
@@ -60,14 +39,11 @@ def tune(
         Path | None, typer.Option(help=".db or .journal file that keeps the study [OUTPUT.db].")
     ] = None,
     page: Annotated[Path | None, typer.Option(help="Page of the study [OUTPUT.html].")] = None,
-    group: Group = None,
-    where: Where = None,
-    rename: Rename = None,
-    zero_point: ZeroPoint = None,
-    extinction: Extinction = None,
+    drop_missing: DropMissing = False,
+    reading: Reading,
     overwrite: Overwrite = False,
     config: Config = None,
-    **values: Any,  # generated from the tables of options and presets
+    model: ModelChoices,
 ) -> None:
     """Search architecture and training by cross-validation; train the best on all rows.
 
@@ -80,19 +56,13 @@ def tune(
         sfumato tune table.csv --features a,b,c --target y \\
         --parameters hidden_sizes,learning_rate --n-trials 40 --output model
     """
-    settings = dict(settings_of(values))
-    seed: Any = settings.pop("random_state", 0)  # a whole number, by its row
     with progress() as bar:
         task = bar.add_task("Searching", total=n_trials)
         found = tune_tables(
             tables,
             output,
-            roles=roles_of(
-                target, weight=weight, features=features, categorical=categorical, noise=noise
-            ),
-            preset=values["preset"],
-            answers=answers_of(values),
-            settings=settings,
+            roles=roles,
+            **model._asdict(),
             parameters=split(parameters) or None,
             n_trials=n_trials,
             timeout=timeout,
@@ -101,14 +71,8 @@ def tune(
             n_jobs=workers,
             storage=storage,
             page=page,
-            random_state=seed,
-            reading=reading_of(
-                group=group,
-                where=where,
-                rename=rename,
-                zero_point=zero_point,
-                extinction=extinction,
-            ),
+            reading=reading,
+            drop_missing=drop_missing,
             overwrite=overwrite,
             on_trial=lambda row: bar.update(task, completed=row["number"] + 1),
         )

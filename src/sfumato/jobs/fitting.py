@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io._files import check_output
@@ -20,24 +23,56 @@ from sfumato.preprocessing.shift.weights import effective_sample_size
 from sfumato.training.loop import OnEpoch
 
 
-def training_data(
-    tables: Sequence[TableFile],
-    columns: Columns,
-    regressor: MDNRegressor,
+class Task(NamedTuple):
+    """A model that is to be trained, and the rows it is to be trained on."""
+
+    files: list[TableFile]
+    columns: Columns
+    regressor: MDNRegressor
+    data: TrainingData
+    reading: Reading
+
+    def finish(self, weight: np.ndarray | None, **about: object) -> TabularModel:
+        """The model trained on all rows, with what it came from."""
+        data, columns = self.data, self.columns
+        self.regressor.name_columns(columns.features, columns.targets)
+        self.regressor.fit(data.X, data.y, weight, X_err=data.X_err)
+        origin = {
+            "tables": data.sources,
+            "rows": len(data.y),
+            "rows_without_target": data.n_dropped,
+            "effective_rows": None if weight is None else effective_sample_size(weight),
+            "units": units_of(self.files, columns),
+            "corrections": self.reading.corrections,
+            "where": self.reading.where,
+        }
+        return TabularModel(self.regressor, columns, {**origin, **about})
+
+
+def open_task(
+    tables: Sequence[Path | str],
+    roles: Roles,
     *,
-    drop_missing: bool = False,
-) -> TrainingData:
-    """The rows of the tables, checked for what the regressor can take.
+    preset: str | None,
+    answers: Answers | None,
+    settings: Settings,
+    reading: Reading,
+    drop_missing: bool,
+) -> Task:
+    """The model that is asked for and the rows of the tables, checked for what it can take.
 
     Raises
     ------
     DataError
         As `load_training`; or a feature is missing where nothing gives that a meaning.
     """
-    data = load_training(tables, columns, drop_missing_targets=drop_missing)
+    columns, regressor = prepare(roles, preset=preset, answers=answers or {}, settings=settings)
+    check_corrections(reading, columns, regressor.features)
+    files = [reading.open(table) for table in tables]
+    data = load_training(files, columns, drop_missing_targets=drop_missing)
     if regressor.features is None and regressor.missing == "error":
-        check_finite(data.X, columns, where=str(tables[0].path))
-    return data
+        check_finite(data.X, columns, where=str(files[0].path))
+    return Task(files, columns, regressor, data, reading)
 
 
 def fit_tables(
@@ -80,28 +115,21 @@ def fit_tables(
     """
     output = Path(output)
     check_output(output, overwrite=overwrite, mark=HEADER)
-    seeded = {"random_state": 0, **(settings or {})}
-    columns, regressor = prepare(roles, preset=preset, answers=answers or {}, settings=seeded)
-    check_corrections(reading, columns, regressor.features)
-    files = [reading.open(table) for table in tables]
-    data = training_data(files, columns, regressor, drop_missing=drop_missing)
-    weight = data.weight
+    task = open_task(
+        tables,
+        roles,
+        preset=preset,
+        answers=answers,
+        settings={"random_state": 0, **(settings or {})},
+        reading=reading,
+        drop_missing=drop_missing,
+    )
+    weight = task.data.weight
     if shift_to is not None:
-        weight = shifted_weights(data, columns, reading.open(shift_to))
-    on_start(regressor)
-    regressor.set_params(on_epoch=on_epoch).name_columns(columns.features, columns.targets)
-    regressor.fit(data.X, data.y, weight, X_err=data.X_err)
-    regressor.set_params(on_epoch=None)
-    about = {
-        "tables": data.sources,
-        "rows": len(data.y),
-        "rows_without_target": data.n_dropped,
-        "effective_rows": None if weight is None else effective_sample_size(weight),
-        "config": None if config is None else str(config),
-        "units": units_of(files, columns),
-        "corrections": reading.corrections,
-        "where": reading.where,
-    }
-    model = TabularModel(regressor, columns, about)
+        weight = shifted_weights(task.data, task.columns, reading.open(shift_to))
+    on_start(task.regressor)
+    task.regressor.set_params(on_epoch=on_epoch)
+    model = task.finish(weight, config=None if config is None else str(config))
+    task.regressor.set_params(on_epoch=None)
     model.write(output)
     return model

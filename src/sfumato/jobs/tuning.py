@@ -8,13 +8,12 @@ from typing import Literal, NamedTuple
 from sfumato._typing import Given
 from sfumato.errors import IncompatibleError
 from sfumato.estimators.options import SPACE, TABLE
-from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io._files import check_output, whole
 from sfumato.io.archive import HEADER
 from sfumato.io.tables import DEFAULT, Reading
-from sfumato.jobs.fitting import training_data
+from sfumato.jobs.fitting import open_task
 from sfumato.jobs.model_files import TabularModel
-from sfumato.jobs.presets import Answers, Roles, Settings, prepare, questions
+from sfumato.jobs.presets import Answers, Roles, Settings, questions
 from sfumato.jobs.search import TuningResult, tune
 from sfumato.jobs.search_page import write_page
 
@@ -44,8 +43,8 @@ def tune_tables(
     n_jobs: int = 1,
     storage: Path | None = None,
     page: Path | None = None,
-    random_state: int = 0,
     reading: Reading = DEFAULT,
+    drop_missing: bool = False,
     overwrite: bool = False,
     on_trial: Callable[[dict[str, Given]], None] | None = None,
 ) -> Tuned:
@@ -56,9 +55,10 @@ def tune_tables(
 
     Parameters
     ----------
-    tables, roles, preset, answers, settings, reading, overwrite : as in `fit_tables`.
+    tables, roles, preset, answers, settings, reading, drop_missing, overwrite : as in
+        `fit_tables`; the `random_state` among the settings is also that of the search.
     parameters : names in `SPACE`; None for all that `settings` does not give.
-    n_trials, timeout, n_folds, pruner, n_jobs, random_state, on_trial : as in `tune`.
+    n_trials, timeout, n_folds, pruner, n_jobs, on_trial : as in `tune`.
     storage, page : of the study, if not beside the output.
 
     Raises
@@ -68,47 +68,57 @@ def tune_tables(
     """
     output = Path(output)
     check_output(output, overwrite=overwrite, mark=HEADER)
-    given = dict(settings or {})
-    searched = (
-        tuple(name for name in SPACE if name not in given) if parameters is None else parameters
+    given = {"random_state": 0, **(settings or {})}
+    task = open_task(
+        tables,
+        roles,
+        preset=preset,
+        answers=answers,
+        settings=given,
+        reading=reading,
+        drop_missing=drop_missing,
     )
-    if both := [name for name in searched if name in given]:
-        message = f"--{TABLE[both[0]].flags[0]} is given and searched as well"
-        raise IncompatibleError(f"{message}. Leave it out, or name other parameters.")
-    fixed = {"random_state": random_state, **given}
-    columns, regressor = prepare(roles, preset=preset, answers=answers or {}, settings=fixed)
-    files = [reading.open(table) for table in tables]
-    data = training_data(files, columns, regressor)
     result = tune(
-        regressor,
-        data.X,
-        data.y,
-        sample_weight=data.weight,
-        X_err=data.X_err,
-        parameters=searched,
+        task.regressor,
+        task.data.X,
+        task.data.y,
+        sample_weight=task.data.weight,
+        X_err=task.data.X_err,
+        parameters=_searched(parameters, given),
         n_trials=n_trials,
         timeout=timeout,
         storage=storage or output.with_name(output.name + ".db"),
         pruner=pruner,
         n_folds=n_folds,
         n_jobs=n_jobs,
-        random_state=random_state,
+        random_state=given["random_state"],
         on_trial=on_trial,
     )
     where = page or output.with_name(output.name + ".html")
     write_page(result, where)
-    best: MDNRegressor = regressor.set_params(**result.best_parameters)
-    best.name_columns(columns.features, columns.targets)
-    best.fit(data.X, data.y, data.weight, X_err=data.X_err)
-    about = {"tables": data.sources, "rows": len(data.y), "tuned": result.best_parameters}
-    model = TabularModel(best, columns, about)
+    task.regressor.set_params(**result.best_parameters)
+    model = task.finish(task.data.weight, tuned=result.best_parameters)
     model.write(output)
     config = output.with_name(output.name + ".toml")
-    asked = _asked(roles, preset, answers or {})
+    options = {
+        **_asked(roles, preset, answers or {}),
+        **reading.options,
+        **({"drop-missing": True} if drop_missing else {}),
+        **as_text({**given, **result.best_parameters}),
+    }
     with whole(config) as temporary:
-        text = to_toml({**asked, **as_text({**fixed, **result.best_parameters})})
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(to_toml(options), encoding="utf-8")
     return Tuned(result, model, where, config)
+
+
+def _searched(parameters: Sequence[str] | None, given: Settings) -> Sequence[str]:
+    """What is searched: what was asked for, or all that is not given."""
+    if parameters is None:
+        return [name for name in SPACE if name not in given]
+    if both := [name for name in parameters if name in given]:
+        message = f"--{TABLE[both[0]].flags[0]} is given and searched as well"
+        raise IncompatibleError(f"{message}. Leave it out, or name other parameters.")
+    return parameters
 
 
 def _asked(roles: Roles, preset: str | None, answers: Answers) -> dict[str, object]:

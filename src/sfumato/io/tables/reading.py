@@ -83,10 +83,27 @@ class Reading:
                 raise DataError(f"{message}; {what}.")
 
     @property
+    def options(self) -> dict[str, str]:
+        """What the command line is given for the same, by option; those without effect left out."""
+        extinction = _pairs(self.extinction)
+        texts = {
+            "group": self.group or "",
+            "where": self.where or "",
+            "rename": _pairs(self.rename),
+            "zero-point": _pairs(self.zero_points),
+            "extinction": f"{self.reddening}:{extinction}" if extinction else "",
+        }
+        return {name: text for name, text in texts.items() if text}
+
+    @property
     def corrections(self) -> dict[str, dict[str, float]]:
         """What is done to magnitudes, for the record; empty if nothing is."""
         parts = {"zero_points": dict(self.zero_points), "extinction": dict(self.extinction)}
         return {name: values for name, values in parts.items() if values}
+
+
+def _pairs(values: Mapping[str, object]) -> str:
+    return ",".join(f"{name}={value}" for name, value in values.items())
 
 
 DEFAULT = Reading()

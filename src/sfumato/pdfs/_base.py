@@ -40,6 +40,10 @@ class AbstractPDFs(Evaluated):
     ) -> "AbstractPDFs":
         """One object: the (weighted) average density of all, exact or, faster, on a grid."""
 
+    def component_pdf(self, grid: ArrayLike) -> np.ndarray | None:
+        """Weighted densities (n, K, g) whose sum is `pdf`; None of what is no mixture."""
+        return None
+
     def to_grid(self, grid: ArrayLike | None = None) -> "Gridded":
         """Densities on `grid`, renormalised there; by default 1,001 points over the support."""
         points = self.points_of(grid)

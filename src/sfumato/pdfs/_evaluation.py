@@ -6,34 +6,25 @@ all).
 """
 
 import warnings
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import Self, TypeAlias
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sfumato._numerics import doubles, row_chunks, trapezoid_weights
 from sfumato.errors import ShapeError
-
-Rows: TypeAlias = slice | np.ndarray | list[int]
-
+from sfumato.pdfs._objects import Objects
 
 _UNRESOLVED = 0.01
 """Probability that may be lost or invented on a grid without a word."""
 
 
-class Evaluated(ABC):
+class Evaluated(Objects):
     """n densities of a scalar that can be evaluated; axis 0 is always the object. Immutable."""
 
     # -- to implement -------------------------------------------------------------------------
-
-    @abstractmethod
-    def __len__(self) -> int: ...
-
-    @abstractmethod
-    def _take(self, rows: Rows) -> Self:
-        """The same objects in another order or number."""
 
     @property
     @abstractmethod
@@ -78,12 +69,6 @@ class Evaluated(ABC):
         """Draws (n_draws, n)."""
 
     # -- given ---------------------------------------------------------------------------------
-
-    def __getitem__(self, rows: int | Rows) -> Self:
-        """Objects chosen by slice, mask or indices; an integer gives a set of one."""
-        if isinstance(rows, int | np.integer):
-            rows = [range(len(self))[int(rows)]]
-        return self._take(rows)
 
     def _by_rows(self, function: Callable[[Self], np.ndarray], *, points: int) -> np.ndarray:
         """`function` of cache-sized sets of rows, joined along the object axis."""

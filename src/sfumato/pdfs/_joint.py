@@ -1,7 +1,6 @@
 """What every set of predicted joint distributions tells, however it is known."""
 
-from abc import ABC, abstractmethod
-from typing import Self
+from abc import abstractmethod
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,18 +8,11 @@ from numpy.typing import ArrayLike
 from sfumato._numerics import doubles
 from sfumato.errors import ShapeError
 from sfumato.pdfs._base import AbstractPDFs
-from sfumato.pdfs._evaluation import Rows
+from sfumato.pdfs._objects import Objects
 
 
-class AbstractJointPDFs(ABC):
+class AbstractJointPDFs(Objects):
     """n predicted densities of a target with d coordinates; axis 0 is the object. Immutable."""
-
-    @abstractmethod
-    def __len__(self) -> int: ...
-
-    @abstractmethod
-    def __getitem__(self, rows: int | Rows) -> Self:
-        """Objects chosen by slice, mask or indices; an integer gives a set of one."""
 
     @property
     @abstractmethod

@@ -9,10 +9,10 @@ import numpy as np
 from scipy import special
 
 from sfumato._typing import HostParams
-from sfumato.errors import ShapeError
+from sfumato.errors import IncompatibleError, ShapeError
 from sfumato.families import MixtureFamily
 from sfumato.pdfs._base import AbstractPDFs
-from sfumato.pdfs._evaluation import Rows
+from sfumato.pdfs._objects import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +68,26 @@ class Mixtures:
         params = {name: values[rows] for name, values in self.params.items()}
         members = None if self.member_log_weights is None else self.member_log_weights[rows]
         return replace(self, params=params, member_log_weights=members)
+
+    @classmethod
+    def _joined(cls, parts: Sequence[Self]) -> Self:
+        first = parts[0]
+        for part in parts:
+            if (part.family, part.n_members) != (first.family, first.n_members):
+                message = "All parts must share family, members and components"
+                raise IncompatibleError(f"{message}; got {first!r} and {part!r}.")
+        names = first.params
+        params = {name: np.concatenate([part.params[name] for part in parts]) for name in names}
+        members = None
+        if any(part.member_log_weights is not None for part in parts):
+            members = np.concatenate([part._own_member_log_weights() for part in parts])
+        return replace(first, params=params, member_log_weights=members)
+
+    def _own_member_log_weights(self) -> np.ndarray:
+        """Log-weights (n, m) of the members, equal ones written out."""
+        if self.member_log_weights is not None:
+            return self.member_log_weights
+        return np.full((len(self), self.n_members), -np.log(self.n_members))
 
     def flat_log_weights(self, dtype: type = np.float64) -> np.ndarray:
         """Log-weights (n, m K) of all components of all members, normalised."""

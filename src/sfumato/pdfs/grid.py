@@ -1,5 +1,6 @@
 """Densities on one shared grid, linear between its points: what reweighting and stacking give."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sfumato._numerics import cumulative_trapezoid, row_chunks, trapezoid_weights
-from sfumato.errors import ShapeError
+from sfumato.errors import IncompatibleError, ShapeError
 from sfumato.pdfs._base import Density, Gridded
-from sfumato.pdfs._evaluation import Rows
+from sfumato.pdfs._objects import Rows
 from sfumato.pdfs._sample_density import sample_density
 from sfumato.pdfs._shares import shares
 
@@ -56,6 +57,13 @@ class GridPDFs(Gridded):
 
     def _take(self, rows: Rows) -> "GridPDFs":
         return GridPDFs(self.grid, self.density[rows])
+
+    @classmethod
+    def _joined(cls, parts: Sequence["GridPDFs"]) -> "GridPDFs":
+        grid = parts[0].grid
+        if any(not np.array_equal(part.grid, grid) for part in parts):
+            raise IncompatibleError("All parts must share one grid. Use to_grid(grid) first.")
+        return GridPDFs(grid, np.concatenate([part.density for part in parts]))
 
     @property
     def support(self) -> tuple[float, float]:

@@ -12,7 +12,6 @@ from sfumato._numerics import row_chunks
 from sfumato.errors import check_one_of
 from sfumato.families import MixtureFamily, bound_component
 from sfumato.pdfs._base import Density
-from sfumato.pdfs._evaluation import Rows
 from sfumato.pdfs._joint import AbstractJointPDFs
 from sfumato.pdfs._mixtures import Mixtures
 from sfumato.pdfs._priors import OUTSIDE, Outside
@@ -44,12 +43,6 @@ class JointPDFs(Mixtures, AbstractJointPDFs):
 
     def __repr__(self) -> str:
         return f"{super().__repr__()[:-1]}, {self.event_size} coordinates)"
-
-    def __getitem__(self, rows: int | Rows) -> "JointPDFs":
-        """Objects chosen by slice, mask or indices; an integer gives a set of one."""
-        if isinstance(rows, int | np.integer):
-            rows = [range(len(self))[int(rows)]]
-        return self._take(rows)
 
     @property
     def event_size(self) -> int:

@@ -9,7 +9,7 @@ from scipy.interpolate import PchipInterpolator
 
 from sfumato.errors import ShapeError
 from sfumato.pdfs._base import AbstractPDFs
-from sfumato.pdfs._evaluation import Rows
+from sfumato.pdfs._objects import Rows
 from sfumato.pdfs._shares import shares
 from sfumato.pdfs.grid import GridPDFs
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from sfumato.pdfs._evaluation import Rows
 from sfumato.pdfs._joint import AbstractJointPDFs
+from sfumato.pdfs._objects import Rows
 from sfumato.pdfs._priors import Outside
 from sfumato.pdfs.samples import SamplePDFs
 
@@ -52,10 +52,7 @@ class ReweightedJointPDFs(AbstractJointPDFs):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} objects of {self.draws.shape[1]} draws)"
 
-    def __getitem__(self, rows: int | Rows) -> "ReweightedJointPDFs":
-        """Objects chosen by slice, mask or indices; an integer gives a set of one."""
-        if isinstance(rows, int | np.integer):
-            rows = [range(len(self))[int(rows)]]
+    def _take(self, rows: Rows) -> "ReweightedJointPDFs":
         part = self.base[rows]
         return replace(self, base=part, draws=self.draws[rows], held=self.held[rows])
 

@@ -5,7 +5,7 @@ Like every kernel estimate it is a little wide: its variance exceeds that of the
 square of the kernel's width, 1 to 4 % for 6,000 to 300 draws of a Normal.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Self
@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike
 from scipy import fft
 
 from sfumato._numerics import row_chunks
-from sfumato.errors import ShapeError
+from sfumato.errors import IncompatibleError, ShapeError
 from sfumato.pdfs._base import AbstractPDFs
-from sfumato.pdfs._evaluation import Rows
+from sfumato.pdfs._objects import Rows
 from sfumato.pdfs._shares import shares
 from sfumato.pdfs.grid import GridPDFs
 
@@ -106,6 +106,19 @@ class SamplePDFs(AbstractPDFs):
                 known = self.__dict__[name]
                 object.__setattr__(part, name, type(known)(*(values[rows] for values in known)))
         return part
+
+    @classmethod
+    def _joined(cls, parts: Sequence["SamplePDFs"]) -> "SamplePDFs":
+        first = parts[0]
+        for part in parts:
+            if (part.n_draws, part.bounds) != (first.n_draws, first.bounds):
+                message = "All parts must share bounds and number of draws"
+                given = f"{first!r} in {first.bounds} and {part!r} in {part.bounds}"
+                raise IncompatibleError(f"{message}; got {given}. Use resampled(n_draws) first.")
+        draws = np.concatenate([part.draws for part in parts])
+        if all(part.log_weights is None for part in parts):
+            return SamplePDFs(draws, None, first.bounds)
+        return SamplePDFs(draws, np.concatenate([np.log(p.weights) for p in parts]), first.bounds)
 
     def _by_rows(self, function: Callable[[Self], np.ndarray], *, points: int) -> np.ndarray:
         _ = self._curve  # before the rows are parted, so that they all have it

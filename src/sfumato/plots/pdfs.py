@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sfumato.pdfs import AbstractPDFs, CountPDFs, ParametricPDFs
+from sfumato.pdfs import AbstractPDFs, CountPDFs
 from sfumato.plots._style import BAND, CYCLE, DEPTHS, INK, TRUTH, new_figure, style
 
 
@@ -49,10 +49,9 @@ def draw_pdf(
         return
     grid = density_range(pdf)
     density = pdf.pdf(grid)[0]
-    if isinstance(pdf, ParametricPDFs):
-        components = pdf.component_pdf(grid)[0]
-        strongest = np.argsort(-components.max(axis=1))[:12]
-        axes.plot(grid, components[strongest].T, color=CYCLE[6], lw=0.7, alpha=0.6)
+    if (components := pdf.component_pdf(grid)) is not None:
+        strongest = np.argsort(-components[0].max(axis=1))[:12]
+        axes.plot(grid, components[0, strongest].T, color=CYCLE[6], lw=0.7, alpha=0.6)
         axes.plot([], [], color=CYCLE[6], lw=0.7, label="components")
     low, high = pdf.interval(0.68)[0]
     inside = (grid >= low) & (grid <= high)

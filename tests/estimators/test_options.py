@@ -216,7 +216,8 @@ def test_options_survive_a_model_that_was_fitted_from_the_command_line(table, tm
 def test_what_tune_finds_is_what_fit_takes(table, tmp_path):
     small = ["--members", "1", "--epochs", "3", "--components", "2", "--weight-decay", "0.02"]
     command = ["tune", table, "--features", "a,b", "--target", "y", *small, "--n-trials", "2"]
-    searched = ["--parameters", "hidden_sizes,learning_rate", "--folds", "2", "--where", "a > -1", "--drop-missing"]
+    searched = ["--parameters", "hidden_sizes,learning_rate", "--folds", "2"]
+    searched += ["--where", "a > -1", "--drop-missing"]
     run = [*map(str, [*command, *searched, "--seed", "3", "--output", tmp_path / "best"])]
     make_app(("tune",))(run, standalone_mode=False)
     best = read_model(tmp_path / "best")

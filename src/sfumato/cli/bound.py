@@ -9,20 +9,11 @@ from rich.table import Table
 from sfumato.cli._console import console, progress
 from sfumato.cli._galaxies import population_of
 from sfumato.cli._options import Overwrite, split
-from sfumato.galaxies.basis.floor import bayesian_floor
 from sfumato.galaxies.fit.scene import DEFAULT_FREE
-from sfumato.galaxies.jobs.bounds import (
-    BoundAt,
-    bound_map,
-    bound_table,
-    floor_table,
-    parse_axis,
-    plot_bound,
-)
+from sfumato.galaxies.jobs.bounds import BoundAt, MapAxis, bound_galaxy, floor_of, parse_axis
 from sfumato.galaxies.jobs.sources import parse_psf
-from sfumato.io._files import check_output
-from sfumato.io.output import Column, table_writer, write_columns
-from sfumato.plots.page import check_picture
+from sfumato.galaxies.population.population import Population
+from sfumato.io.output import Column
 
 
 def bound(
@@ -83,9 +74,21 @@ def bound(
 
         sfumato bound --floor --set v2 --number 2000
     """
-    _check_request(output, figure, has_map=over is not None, is_floor=floor, overwrite=overwrite)
     if floor:
-        columns = _floor(population or "v1", number, seed)
+        if over is not None or figure is not None:
+            raise ValueError("--floor and --map are two questions. Ask one at a time.")
+        name = population or "v1"
+        title = f"Bayesian floor of {name}, {number:,} galaxies"
+        with progress() as bar:
+            task = bar.add_task("Sampling", total=number)
+            columns = floor_of(
+                _population(name),
+                number,
+                seed=seed,
+                output=output,
+                overwrite=overwrite,
+                on_galaxies=lambda n: bar.advance(task, n),
+            )
     else:
         galaxy = {
             "flux": flux,
@@ -97,56 +100,27 @@ def bound(
         at = BoundAt(galaxy, parse_psf(psf), noise, gain, pixels, pixel_scale, split(free))
         if population is not None:
             at = at.of_population(population_of(population, None))
-        if over is None:
-            columns = bound_table(at)
-            _show(columns, title="Cramér–Rao bound")
-        else:
-            x, y = (parse_axis(text) for text in _two(over))
-            columns = bound_map(at, x, y)
-            console.print(f"Bound at {len(x.values) * len(y.values):,} places")
-            if figure is not None:
-                plot_bound(columns, x, y, figure)
-                console.print(f"Picture written to {figure}")
-    if output is not None:
-        write_columns(output, columns, overwrite=overwrite)
-        console.print(f"Table written to {output}")
-
-
-def _check_request(
-    output: Path | None, figure: Path | None, *, has_map: bool, is_floor: bool, overwrite: bool
-) -> None:
-    """Refuse, before any work, what cannot be written or does not go together."""
-    for path in (output, figure):
+        title, axes = "Cramér–Rao bound", None if over is None else _axes(over)
+        columns = bound_galaxy(at, over=axes, output=output, figure=figure, overwrite=overwrite)
+    if over is None:
+        _show(columns, title=title)
+    else:
+        console.print(f"Bound at {len(next(iter(columns.values())).values):,} places")
+    for path, what in ((figure, "Picture"), (output, "Table")):
         if path is not None:
-            check_output(path, overwrite=overwrite)
-    if output is not None:
-        table_writer(output)
-    if figure is not None:
-        if not has_map:
-            raise ValueError("--figure is a picture of --map. Give two parameters and ranges.")
-        check_picture(figure)
-    if is_floor and has_map:
-        raise ValueError("--floor and --map are two questions. Ask one at a time.")
+            console.print(f"{what} written to {path}")
 
 
-def _floor(name: str, number: int, seed: int) -> dict[str, Column]:
+def _population(name: str) -> Population:
     path = Path(name)
-    chosen = population_of("", path) if path.suffix == ".toml" else population_of(name, None)
-    with progress() as bar:
-        task = bar.add_task("Sampling", total=number)
-        found = bayesian_floor(
-            chosen, number, random_state=seed, on_done=lambda n: bar.advance(task, n)
-        )
-    columns = floor_table(found)
-    _show(columns, title=f"Bayesian floor of {name}, {number:,} galaxies")
-    return columns
+    return population_of("", path) if path.suffix == ".toml" else population_of(name, None)
 
 
-def _two(text: str) -> tuple[str, ...]:
+def _axes(text: str) -> tuple[MapAxis, MapAxis]:
     parts = split(text)
     if len(parts) != 2:
         raise ValueError(f"--map must name two parameters with their ranges; got {text!r}.")
-    return parts
+    return parse_axis(parts[0]), parse_axis(parts[1])
 
 
 def _show(columns: dict[str, Column], *, title: str) -> None:

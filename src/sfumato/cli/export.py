@@ -9,10 +9,8 @@ from sfumato.cli._bundles import takes
 from sfumato.cli._console import console
 from sfumato.cli._options import ROWS, Overwrite, PDFs, split
 from sfumato.cli._options import grid as parse_grid
-from sfumato.io._files import check_output
-from sfumato.io.pdfs import open_pdfs
-from sfumato.io.qp import export_qp
 from sfumato.io.tables import Reading
+from sfumato.jobs.export import export_file
 
 
 @takes(reading=ROWS)
@@ -36,8 +34,14 @@ def export(
         sfumato export pdfs.parquet --kind mixmod \\
         --keep id,redshift --output pdfs_qp.hdf5
     """
-    check_output(output, overwrite=overwrite)
-    file = open_pdfs(pdfs, reading=reading)
-    chosen = None if grid is None else parse_grid(grid)
-    export_qp(file, output, kind=kind, columns=split(keep), n_points=points, grid=chosen)
+    export_file(
+        pdfs,
+        output,
+        kind=kind,
+        keep=split(keep),
+        n_points=points,
+        grid=None if grid is None else parse_grid(grid),
+        reading=reading,
+        overwrite=overwrite,
+    )
     console.print(f"qp file written to {output}")

@@ -1,7 +1,7 @@
 """PDFs to files of ``qp``, the field's exchange format (optional package ``qp-prob``)."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike
 from sfumato._typing import Given
 from sfumato.errors import DataError, optional_module
 from sfumato.io._files import whole
-from sfumato.io.pdfs import PDFsFile
 from sfumato.io.tables.compute import pc
 from sfumato.io.tables.contract import TEXTS
-from sfumato.pdfs import AbstractPDFs, ParametricPDFs, concatenate
+from sfumato.pdfs import AbstractPDFs, ParametricPDFs
 
 SUFFIX = ".hdf5"
 
@@ -71,29 +70,6 @@ def write_qp(
             named.replace(temporary)
         finally:
             named.unlink(missing_ok=True)
-
-
-def export_qp(
-    file: PDFsFile,
-    path: Path,
-    *,
-    kind: str,
-    columns: Sequence[str],
-    n_points: int,
-    grid: tuple[float, float, int] | None = None,
-) -> None:
-    """Write all PDFs of a file, with some of its columns, as one file of qp.
-
-    Parameters
-    ----------
-    n_points : points of the grid of densities, which covers the support.
-    grid : its ends and number of points, instead.
-    """
-    parts = list(file.scalars(columns))
-    pdfs = concatenate([part for part, _ in parts])
-    table = pa.concat_tables([rows for _, rows in parts])
-    points = pdfs.default_grid(n_points) if grid is None else np.linspace(*grid)
-    write_qp(pdfs, path, kind=kind, grid=points, columns={name: table[name] for name in columns})
 
 
 def _stored(name: str, values: Given) -> np.ndarray:

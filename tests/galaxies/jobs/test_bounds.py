@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from galaxy_cases import TRUTH
-from sfumato.errors import IncompatibleError
+from sfumato.errors import DataError, IncompatibleError
 from sfumato.galaxies import (
     POPULATIONS,
 )
-from sfumato.galaxies.jobs.bounds import BoundAt, bound_map, bound_table, parse_axis
+from sfumato.galaxies.jobs.bounds import BoundAt, bound_galaxy, bound_map, bound_table, parse_axis
 from sfumato.galaxies.jobs.sources import PSFSource
 
 
@@ -68,3 +68,15 @@ def test_impossible_bounds_are_refused():
         at().of_population(POPULATIONS["v1"])
     with pytest.raises(ValueError, match="must be among the free"):
         bound_map(at(free=("flux",)), parse_axis("g1:0:0.1:2"), parse_axis("flux:1:2:2"))
+
+
+def test_a_job_writes_what_it_returns_and_refuses_before_it_works(tmp_path):
+    table = tmp_path / "bound.csv"
+    columns = bound_galaxy(at(free=("flux", "sersic_index")), output=table)
+    kept = np.genfromtxt(table, delimiter=",", names=True, dtype=None, encoding="utf-8")
+    np.testing.assert_allclose(kept["bound"], columns["bound"].values, rtol=1e-6)
+    with pytest.raises(DataError, match="exists"):
+        bound_galaxy(at(), output=table)
+    with pytest.raises(ValueError, match="--figure is a picture of --map"):
+        bound_galaxy(at(), figure=tmp_path / "map.png")
+    assert not (tmp_path / "map.png").exists()

@@ -1,5 +1,6 @@
 """Tables and maps of the Cramér–Rao bound, and the table of the Bayesian floor."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from sfumato.engine.compiled import CPU_OPTIONS, over_rows
 from sfumato.errors import IncompatibleError, suggest
-from sfumato.galaxies.basis.floor import Floor
+from sfumato.galaxies.basis.floor import Floor, bayesian_floor
 from sfumato.galaxies.fit.fisher import crb, fisher, inverse
 from sfumato.galaxies.fit.scene import SHAPE, Scene
 from sfumato.galaxies.jobs.sources import PSFSource, checked_psf
@@ -20,9 +21,10 @@ from sfumato.galaxies.render.noise import Noise
 from sfumato.galaxies.render.pixels import PixelGrid
 from sfumato.galaxies.render.profiles import LABELS, UNITS, Sersic, check_galaxy
 from sfumato.galaxies.render.psf import PSF, Gaussian, ImagePSF, Moffat
-from sfumato.io.output import Column
+from sfumato.io._files import check_output
+from sfumato.io.output import Column, table_writer, write_columns
 from sfumato.plots.estimators import plot_map
-from sfumato.plots.page import save
+from sfumato.plots.page import check_picture, save
 
 _MOST_PLACES = 400  # along one axis of a map
 
@@ -145,6 +147,76 @@ def parse_axis(text: str) -> MapAxis:
         message = f"--map must be like {name}:LOW:HIGH:NUMBER with at most {_MOST_PLACES} places"
         raise ValueError(f"{message}; got {text!r}.")
     return MapAxis(name, np.linspace(low, high, n))
+
+
+def bound_galaxy(
+    at: BoundAt,
+    *,
+    over: tuple[MapAxis, MapAxis] | None = None,
+    output: Path | None = None,
+    figure: Path | None = None,
+    overwrite: bool = False,
+) -> dict[str, Column]:
+    """The bound of one galaxy, or a map of it: what ``sfumato bound`` does.
+
+    Parameters
+    ----------
+    at : the galaxy and how it is seen.
+    over : two parameters that vary; None for a table of the one galaxy.
+    output : the table, if it is to be kept: .parquet, .csv, .fits or .hdf5.
+    figure : picture of a map: .png, .pdf or .svg.
+    overwrite : replace files that exist.
+
+    Raises
+    ------
+    DataError, ValueError
+        A file or a parameter is not as it has to be; nothing is written.
+    """
+    _check_files(output, figure, overwrite=overwrite)
+    if figure is not None and over is None:
+        raise ValueError("--figure is a picture of --map. Give two parameters and ranges.")
+    columns = bound_table(at) if over is None else bound_map(at, *over)
+    if over is not None and figure is not None:
+        plot_bound(columns, *over, figure)
+    if output is not None:
+        write_columns(output, columns, overwrite=overwrite)
+    return columns
+
+
+def floor_of(
+    population: Population,
+    number: int,
+    *,
+    seed: int = 0,
+    output: Path | None = None,
+    overwrite: bool = False,
+    on_galaxies: Callable[[int], None] = lambda _n: None,
+) -> dict[str, Column]:
+    """The smallest error of any estimator on a population: what ``sfumato bound --floor`` does.
+
+    Parameters
+    ----------
+    population, number, seed : the galaxies, how many, and their random draws.
+    output, overwrite : as in `bound_galaxy`.
+    on_galaxies : called with the number of galaxies of every part that is done.
+    """
+    _check_files(output, None, overwrite=overwrite)
+    found = bayesian_floor(population, number, random_state=seed, on_done=on_galaxies)
+    columns = floor_table(found)
+    if output is not None:
+        write_columns(output, columns, overwrite=overwrite)
+    return columns
+
+
+def _check_files(output: Path | None, figure: Path | None, *, overwrite: bool) -> None:
+    """Refuse, before any work, what cannot be written."""
+    for path in (output, figure):
+        if path is not None:
+            check_output(path, overwrite=overwrite)
+    if output is not None:
+        table_writer(output)
+    if figure is not None:
+        check_picture(figure)
 
 
 def bound_table(at: BoundAt) -> dict[str, Column]:

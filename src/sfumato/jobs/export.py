@@ -1,0 +1,53 @@
+"""PDFs for other programs: what ``sfumato export`` does."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from sfumato.io._files import check_output
+from sfumato.io.pdfs import open_pdfs
+from sfumato.io.qp import write_qp
+from sfumato.io.tables import DEFAULT, Reading
+from sfumato.pdfs.combine import concatenate
+
+
+def export_file(
+    pdfs: Path | str,
+    output: Path | str,
+    *,
+    kind: str = "interp",
+    keep: Sequence[str] = (),
+    n_points: int = 301,
+    grid: tuple[float, float, int] | None = None,
+    reading: Reading = DEFAULT,
+    overwrite: bool = False,
+) -> Path:
+    """Write all PDFs of a file, with some of its columns, as one file of ``qp``.
+
+    Parameters
+    ----------
+    pdfs : a file written by `write_pdfs` or `predict_files`.
+    output : ends in .hdf5.
+    kind : as in `write_qp`.
+    keep : columns for the ancillary table.
+    n_points : points of the grid of ``"interp"``, which covers the support.
+    grid : its ends and number of points, instead.
+    reading : which rows.
+    overwrite : replace a file that exists.
+
+    Raises
+    ------
+    DataError, ValueError
+        A file, a column or the kind is not as it has to be; nothing is written.
+    """
+    output = Path(output)
+    check_output(output, overwrite=overwrite)
+    parts = list(open_pdfs(pdfs, reading=reading).scalars(keep))
+    joined = concatenate([part for part, _ in parts])
+    table = pa.concat_tables([rows for _, rows in parts])
+    points = joined.default_grid(n_points) if grid is None else np.linspace(*grid)
+    columns = {name: table[name] for name in keep}
+    write_qp(joined, output, kind=kind, grid=points, columns=columns)
+    return output

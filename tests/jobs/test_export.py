@@ -1,0 +1,43 @@
+"""A file for qp from a file of PDFs, called from Python."""
+
+import numpy as np
+import pytest
+
+from cases import make_pdfs
+from sfumato import write_pdfs
+from sfumato.errors import DataError
+from sfumato.io.tables import Reading
+from sfumato.jobs.export import export_file
+
+qp = pytest.importorskip("qp")
+
+
+@pytest.fixture
+def kept(tmp_path):
+    pdfs = make_pdfs(n=5)
+    write_pdfs(pdfs, tmp_path / "p.parquet", columns={"id": np.arange(5) + 100})
+    return pdfs, tmp_path / "p.parquet"
+
+
+def test_densities_on_a_grid_with_chosen_rows_and_columns(kept, tmp_path):
+    pdfs, path = kept
+    low, high = pdfs.support
+    grid = (low + 0.1, high - 0.1, 401)
+    told = export_file(
+        path, tmp_path / "q.hdf5", keep=("id",), grid=grid, reading=Reading(where="id >= 102")
+    )
+    found = qp.read(str(told))
+    np.testing.assert_array_equal(found.ancil["id"], [102, 103, 104])
+    points = np.linspace(*grid)
+    wanted = pdfs[2:].to_grid(points).density
+    np.testing.assert_allclose(found.pdf(points), wanted, rtol=0.02, atol=0.02)
+
+
+def test_a_file_is_not_replaced_unasked(kept, tmp_path):
+    _, path = kept
+    (tmp_path / "q.hdf5").write_text("mine")
+    with pytest.raises(DataError, match="exists"):
+        export_file(path, tmp_path / "q.hdf5")
+    assert (tmp_path / "q.hdf5").read_text() == "mine"
+    export_file(path, tmp_path / "q.hdf5", kind="mixmod", overwrite=True)
+    assert qp.read(str(tmp_path / "q.hdf5")).npdf == 5

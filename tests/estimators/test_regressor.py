@@ -181,6 +181,8 @@ def test_hopeless_targets_and_weights_are_refused(toy):
     x, y = toy
     with pytest.raises(ValueError, match="The target is constant"):
         MDNRegressor().fit(x, np.ones(len(x)))
+    with pytest.raises(ValueError, match=r"The target reaches .*e\+300, whose square is beyond"):
+        MDNRegressor().fit(x, y * 1e300)
     with pytest.raises(ValueError, match=r"at least one non-zero|positive weight"):
         MDNRegressor().fit(x, y, np.zeros(len(x)))
 

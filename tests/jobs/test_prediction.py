@@ -10,6 +10,7 @@ from sfumato import MDNRegressor, read_model, read_pdfs, write_model
 from sfumato.errors import DataError
 from sfumato.io.tables import open_table
 from sfumato.jobs.columns import compare_units, units_of
+from sfumato.jobs.description import describe
 from sfumato.jobs.prediction import predict_files
 
 
@@ -67,7 +68,7 @@ def test_gaps_are_refused_by_file_column_and_row(folder, fitted, tmp_path):
     for value, said in ((np.nan, "nan"), (np.inf, "inf")):
         table[130, 2] = value
         np.savetxt(tmp_path / "gap.csv", table, delimiter=",", header="id,a,b,y", comments="")
-        with pytest.raises(DataError, match=rf"gap.csv: 'b' is {said} in row 131 of those taken"):
+        with pytest.raises(DataError, match=rf"gap.csv: 'b' is {said} in row 131, and"):
             predict_files(folder / "model", [tmp_path / "gap.csv"], tmp_path / "o.parquet")
     assert not (tmp_path / "o.parquet").exists()
 
@@ -82,3 +83,15 @@ def test_other_units_are_said(folder, fitted, tmp_path):
         compare_units(known, {"a": "a", "b": "b"}, open_table(tmp_path / "t.ecsv"))
     stated = units_of([open_table(tmp_path / "t.ecsv")], columns)
     assert stated == {"a": "mmag", "b": "erg / s"}
+
+
+def test_kept_columns_stay_described(folder, fitted, tmp_path):
+    rows = Table.read(folder / "table.csv")
+    rows["y"].unit, rows["y"].info.description = "K", "of the dust"
+    rows.write(tmp_path / "t.ecsv")
+    predict_files(folder / "model", [tmp_path / "t.ecsv"], tmp_path / "p.parquet", keep=["id", "y"])
+    told = open_table(tmp_path / "p.parquet")
+    assert (dict(told.units), dict(told.descriptions)) == ({"y": "K"}, {"y": "of the dust"})
+    assert "y: double [K] of the dust" in [
+        ": ".join(x) for x in describe(tmp_path / "t.ecsv").lines
+    ]

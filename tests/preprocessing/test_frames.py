@@ -1,5 +1,7 @@
 """One door for tables of any library: the same numbers and words, missing where they were."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -181,3 +183,36 @@ def test_errors_in_a_table_go_by_their_names(toy):
             np.testing.assert_array_equal(
                 found.mean(), models[0].predict_pdfs(frame, X_err=errors, n_draws=2).mean()
             )
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow", "astropy", "numpy"])
+def test_categories_that_no_double_tells_apart_stay_apart(library):
+    ids = [2**60 + 1, 2**60 + 2, 2**60 + 3, 5]
+    table = {
+        "pandas": lambda: pd.DataFrame({"id": pd.array([*ids, None], "Int64")}),
+        "polars": lambda: pl.DataFrame({"id": [*ids, None]}),
+        "pyarrow": lambda: pa.table({"id": [*ids, None]}),
+        "astropy": lambda: Table({"id": MaskedColumn([*ids, 0], mask=[0, 0, 0, 0, 1])}),
+        "numpy": lambda: np.array(ids, np.int64)[:, None],
+    }[library]()
+    levels = find_levels(table, [0])
+    assert levels == {0: sorted(map(str, ids))}
+    codes = encode(table, levels)[:, 0]
+    assert sorted(codes[:4]) == [1, 2, 3, 4]
+    assert not codes[4:].any()
+
+
+def test_a_table_in_other_units_than_in_training_is_said():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=60), rng.normal(size=60)
+    table = QTable({"m": x * units.mag, "f": x * units.mJy, "n": x})
+    model = MDNRegressor(**SMALL).fit(table, y)
+    assert model.column_units_ == {"m": "mag", "f": "mJy"}
+    other = QTable({"m": x * units.mag, "f": x * units.MJy, "n": x * units.s})
+    with pytest.warns(
+        UserWarning, match="^f is in MJy and was in mJy in training. Nothing is conv"
+    ):
+        model.predict(other)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(QTable({"m": x * units.mag, "f": x * units.Unit("1e-3 Jy"), "n": x}))

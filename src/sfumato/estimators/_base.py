@@ -1,7 +1,7 @@
 """What regressor and classifier share: from a user's rows to checked arrays, and back."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self, cast
 
 import numpy as np
@@ -25,6 +25,7 @@ from sfumato.networks.architecture import Architecture
 from sfumato.networks.density import Network
 from sfumato.networks.rows import in_chunks, map_rows
 from sfumato.pdfs import make_pdfs
+from sfumato.preprocessing.column_units import other_units
 from sfumato.preprocessing.frames import in_order, read_frame, unmasked
 from sfumato.preprocessing.measurement import excess_factors, mean_covariance, noise_factors
 from sfumato.preprocessing.missing import warn_of_codes
@@ -55,6 +56,7 @@ class DensityEstimator(BaseEstimator):
     history_: History
     levels_: Levels
     codes_: dict[int, list[float]]
+    column_units_: dict[str, str]
     units_: Units
     noise_covariance_: np.ndarray | None
     n_epochs_planned_: int
@@ -101,6 +103,7 @@ class DensityEstimator(BaseEstimator):
         frame, given = read_frame(X), cast("Given", unmasked(X))  # scikit-learn's stubs want arrays
         if reset:
             self.levels_ = find_levels(X, self._options["categorical"])
+        self._compare_units({} if frame is None else frame.units, reset=reset)
         options: dict[str, Given] = {
             "dtype": np.float64,
             "ensure_all_finite": not self.allows_gaps,
@@ -116,6 +119,16 @@ class DensityEstimator(BaseEstimator):
             message = f"X contains NaN in {self._name_of(int(gaps[0]))}"
             raise ValueError(f"{message}. Fill it, or use missing='flag'.")
         return check_array(rows, input_name="X", **options)
+
+    def _compare_units(self, stated: Mapping[str, str], *, reset: bool) -> None:
+        """Keep the units that a table states of its columns, or say which are others now."""
+        if reset:
+            self.column_units_ = dict(stated)
+        elif other := other_units(self.column_units_, stated):
+            message = (
+                f"{', '.join(other)} in training. Nothing is converted: bring them to one unit"
+            )
+            warnings.warn(f"{message}.", stacklevel=4)
 
     def _warn_of_codes(self, X: np.ndarray, y: np.ndarray) -> None:
         """Name what looks like a code for a missing value and is about to be learnt from."""

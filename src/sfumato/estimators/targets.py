@@ -23,6 +23,9 @@ class Wish:
     rank: int
 
 
+_LARGEST = 1e150
+
+
 def check_targets(y: np.ndarray, *, n_components: int) -> None:
     """Refuse targets, (n,) or (n, d), from which nothing can be learnt.
 
@@ -33,6 +36,10 @@ def check_targets(y: np.ndarray, *, n_components: int) -> None:
     """
     if len(y) < 2:
         raise ValueError(f"{len(y)} sample of positive weight; at least 2 are needed.")
+    largest = float(np.max(np.abs(y)))
+    if largest > _LARGEST:
+        message = f"The target reaches {largest:g}, whose square is beyond all numbers"
+        raise DataError(f"{message}. Leave such rows out, or choose another unit.")
     constant = np.ptp(y, axis=0) == 0
     if np.any(constant):
         value = np.atleast_1d(y[0])[int(np.argmax(constant))]

@@ -4,9 +4,9 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sfumato.errors import optional_module
 from sfumato.io.tables import Reading, TableFile
 from sfumato.preprocessing import FeatureTransform
+from sfumato.preprocessing.column_units import other_units
 
 
 @dataclass(frozen=True)
@@ -77,22 +77,8 @@ def compare_units(known: Mapping[str, str], name_of: Mapping[str, str], table: T
     ----------
     name_of : from a name in `known` to that of the table.
     """
-    stated = {name: (name_of[name], unit) for name, unit in known.items() if name in name_of}
-    other = [
-        f"{here} is in {table.units[here]} and was in {unit}"
-        for here, unit in stated.values()
-        if here in table.units and not _same_unit(table.units[here], unit)
-    ]
+    here = {name_of[name]: unit for name, unit in known.items() if name in name_of}
+    other = other_units(here, table.units)
     if other:
         message = f"{table.path}: {', '.join(other)} in training"
         warnings.warn(f"{message}. Nothing is converted: bring them to one unit.", stacklevel=3)
-
-
-def _same_unit(first: str, second: str) -> bool:
-    """Whether two texts name one unit, in any spelling that astropy knows."""
-    plain = [text.replace(" ", "").lower() for text in (first, second)]
-    if plain[0] == plain[1]:
-        return True
-    units = optional_module("astropy.units", extra="io")
-    a, b = (units.Unit(text, parse_strict="silent") for text in (first, second))
-    return bool(a == b)

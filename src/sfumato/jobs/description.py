@@ -4,12 +4,14 @@ from inspect import signature
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow as pa
+
 from sfumato._typing import Json
 from sfumato.estimators.options import to_json
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io.archive import read_archive
 from sfumato.io.pdfs import PDFsFile, as_pdfs
-from sfumato.io.tables import DEFAULT, Reading
+from sfumato.io.tables import DEFAULT, Reading, TableFile
 
 MOST_NAMES = 40
 """Columns of a table that are listed."""
@@ -43,16 +45,20 @@ def describe(path: Path | str, *, reading: Reading = DEFAULT) -> Description:
     file = as_pdfs(table)
     if file is None:
         schema = table.schema(table.columns)
-        lines = [
-            (field.name, " ".join([str(field.type), *filter(None, [table.units.get(field.name)])]))
-            for field in schema
-        ][:MOST_NAMES]
+        lines = [(field.name, _column(field, table)) for field in schema][:MOST_NAMES]
         rest = len(table.columns) - len(lines)
         lines += [("…", f"{rest} more")] if rest else []
         return Description(f"Table {path}: {table.n_rows:,} rows", lines, None)
     size = path.stat().st_size / file.n_rows
     title = f"PDFs {path}: {file.n_rows:,} objects, {size:.1f} bytes each on disk"
     return Description(title, _of_pdfs(file), file.header)
+
+
+def _column(field: pa.Field, table: TableFile) -> str:
+    """Type, unit and description of a column, those that are known."""
+    unit, told = table.units.get(field.name), table.descriptions.get(field.name)
+    words = [str(field.type), f"[{unit}]" if unit else "", told or ""]
+    return " ".join(word for word in words if word)
 
 
 def _of_model(header: dict[str, Json]) -> list[tuple[str, str]]:

@@ -106,10 +106,11 @@ def evaluate_vectors(
     """
     parts, values, first = [], [], 0
     for pdfs, table in file.chunks(truth, batch_rows=20_000):
-        numbers = matrix(table, truth, path=file.table.path, first_row=first)
+        numbers = matrix(table, truth, origin=file.table.origin(first))
         if not np.isfinite(numbers).all():
-            row = first + int(np.argmax(~np.isfinite(numbers).all(axis=1))) + 1
-            raise DataError(f"{file.table.path}: a true value is missing in row {row}.")
+            row = int(np.argmax(~np.isfinite(numbers).all(axis=1)))
+            path, number = file.table.origin(first).of(row)
+            raise DataError(f"{path}: a true value is missing in row {number}.")
         parts.append(pdfs)
         values.append(numbers)
         first += len(pdfs)
@@ -155,7 +156,7 @@ def read_scores(
     support = (-np.inf, np.inf)
     truths = Truths(truth, file.table.path, least=least, drop=drop_missing)
     for pdfs, table in file.scalars(columns, batch_rows=20_000):
-        numbers = matrix(table, columns, path=file.table.path, first_row=first)
+        numbers = matrix(table, columns, origin=file.table.origin(first))
         support = pdfs.support
         kept = truths.kept(numbers[:, 0])
         if kept.any():

@@ -71,7 +71,7 @@ def open_task(
     files = [reading.open(table) for table in tables]
     data = load_training(files, columns, drop_missing_targets=drop_missing)
     if regressor.features is None and regressor.missing == "error":
-        check_finite(data.X, columns, where=str(files[0].path))
+        check_finite(data, columns)
     return Task(files, columns, regressor, data, reading)
 
 

@@ -110,6 +110,7 @@ def write_model(
     header["n_parameters"] = len(parameters)
     header["columns"] = None if columns is None else asdict(columns)
     header["n_features_in"] = vars(regressor)["n_features_in_"]
+    header["column_units"] = regressor.column_units_
     header["codes"] = [[column, values] for column, values in regressor.codes_.items()]
     header["levels"] = [[column, words] for column, words in regressor.levels_.items()]
     fitted = vars(regressor)
@@ -187,6 +188,7 @@ def _restore(header: dict[str, Json], arrays: dict[str, np.ndarray]) -> Model:
     model.units_ = no_units(header["n_features_in"])
     if "units_centre" in arrays:
         model.units_ = Units(arrays["units_centre"], arrays["units_scale"])
+    model.column_units_ = dict(header.get("column_units", {}))
     model.codes_ = {int(column): list(values) for column, values in header.get("codes", [])}
     model.levels_ = {int(column): list(words) for column, words in header["levels"]}
     fitted = vars(model)

@@ -30,6 +30,7 @@ from sfumato.io.codecs import family_header, prior_header
 from sfumato.io.pdfs import COLUMN, pdf_column, with_header
 from sfumato.io.tables import (
     DEFAULT,
+    Origin,
     Reading,
     TableFile,
     batches,
@@ -227,7 +228,7 @@ def predict_tables(
         precision=job.precision,
     ) | {"about": job.about or {}}
     header |= prior_header(model.training_priors_)
-    _join(parts, output, header)
+    _join(parts, output, header, tables[0])
     shutil.rmtree(parts)
     return done
 
@@ -267,12 +268,13 @@ def _run(
 
     The next chunk is read while one is predicted.
     """
-    names = ", ".join(str(table.path) for table in tables)
     chunks = _chunks(tables, job.schema(tables), start=done)
     pieces = _pieces(chunks, first=done)
     index = len(_finished(parts))
     kept: list[pa.Table] = []
-    for table in engine.map(lambda piece: (piece.last, _predict(model, piece, job, names)), pieces):
+    for table in engine.map(
+        lambda piece: (piece.last, _predict(model, piece, job, tables)), pieces
+    ):
         last, columns = table
         kept.append(columns)
         if last:
@@ -307,21 +309,21 @@ def _chunks(tables: Sequence[TableFile], schema: pa.Schema, *, start: int) -> It
     return rebatched(rows, CHUNK_ROWS)
 
 
-def _predict(model: MDNRegressor, piece: _Piece, job: Job, names: str) -> pa.Table:
-    """The output's columns for some rows; `names` are the files', for messages."""
-    where: dict[str, Json] = {"path": names, "first_row": piece.first}  # of two functions
-    values = feature_rows(piece.rows, job.columns, **where)
+def _predict(model: MDNRegressor, piece: _Piece, job: Job, tables: Sequence[TableFile]) -> pa.Table:
+    """The output's columns for some rows of the tables."""
+    origin = Origin(tuple(tables), piece.first)
+    values = feature_rows(piece.rows, job.columns, origin=origin)
     if not model.allows_gaps:
-        _check_gaps(values, job.columns, names, first_row=piece.first)
+        _check_gaps(values, job.columns, origin)
     if piece.first == 0:
         model.warn_of_new_codes(values, job.columns.features)
-    noise = matrix(piece.rows, job.columns.noise, **where) if job.columns.noise else None
+    noise = matrix(piece.rows, job.columns.noise, origin=origin) if job.columns.noise else None
     pdfs = make_pdfs(model.family_, model.predict_parameters(values, X_err=noise))
     columns = {name: piece.rows[name] for name in job.keep} | summarise(pdfs, job.statistics)
     return pa.table({**columns, COLUMN: pdf_column(pdfs, precision=job.precision)})
 
 
-def _check_gaps(values: np.ndarray, columns: Columns, path: str, *, first_row: int) -> None:
+def _check_gaps(values: np.ndarray, columns: Columns, origin: Origin) -> None:
     """Refuse numbers that are missing or infinite, where the model has no place for such."""
     for index, name in enumerate(columns.features):
         if name in columns.categorical:
@@ -329,17 +331,26 @@ def _check_gaps(values: np.ndarray, columns: Columns, path: str, *, first_row: i
         gaps = ~np.isfinite(values[:, index].astype(float))
         if gaps.any():
             row = int(np.argmax(gaps))
-            what = f"{name!r} is {values[row, index]} in row {first_row + row + 1} of those taken"
+            path, number = origin.of(row)
+            what = f"{name!r} is {values[row, index]} in row {number}"
             cure = (
                 f"Leave such rows out (--where 'abs({name}) < 1e300'), or fit with --missing flag"
             )
             raise DataError(f"{path}: {what}, and the model knows no gaps. {cure}.")
 
 
-def _join(parts: Path, output: Path, header: dict[str, Json]) -> None:
-    """All chunks as the row groups of one file."""
+def _described(field: pa.Field, table: TableFile) -> pa.Field:
+    """A column with the unit and the description that the first table states of it."""
+    stated = {"unit": table.units, "description": table.descriptions}
+    told = {key: texts[field.name] for key, texts in stated.items() if field.name in texts}
+    return field.with_metadata(told) if told else field
+
+
+def _join(parts: Path, output: Path, header: dict[str, Json], table: TableFile) -> None:
+    """All chunks as the row groups of one file; columns that are kept stay described."""
     finished = _finished(parts)
-    schema = with_header(pq.read_schema(finished[0]).empty_table(), header).schema
+    fields = [_described(field, table) for field in pq.read_schema(finished[0])]
+    schema = with_header(pa.schema(fields).empty_table(), header).schema
     # codes look random: compressing them costs a third of the time and saves a twentieth
     compression: Json = {name: "none" if name == COLUMN else "zstd" for name in schema.names}
     with (

@@ -2,14 +2,13 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from sfumato.errors import DataError, IncompatibleError
-from sfumato.io.tables import TableFile, matrix, read_table
+from sfumato.io.tables import NOWHERE, Origin, TableFile, matrix, read_table
 from sfumato.jobs.columns import Columns
 from sfumato.preprocessing.shift.weights import importance_weights
 
@@ -25,7 +24,12 @@ class TrainingData:
     weight: np.ndarray | None
     X_err: np.ndarray | None
     n_dropped: int
-    sources: list[str] = field(default_factory=list)
+    origin: Origin = NOWHERE
+
+    @property
+    def sources(self) -> list[str]:
+        """The files."""
+        return [str(table.path) for table in self.origin.tables]
 
 
 def load_training(
@@ -50,32 +54,31 @@ def load_training(
     if repeated:
         message = f"Column {repeated[0]!r} is asked for twice, as feature, error, target or weight"
         raise IncompatibleError(f"{message}. Each column can have one meaning.")
-    where = str(tables[0].path)
     blocks, rest = [], []
     for table in tables:
         batch = read_table(table, wanted)
-        X = feature_rows(batch, columns, path=table.path)
-        _check_errors(X, columns, path=table.path)
+        X = feature_rows(batch, columns, origin=table.origin())
+        _check_errors(X, columns, origin=table.origin())
         blocks.append(X)
-        rest.append(matrix(batch, wanted[len(columns.features) :], path=table.path))
+        rest.append(matrix(batch, wanted[len(columns.features) :], origin=table.origin()))
     X, other = np.concatenate(blocks), np.concatenate(rest)
     d, c = len(columns.targets), len(columns.noise)
-    kept, n_dropped = _with_targets(other[:, :d], columns, where=where, drop=drop_missing_targets)
-    X, other = X[kept], other[kept]
-    _check_rows(X, other[:, :d], columns, where=where)
+    origin = Origin(tuple(tables))
+    kept = _with_targets(other[:, :d], columns, origin=origin, drop=drop_missing_targets)
+    X, other, n_dropped = X[kept], other[kept], len(X) - int(kept.sum())
+    origin = Origin(tuple(tables), kept=np.flatnonzero(kept))
+    _check_rows(X, other[:, :d], columns, where=str(tables[0].path))
     weight = other[:, -1] if columns.weight else None
     if weight is not None and not np.all(np.isfinite(weight) & (weight >= 0)):
-        row = int(np.argmax(~(np.isfinite(weight) & (weight >= 0)))) + 1
-        message = f"{where}: weight {columns.weight!r} is negative or missing in row {row}"
+        path, row = origin.of(int(np.argmax(~(np.isfinite(weight) & (weight >= 0)))))
+        message = f"{path}: weight {columns.weight!r} is negative or missing in row {row}"
         raise DataError(f"{message}. Weights must be at least 0.")
     y = other[:, 0] if d == 1 else other[:, :d]
     X_err = other[:, d : d + c] if c else None
-    return TrainingData(X, y, weight, X_err, n_dropped, [str(table.path) for table in tables])
+    return TrainingData(X, y, weight, X_err, n_dropped, origin)
 
 
-def feature_rows(
-    batch: pa.Table, columns: Columns, *, path: Path | str = "table", first_row: int = 0
-) -> np.ndarray:
+def feature_rows(batch: pa.Table, columns: Columns, *, origin: Origin = NOWHERE) -> np.ndarray:
     """Features of some rows, (n, c): numbers, or objects where a column is categorical.
 
     Raises
@@ -84,7 +87,7 @@ def feature_rows(
         A cell of a column that is not categorical is not a number.
     """
     numeric = [name for name in columns.features if name not in columns.categorical]
-    numbers = matrix(batch, numeric, path=path, first_row=first_row)
+    numbers = matrix(batch, numeric, origin=origin)
     if not columns.categorical:
         return numbers
     out = np.empty((len(numbers), len(columns.features)), dtype=object)
@@ -96,21 +99,23 @@ def feature_rows(
     return out
 
 
-def _check_errors(values: np.ndarray, columns: Columns, *, path: Path) -> None:
+def _check_errors(values: np.ndarray, columns: Columns, *, origin: Origin) -> None:
     for name in columns.errors:
         column = values[:, columns.features.index(name)]
         # -99 and the like say "not observed", beside a magnitude that says the same
         negative = (column < 0) & (column > -90)
         if negative.any():
             row = int(np.argmax(negative))
-            where = f"{path}: error {name!r} is negative ({column[row]:g}) in row {row + 1}"
-            raise DataError(f"{where}. Errors must be at least 0, or missing.")
+            path, number = origin.of(row)
+            message = f"{path}: error {name!r} is negative ({column[row]:g}) in row {number}"
+            raise DataError(f"{message}. Errors must be at least 0, or missing.")
 
 
 def _with_targets(
-    targets: np.ndarray, columns: Columns, *, where: str, drop: bool
-) -> tuple[np.ndarray, int]:
-    """Which rows have all their targets (n,), and how many have not."""
+    targets: np.ndarray, columns: Columns, *, origin: Origin, drop: bool
+) -> np.ndarray:
+    """Which rows have all their targets, (n,)."""
+    where = origin.of(0)[0]
     known = np.isfinite(targets)
     if columns.least is not None:
         impossible = known & (targets < columns.least)
@@ -121,14 +126,14 @@ def _with_targets(
     if n_missing == len(targets):
         raise DataError(f"{where}: the target {columns.target!r} is missing in every row.")
     if n_missing and not drop:
-        row = int(np.argmin(kept)) + 1
-        message = f"{where}: the target {columns.target!r} is missing in {n_missing} rows"
+        path, row = origin.of(int(np.argmin(kept)))
+        message = f"{path}: the target {columns.target!r} is missing in {n_missing} rows"
         raise DataError(f"{message}, first in row {row}. Fill them, or pass --drop-missing.")
     if n_missing:
         warnings.warn(
             f"Left out {n_missing} rows whose target {columns.target!r} is missing.", stacklevel=3
         )
-    return kept, n_missing
+    return kept
 
 
 def _say_impossible(values: np.ndarray, columns: Columns, *, where: str, drop: bool) -> None:
@@ -155,20 +160,24 @@ def _check_rows(X: np.ndarray, targets: np.ndarray, columns: Columns, *, where: 
             raise DataError(f"{where}: column {name!r} has no value in any row. Leave it out.")
 
 
-def check_finite(X: np.ndarray, columns: Columns, *, where: str) -> None:
+def check_finite(data: TrainingData, columns: Columns) -> None:
     """Refuse missing values where no feature transform gives them a meaning.
 
     Raises
     ------
     DataError
-        A value is missing; the message names its column and row.
+        A value is missing or infinite; the message names its file, column and row.
     """
     for index, name in enumerate(columns.features):
         if name in columns.categorical:
             continue
-        bad = ~np.isfinite(X[:, index].astype(float))
+        values = data.X[:, index].astype(float)
+        bad = ~np.isfinite(values)
         if bad.any():
-            message = f"{where}: column {name!r} is missing in row {int(np.argmax(bad)) + 1}"
+            found = int(np.argmax(bad))
+            path, row = data.origin.of(found)
+            what = "missing" if np.isnan(values[found]) else "infinite"
+            message = f"{path}: column {name!r} is {what} in row {row}"
             cure = "Fill it, pass --missing flag, or use --preset photoz for magnitudes"
             raise DataError(f"{message}. {cure}.")
 
@@ -184,6 +193,6 @@ def shifted_weights(data: TrainingData, columns: Columns, target: TableFile) -> 
     names = [name for name in columns.features if name not in columns.categorical]
     places = [columns.features.index(name) for name in names]
     target.require(names)
-    rows = matrix(read_table(target, names), names, path=target.path)
+    rows = matrix(read_table(target, names), names, origin=target.origin())
     found = importance_weights(data.X[:, places].astype(float), rows)
     return found.weights if data.weight is None else found.weights * data.weight

@@ -84,6 +84,7 @@ def stack_in_bins(
     """
     columns = [name for name in (by if by in file.columns else None, truth) if name]
     bins: _Bins | None = None
+    first = 0
     truths = Truths(truth or "", file.table.path, least=profile_for(file).least, drop=drop_missing)
     for pdfs, table in file.scalars(columns):
         if bins is None:
@@ -91,7 +92,8 @@ def stack_in_bins(
         point = (
             matrix(table, [by])[:, 0] if by in columns else np.asarray(summarise(pdfs, [by])[by])
         )
-        true = matrix(table, [truth], path=file.table.path)[:, 0] if truth else None
+        true = matrix(table, [truth], origin=file.table.origin(first))[:, 0] if truth else None
+        first += len(pdfs)
         kept = slice(None) if true is None else np.flatnonzero(truths.kept(true))
         bins.add(pdfs[kept], point[kept], None if true is None else true[kept])
         if on_rows is not None:

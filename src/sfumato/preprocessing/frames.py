@@ -1,11 +1,11 @@
 """The one door for data of any library: pandas, polars, pyarrow, astropy, masked arrays.
 
 What is missing becomes NaN in numbers and None among words: masked, null, NA, NaN. Units of
-astropy are dropped: give every table in the same ones.
+astropy are told, not applied.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import narwhals as nw
@@ -17,12 +17,19 @@ from sfumato._numerics import doubles
 from sfumato._typing import Foreign
 from sfumato.errors import DataError
 
+_EXACT = 2.0**53
+
 
 class Frame(NamedTuple):
-    """A table of named columns, (n,) each: numbers, or objects where there are words."""
+    """A table of named columns, (n,) each: numbers, or objects where there are words.
+
+    `exact` holds whole numbers that double precision cannot, by the place of their column.
+    """
 
     names: tuple[str, ...]
     columns: tuple[np.ndarray, ...]
+    exact: Mapping[int, np.ndarray] = {}
+    units: Mapping[str, str] = {}
 
     @property
     def words(self) -> tuple[int, ...]:
@@ -51,7 +58,11 @@ def read_frame(X: Foreign) -> Frame | None:
     astropy = sys.modules.get("astropy.table")
     if astropy is not None and isinstance(X, astropy.Table):
         names = tuple(X.colnames)
-        return Frame(names, tuple(_of_astropy(X[name], name) for name in names))
+        units = {name: str(unit) for name in names if (unit := X[name].info.unit) is not None}
+        columns = tuple(_of_astropy(X[name], name) for name in names)
+        large = [i for i, column in enumerate(columns) if _is_beyond_doubles(column)]
+        exact = {i: _objects(np.ma.asarray(X[names[i]]).tolist()) for i in large}
+        return Frame(names, columns, exact, units)
     try:
         frame = nw.from_native(X, pass_through=True)
         frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
@@ -60,9 +71,15 @@ def read_frame(X: Foreign) -> Frame | None:
         raise DataError(f"Two columns have one name ({error}). Rename them.") from error
     if not names:
         return None
-    return Frame(
-        tuple(map(str, names)), tuple(_of_series(frame[:, i], n) for i, n in enumerate(names))
-    )
+    columns = tuple(_of_series(frame[:, i], name) for i, name in enumerate(names))
+    large = [i for i, column in enumerate(columns) if _is_beyond_doubles(column)]
+    exact = {i: _objects(frame[:, i].to_list()) for i in large if frame[:, i].dtype.is_integer()}
+    return Frame(tuple(map(str, names)), columns, exact)
+
+
+def _is_beyond_doubles(column: np.ndarray) -> bool:
+    """Whether a column of numbers has some above which not every whole number is a double."""
+    return column.dtype != object and bool(np.any(np.abs(column) >= _EXACT))
 
 
 def unmasked(values: ArrayLike | None) -> ArrayLike | None:
@@ -101,6 +118,9 @@ def _of_series(series: nw.Series, name: str) -> np.ndarray:
 
 def _numbers(series: nw.Series) -> np.ndarray:
     """A column of numbers, whole or not, with or without nulls, in double precision."""
+    if series.dtype.is_integer():  # some libraries refuse to round large ones
+        cells = [np.nan if is_missing(cell) else cell for cell in series.to_list()]
+        return np.asarray(cells if series.null_count() else series.to_numpy(), float)
     return np.asarray(series.cast(nw.Float64).to_numpy(), float)
 
 

@@ -146,7 +146,9 @@ def _position(entry: int | str, names: Sequence[str], n_columns: int) -> int:
 
 
 def _column(X: Given, frame: Frame | None, index: int) -> np.ndarray:
-    return np.asarray(X, dtype=object)[:, index] if frame is None else frame.columns[index]
+    if frame is None:
+        return np.asarray(X, dtype=object)[:, index]
+    return frame.exact.get(index, frame.columns[index])
 
 
 def words_of(column: np.ndarray) -> list[str]:

@@ -166,3 +166,22 @@ def test_complex_numbers_are_refused_by_name(tmp_path):
     np.testing.assert_array_equal(numbers(tmp_path / "t.fits", "y"), [[1]])
     with pytest.raises(DataError, match=r"t\.fits: .* in one of \['x'\]"):
         numbers(tmp_path / "t.fits", "x")
+
+
+def test_one_row_with_a_number_beside_its_vectors_is_a_row(tmp_path):
+    Table({"flux": [np.arange(5.0)], "z": [0.3]}).write(tmp_path / "t.fits")
+    np.testing.assert_array_equal(numbers(tmp_path / "t.fits", "flux[3]", "z"), [[3, 0.3]])
+
+
+def test_records_within_records_are_passed_over(tmp_path):
+    inner = np.dtype([("u", "f8"), ("v", "f8")])
+    with h5py.File(tmp_path / "t.h5", "w") as file:
+        file["t"] = np.ones(3, np.dtype([("a", "f8"), ("m", inner), ("s", "S2")]))
+    assert open_table(tmp_path / "t.h5").columns == ("a", "s")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".ecsv"])
+def test_a_group_of_a_file_that_has_none_is_said(tmp_path, suffix):
+    Table({"a": [1.0, 2.0], "b": [1, 2]}).write(tmp_path / f"t{suffix}")
+    with pytest.warns(UserWarning, match="holds one table: --group 'x' has no meaning"):
+        assert open_table(tmp_path / f"t{suffix}", group="x").n_rows == 2

@@ -60,10 +60,25 @@ def test_units_are_told(tmp_path, suffix):
         with h5py.File(path, "w") as file:
             file["a"], file["b"] = np.arange(3.0), np.arange(3.0)
             file["a"].attrs["units"] = "K"
+            file["a"].attrs["long_name"] = "of the dust"
     elif suffix == ".parquet":
-        write_columns(path, {"a": Column(np.arange(3.0), "K"), "b": Column(np.arange(3.0))})
+        write_columns(
+            path, {"a": Column(np.arange(3.0), "K", "of the dust"), "b": Column(np.arange(3.0))}
+        )
     else:
         table = Table({"a": np.arange(3.0) * units.K, "b": np.arange(3.0)})
-        table.write(path, format={".vot": "votable"}.get(suffix))
+        table["a"].info.description = "of the dust"
+        if suffix == ".fits":
+            table = fits.table_to_hdu(table)
+            table.header["TCOMM1"] = "of the dust"
+            table.writeto(path)
+        else:
+            table.write(path, format={".vot": "votable"}.get(suffix))
+    table_is_described(path)
+
+
+def table_is_described(path):
     assert dict(open_table(path).units) == {"a": "K"}
-    assert dict(Reading(rename={"t": "a"}).open(path).units) == {"t": "K"}
+    assert dict(open_table(path).descriptions) == {"a": "of the dust"}
+    renamed = Reading(rename={"t": "a"}).open(path)
+    assert (dict(renamed.units), dict(renamed.descriptions)) == ({"t": "K"}, {"t": "of the dust"})

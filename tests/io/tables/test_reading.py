@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfumato.errors import DataError
-from sfumato.io.tables import Reading, batches, matrix, open_table, read_table
+from sfumato.io.tables import (
+    Origin,
+    Reading,
+    batches,
+    common_schema,
+    matrix,
+    open_table,
+    read_table,
+)
 from sfumato.io.tables.expressions import parse_condition
 
 N = 1000
@@ -212,3 +220,33 @@ def test_numbers_and_names_of_every_kind(text, rows):
 def test_what_is_no_condition_is_refused_in_words(text):
     with pytest.raises(ValueError, match="--where"):
         parse_condition(text)(KINDS)
+
+
+def test_messages_name_the_file_and_its_own_row(tmp_path):
+    cells = [str(i) for i in range(40)]
+    pd.DataFrame({"a": cells, "b": np.arange(40)}).to_csv(tmp_path / "one.csv", index=False)
+    cells[30] = "x"
+    pd.DataFrame({"a": cells, "b": np.arange(40)}).to_csv(tmp_path / "two.csv", index=False)
+    taken = [Reading(where="b >= 20").open(tmp_path / f"{name}.csv") for name in ("one", "two")]
+    rows = next(batches([taken[1]], ["a"], batch_rows=100))
+    with pytest.raises(DataError, match=r"two.csv: column 'a', row 31 holds 'x', not a number"):
+        matrix(rows, ["a"], origin=taken[1].origin())
+    everything = Origin(tuple(taken))
+    assert everything.of(19) == (str(tmp_path / "one.csv"), 40)
+    assert everything.of(20) == (str(tmp_path / "two.csv"), 21)
+    some = Origin(tuple(taken), first=5, kept=np.array([0, 30]))
+    assert some.of(1) == (str(tmp_path / "two.csv"), 36)
+
+
+@pytest.mark.parametrize("other", ["float64", "uint64", "float32"])
+def test_whole_numbers_that_another_file_cannot_hold_are_refused(tmp_path, other):
+    large = np.array([2**60 + 1, 2])
+    pd.DataFrame({"id": large}).to_parquet(tmp_path / "a.parquet")
+    values = np.array([2**63 + 5, 1], "uint64") if other == "uint64" else np.array([1, 2], other)
+    pd.DataFrame({"id": values}).to_parquet(tmp_path / "b.parquet")
+    tables = [open_table(tmp_path / f"{name}.parquet") for name in "ab"]
+    schema = common_schema(tables, ["id"])
+    with pytest.raises(
+        DataError, match=r"[ab].parquet: column 'id' holds u?int64, and .* in anoth"
+    ):
+        list(batches(tables, ["id"], batch_rows=10, schema=schema))

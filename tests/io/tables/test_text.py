@@ -185,11 +185,11 @@ def test_two_columns_of_one_name_are_refused_when_asked_for(tmp_path):
         ("t.csv", b"", "there is no header line"),
         ("t.csv", b"a,b\n1,2\n\x00,3\n", "is not text"),
         ("t.csv", b"PAR1\x00\x01\x02", "is not text"),
-        ("t.csv", b"a,b\n1,2\n3\n", "Expected 2 columns, got 1: 3"),
+        ("t.csv", b"a,b\n1,2\n3\n", "row 2 has 1 cells below 2 names: 3"),
         ("t.csv", b"a,b\n" + b"x" * 3_000_000 + b",1\n", "cannot be read"),
         ("t.csv.gz", b"a,b\n1,2\n", "cannot be read"),
         ("t.vot", b"<VOTABLE><RESOURCE></RESOURCE></VOTABLE>", "holds no table"),
-        ("t.dat", b"# id z\n1 0.5\n2\n", "Expected 2 columns, got 1: 2"),
+        ("t.dat", b"# id z\n1 0.5\n2\n", "row 2 has 1 cells below 2 names: 2"),
     ],
 )
 def test_damage_is_said_in_words(tmp_path, name, content, message):
@@ -224,3 +224,59 @@ def test_a_gap_below_words_makes_no_header_of_them(tmp_path):
     for gap in ('""', "--", "nan"):
         path.write_text(f"# A\n:\n{gap}\n")
         assert open_table(path).columns == ("A",)
+
+
+RAGGED = {
+    "too many": ("a,b\n1,2\n3,4,5\n", "row 2 has 3 cells below 2 names: 3, 4, 5"),
+    "too few": ("# made\na,b\n1,2\n\n1,2\n7\n", "row 3 has 1 cells below 2 names: 7"),
+    "below quotes": ('a,b\n"x\ny",2\n1,2,3\n', "row 2 has 3 cells"),
+    "a long row": (
+        "a\tb\n1\t2\n" + "\t".join("9" * 10 for _ in range(9)) + "\n",
+        r"row 2 has 9 cells below 2 names: .*\.\.\.",
+    ),
+    "blanks": ("a b\n1 2\n1 2\n1 2 3\n", "row 3 has 3 cells"),
+}
+
+
+@pytest.mark.parametrize("name", RAGGED)
+@pytest.mark.parametrize("suffix", [".csv", ".txt"])
+def test_a_row_of_another_length_is_named(tmp_path, name, suffix):
+    text, said = RAGGED[name]
+    with pytest.raises(DataError, match=f"t{suffix}: {said}"):
+        table(tmp_path / f"t{suffix}", text)
+
+
+@pytest.mark.parametrize("mark", ["\t", ";", "|"])
+@pytest.mark.parametrize("units", ["deg{0}mag{0}", ""])
+def test_lines_of_units_and_dashes_below_the_names_are_no_rows(tmp_path, mark, units):
+    lines = ["#RESOURCE=yCat", "RAJ2000{0}Vmag{0}z", units, "-------{0}----{0}---", "1.5{0}20{0}-1"]
+    text = "\n".join(line.format(mark) for line in lines if line) + "\n"
+    found = table(tmp_path / "t.tsv", text)
+    got = read_table(found, ["RAJ2000", "Vmag", "z"])
+    assert got.to_pydict() == {"RAJ2000": [1.5], "Vmag": [20], "z": [-1]}
+    assert dict(found.units) == ({"RAJ2000": "deg", "Vmag": "mag"} if units else {})
+
+
+def test_a_row_of_gaps_is_a_row(tmp_path):
+    found = table(tmp_path / "t.csv", "a,b\n-,-\n1,2\n")
+    np.testing.assert_array_equal(matrix(read_table(found, ["a"]), ["a"])[:, 0], [np.nan, 1])
+
+
+def test_names_that_are_numbers_are_said(tmp_path):
+    with pytest.warns(UserWarning, match="t.csv: the first line holds numbers only"):
+        assert table(tmp_path / "t.csv", "400,500\n0.1,0.2\n").columns == ("400", "500")
+
+
+@pytest.mark.parametrize("cells", [["True", "False", ""], ["true", "TRUE", "nan"]])
+def test_truth_values_are_numbers_where_numbers_are_wanted(tmp_path, cells):
+    found = table(tmp_path / "t.csv", "a,b\n" + "".join(f"{cell},1\n" for cell in cells))
+    wanted = [{"t": 1.0, "f": 0.0}.get(cell[:1].lower(), np.nan) for cell in cells]
+    got = matrix(read_table(found, ["a"]), ["a"])[:, 0]
+    np.testing.assert_array_equal(got, wanted)
+
+
+def test_truth_values_among_numbers_are_not(tmp_path):
+    found = table(tmp_path / "t.csv", "a,b\n1,1\nTrue,1\n")
+    batch = next(batches([found], ["a"], batch_rows=10))
+    with pytest.raises(DataError, match="column 'a', row 2 holds 'True', not a number"):
+        matrix(batch, ["a"], origin=found.origin())

@@ -4,15 +4,17 @@ A batch is a `pyarrow.Table`. `matrix` turns named columns of one into numbers, 
 of which file is not a number.
 """
 
-from sfumato.io.tables.contract import Batches, TableFile, rebatched
+from sfumato.io.tables.contract import NOWHERE, Batches, Origin, TableFile, rebatched
 from sfumato.io.tables.numbers import matrix
 from sfumato.io.tables.opening import OPENERS, batches, common_schema, read_table
 from sfumato.io.tables.reading import DEFAULT, Reading, open_table
 
 __all__ = [
     "DEFAULT",
+    "NOWHERE",
     "OPENERS",
     "Batches",
+    "Origin",
     "Reading",
     "TableFile",
     "batches",

@@ -10,14 +10,14 @@ from sfumato.errors import DataError
 from sfumato.io.tables.cells import is_number
 from sfumato.io.tables.contract import TableFile
 from sfumato.io.tables.copies import open_copy
-from sfumato.io.tables.text import encoding_of, open_csv
+from sfumato.io.tables.text import letters_of, open_csv
 
 _SEXTRACTOR = re.compile(r"#\s*(\d+)\s+(\S+)")
 
 
 def open_blanks(path: Path, group: str | None) -> TableFile:
     """Columns of blanks, named by the first line or by the comments above it."""
-    encoding = encoding_of(path)
+    encoding, _ = letters_of(path)
 
     def rewrite(copy: Path) -> None:
         with (

@@ -9,6 +9,8 @@ from sfumato.io.tables.compute import pc
 MISSING = ("", "nan", "na", "n/a", "<na>", "null", "none", "-", "--", "...")
 """What stands for a missing number, in any case of letters."""
 
+_TRUTHS = ("true", "false")
+
 _NO_SIGN = r"^\+"
 _FORTRAN = r"^([-+]?[0-9.]+)[dD]([-+]?[0-9]+)$"  # 1.5D+03
 _WHOLE = r"^(0|-?[1-9][0-9]*)$"
@@ -21,7 +23,7 @@ _EXACT = 2**53  # above, not every whole number is a double
 
 
 def to_numbers(cells: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
-    """Text as double precision numbers; missing ones become null.
+    """Text as double precision numbers; missing ones become null, true and false 1 and 0.
 
     Raises
     ------
@@ -31,7 +33,11 @@ def to_numbers(cells: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
     try:
         return cells.cast(pa.float64())
     except pa.ArrowInvalid:  # gaps, blanks, signs: rarer, and dearer
-        return _plain(cells).cast(pa.float64())
+        plain = _plain(cells)
+    truths = pc.is_in(pc.utf8_lower(plain), pa.array(_TRUTHS))
+    if pc.all(pc.or_(truths, pc.is_null(plain))).as_py():
+        return pc.equal(pc.utf8_lower(plain), "true").cast(pa.float64())
+    return plain.cast(pa.float64())
 
 
 def _plain(cells: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
@@ -44,9 +50,9 @@ def _plain(cells: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
 
 
 def is_number(cell: str | None) -> bool:
-    """Whether `to_numbers` takes this cell."""
+    """Whether `to_numbers` takes this cell among others that are numbers."""
     try:
-        to_numbers(pa.array([cell], pa.string()))
+        _plain(pa.array([cell], pa.string())).cast(pa.float64())
     except pa.ArrowInvalid:
         return False
     return True

@@ -34,6 +34,36 @@ TEXTS = frozenset({pa.string(), pa.large_string(), pa.string_view()})
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where rows come from, so that a message can say it.
+
+    Parameters
+    ----------
+    tables : the files, in order; none of rows that no file holds.
+    first : how many of their rows lie before.
+    kept : which rows behind those are meant, from 0; None for all.
+    """
+
+    tables: tuple["TableFile", ...] = ()
+    first: int = 0
+    kept: np.ndarray | None = None
+
+    def of(self, index: int) -> tuple[str, int]:
+        """File and row in it (from 1, below the header) of a row here (from 0)."""
+        place = self.first + (index if self.kept is None else int(self.kept[index]))
+        for table in self.tables:
+            if place < table.n_rows:
+                row = place if table.rows is None else int(table.rows[place])
+                return str(table.path), row + 1
+            place -= table.n_rows
+        return "table", place + 1
+
+
+NOWHERE = Origin()
+"""Of rows that come from no file."""
+
+
+@dataclass(frozen=True)
 class TableFile:
     """A table on disk: its columns, its length, and a way to read batches of it.
 
@@ -49,7 +79,8 @@ class TableFile:
     group : the group or extension that was asked for.
     is_text : whether cells have no type of their own.
     reading : how it is read: changes of names, values and rows.
-    units : of the columns that state one.
+    units, descriptions : of the columns that state them.
+    rows : which rows of the file, from 0, where not all are read.
     """
 
     path: Path
@@ -61,6 +92,12 @@ class TableFile:
     is_text: bool = False
     reading: object = None
     units: Mapping[str, str] = field(default_factory=dict)
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    rows: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+    def origin(self, first: int = 0) -> Origin:
+        """Where the rows from `first` on come from."""
+        return Origin((self,), first)
 
     def require(self, names: Sequence[str]) -> None:
         """Check that all `names` are columns, each once.
@@ -86,7 +123,12 @@ def reason_of(error: BaseException) -> str:
 
 
 def in_memory(
-    path: Path, table: pa.Table, group: str | None = None, units: Mapping[str, str] | None = None
+    path: Path,
+    table: pa.Table,
+    group: str | None = None,
+    *,
+    units: Mapping[str, str] | None = None,
+    descriptions: Mapping[str, str] | None = None,
 ) -> TableFile:
     """A table that was read whole."""
 
@@ -104,6 +146,7 @@ def in_memory(
         lambda c: table.select(list(c)).schema,
         group,
         units=units or {},
+        descriptions=descriptions or {},
     )
 
 
@@ -156,6 +199,18 @@ def split_vector(name: str) -> tuple[str, int | None]:
 def vector_names(name: str, size: int | None) -> list[str]:
     """``name[0]``, ``name[1]``, … of a column of vectors; the name itself where `size` is None."""
     return [name] if size is None else [f"{name}[{index}]" for index in range(size)]
+
+
+def of_elements(
+    stated: Mapping[str, str | None], sizes: Mapping[str, int | None]
+) -> dict[str, str]:
+    """What is stated of columns, said of every element of those that are vectors."""
+    return {
+        part: text
+        for name, text in stated.items()
+        if text
+        for part in vector_names(name, sizes.get(name))
+    }
 
 
 Opener = Callable[[Path, str | None], TableFile]

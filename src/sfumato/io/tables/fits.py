@@ -16,6 +16,7 @@ from sfumato.io.tables.contract import (
     arrow_of,
     first_schema,
     in_memory,
+    of_elements,
     split_vector,
     vector_names,
 )
@@ -43,7 +44,9 @@ def open_fits(path: Path, group: str | None) -> TableFile:
             needed = table._data_offset + table.header["NAXIS1"] * table.header["NAXIS2"]
             fields = {column.name: _field(column) for column in table.columns}
             n_rows = table.header["NAXIS2"]
-            stated = {column.name: column.unit for column in table.columns if column.unit}
+            names, cards = [column.name for column in table.columns], table.header
+            stated = {column.name: column.unit for column in table.columns}
+            comments = {name: cards.get(f"TCOMM{i}") for i, name in enumerate(names, start=1)}
     if path.stat().st_size < needed:
         size = path.stat().st_size
         raise DataError(f"{path}: truncated: {size} bytes, but its table needs {needed}.")
@@ -56,15 +59,20 @@ def open_fits(path: Path, group: str | None) -> TableFile:
                 rows = data[begin : begin + batch_rows]
                 yield pa.table([_column(rows, name, fields) for name in names], names=list(names))
 
-    sizes = {field.size for field in fields.values()} - {None}
-    if n_rows == 1 and len(sizes) == 1:
+    sizes = {field.size for field in fields.values()}
+    if n_rows == 1 and len(sizes) == 1 and sizes != {None}:
         return _turned(path, read, fields, group)
-    units = {
-        part: unit
-        for name, unit in stated.items()
-        for part in vector_names(name, fields[name].size)
-    }
-    return TableFile(path, columns, n_rows, read, first_schema(read), group, units=units)
+    size_of = {name: field.size for name, field in fields.items()}
+    return TableFile(
+        path,
+        columns,
+        n_rows,
+        read,
+        first_schema(read),
+        group,
+        units=of_elements(stated, size_of),
+        descriptions=of_elements(comments, size_of),
+    )
 
 
 def _table_of(hdus: Foreign, group: str | None, *, path: Path) -> int:

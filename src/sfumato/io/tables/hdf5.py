@@ -14,9 +14,13 @@ from sfumato.io.tables.contract import (
     TableFile,
     arrow_of,
     first_schema,
+    of_elements,
     split_vector,
     vector_names,
 )
+
+_KINDS = "biufSO"
+"""What a column can hold: truth values, numbers, words."""
 
 _ASTROPY = "__table_column_meta__"
 """Behind the names of the arrays of text in which astropy keeps units and descriptions."""
@@ -30,7 +34,8 @@ def open_hdf5(path: Path, group: str | None) -> TableFile:
     with h5py.File(path) as file:
         place = _table_of(file, group, path=path)
         shapes = _shapes(file[place])
-        stated = _units(file[place])
+        units = _stated(file[place], "unit", "units")
+        descriptions = _stated(file[place], "description", "long_name")
     # the columns are those of one length; beside them may lie a list of bands, or an image
     n_rows = max(Counter(s[0] for s in shapes.values()).items(), key=lambda item: item[::-1])[0]
     sizes = {name: shape[1] if len(shape) == 2 else None for name, shape in shapes.items()}
@@ -48,9 +53,16 @@ def open_hdf5(path: Path, group: str | None) -> TableFile:
                 rows = slice(begin, min(begin + batch_rows, n_rows))
                 yield pa.table([_column(node, n, sizes, rows) for n in names], names=list(names))
 
-    units = {c: stated[base] for c in columns if (base := split_vector(c)[0]) in stated}
-    units |= {c: stated[c] for c in columns if c in stated}
-    return TableFile(path, columns, n_rows, read, first_schema(read), group, units=units)
+    return TableFile(
+        path,
+        columns,
+        n_rows,
+        read,
+        first_schema(read),
+        group,
+        units=of_elements(units, sizes),
+        descriptions=of_elements(descriptions, sizes),
+    )
 
 
 def _table_of(file: Foreign, group: str | None, *, path: Path) -> str:
@@ -93,8 +105,12 @@ def _shapes(node: Foreign) -> dict[str, tuple[int, ...]]:
     if isinstance(node, h5py.Dataset):
         if node.dtype.names is None or node.ndim != 1:
             return {}
-        parts = {name: node.dtype[name].shape for name in node.dtype.names}
-        return {name: (len(node), *shape) for name, shape in parts.items() if len(shape) < 2}
+        parts = {name: node.dtype[name] for name in node.dtype.names}
+        return {
+            name: (len(node), *part.shape)
+            for name, part in parts.items()
+            if len(part.shape) < 2 and part.base.kind in _KINDS
+        }
     if not isinstance(node, h5py.Group):
         return {}
     if "pandas_type" in node.attrs:
@@ -107,24 +123,24 @@ def _shapes(node: Foreign) -> dict[str, tuple[int, ...]]:
         if isinstance(child, h5py.Dataset)
         and child.dtype.names is None
         and child.ndim in (1, 2)
-        and child.dtype.kind in "biufSO"
+        and child.dtype.kind in _KINDS
         and not name.endswith(_ASTROPY)
     }
 
 
-def _units(node: Foreign) -> dict[str, str]:
-    """Units that arrays of a group state in their attributes."""
+def _stated(node: Foreign, *keys: str) -> dict[str, str]:
+    """What arrays of a group state in one of some attributes."""
     h5py = optional_module("h5py", extra="io")
     if not isinstance(node, h5py.Group):
         return {}
     found = {}
     for name in node:
         child = node.get(name)
-        for key in ("unit", "units"):
+        for key in keys:
             if isinstance(child, h5py.Dataset) and key in child.attrs:
                 value = child.attrs[key]
                 found[name] = value.decode() if isinstance(value, bytes) else str(value)
-    return {name: unit for name, unit in found.items() if unit}
+    return found
 
 
 def _column(node: Foreign, name: str, sizes: dict[str, int | None], rows: slice) -> pa.Array:

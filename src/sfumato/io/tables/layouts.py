@@ -11,6 +11,8 @@ from sfumato.io.tables.text import open_csv, separator_of
 
 _HEAD = 2000
 """Lines that are looked at: comments may be long."""
+_FIRST = 20
+"""Lines below them that the first rows may take: a cell between quotes may be of several."""
 
 
 def open_text(path: Path, group: str | None) -> TableFile:
@@ -26,11 +28,11 @@ def open_text(path: Path, group: str | None) -> TableFile:
     is_separated = path.suffix.lower() in (".csv", ".tsv")
     if not rows or "\0" in rows[0]:  # two bytes a letter
         return open_csv(path, group)
-    n_blanks = _n_fields(rows[0])
+    n_blanks, has_marks = _n_fields(rows[0]), separator_of(rows[:_FIRST]) is not None
     named = [_n_fields(line.lstrip("#")) for line in above if line.startswith("#")][-1:]
-    if named == [n_blanks] and not is_separated:
+    if named == [n_blanks] and not is_separated and not (n_blanks == 1 and has_marks):
         return open_blanks(path, group)
-    if separator_of(rows[:2]) or (is_separated and not _has_blank_columns(rows)):
+    if has_marks or (is_separated and not _has_blank_columns(rows)):
         return open_csv(path, group)
     return open_blanks(path, group)
 

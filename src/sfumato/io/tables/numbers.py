@@ -1,19 +1,16 @@
 """Columns as numbers."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from sfumato.errors import DataError
 from sfumato.io.tables.cells import is_number, to_numbers
-from sfumato.io.tables.contract import TEXTS
+from sfumato.io.tables.contract import NOWHERE, TEXTS, Origin
 
 
-def matrix(
-    batch: pa.Table, columns: Sequence[str], *, path: Path | str = "table", first_row: int = 0
-) -> np.ndarray:
+def matrix(batch: pa.Table, columns: Sequence[str], *, origin: Origin = NOWHERE) -> np.ndarray:
     """Columns of a batch as numbers (n, c), double precision; nulls become NaN.
 
     Raises
@@ -23,11 +20,11 @@ def matrix(
     """
     out = np.empty((batch.num_rows, len(columns)), order="F")
     for index, name in enumerate(columns):
-        out[:, index] = _numbers(batch[name], name=name, path=path, first_row=first_row)
+        out[:, index] = _numbers(batch[name], name=name, origin=origin)
     return out
 
 
-def _numbers(column: pa.ChunkedArray, *, name: str, path: Path | str, first_row: int) -> np.ndarray:
+def _numbers(column: pa.ChunkedArray, *, name: str, origin: Origin) -> np.ndarray:
     kind, types = column.type, pa.types
     if types.is_dictionary(kind):
         column = column.cast(kind.value_type)
@@ -39,11 +36,14 @@ def _numbers(column: pa.ChunkedArray, *, name: str, path: Path | str, first_row:
     if types.is_decimal(kind):
         return column.cast(pa.float64()).to_numpy()
     if kind not in TEXTS:
-        raise DataError(f"{path}: column {name!r} holds {kind}, not numbers. Leave it out.")
+        raise DataError(
+            f"{origin.of(0)[0]}: column {name!r} holds {kind}, not numbers. Leave it out."
+        )
     try:
         return to_numbers(column).to_numpy()
     except pa.ArrowInvalid:
         row = next(i for i, cell in enumerate(column.to_pylist()) if not is_number(cell))
-        where = f"column {name!r}, row {first_row + row + 1}"
-        message = f"{path}: {where} holds {column[row].as_py()!r}, not a number."
+        path, number = origin.of(row)
+        where = f"{path}: column {name!r}, row {number}"
+        message = f"{where} holds {column[row].as_py()!r}, not a number."
         raise DataError(f"{message} Correct or remove it.") from None

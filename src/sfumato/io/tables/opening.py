@@ -1,5 +1,6 @@
 """Opening a table by its name, and reading several as one."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pyarrow as pa
 from sfumato.errors import DataError
 from sfumato.io.tables.cells import as_kind
 from sfumato.io.tables.compute import pc
-from sfumato.io.tables.contract import DAMAGE, TEXTS, Batches, Opener, TableFile, reason_of
+from sfumato.io.tables.contract import DAMAGE, TEXTS, Batches, Opener, Origin, TableFile, reason_of
 from sfumato.io.tables.copies import UNPACKERS, open_compressed
 from sfumato.io.tables.fits import open_fits
 from sfumato.io.tables.hdf5 import open_hdf5
@@ -45,6 +46,10 @@ OPENERS: dict[str, Opener] = {
 """The one table from a suffix to the function that opens such a table."""
 
 
+GROUPED = frozenset({".vot", ".votable", ".xml", ".hdf5", ".h5", ".hdf", ".fits", ".fit"})
+"""Suffixes of files that may hold several tables."""
+
+
 def open_file(path: str | Path, group: str | None = None) -> TableFile:
     """The table of a file, by its suffix.
 
@@ -71,6 +76,9 @@ def open_file(path: str | Path, group: str | None = None) -> TableFile:
         allowed = ", ".join(OPENERS)
         message = f"{path}: unknown kind of table {suffix!r}; known are {allowed}"
         raise DataError(f"{message}, and each inside {', '.join(UNPACKERS)}.")
+    if group is not None and suffix.lower() not in GROUPED:
+        message = f"{path} holds one table: --group {group!r} has no meaning for it"
+        warnings.warn(f"{message} and was left aside.", stacklevel=2)
     try:
         table = open_compressed(path, group, opener) if packed else opener(path, group)
     except DataError:
@@ -145,7 +153,7 @@ def batches(
                 if schema is None:
                     yield batch
                 else:
-                    yield _as_schema(batch, schema, path=table.path, first_row=begin)
+                    yield _as_schema(batch, schema, table.origin(begin))
                 begin += batch.num_rows
         except DataError as error:
             named = str(table.path) in str(error)
@@ -154,7 +162,7 @@ def batches(
             raise DataError(f"{table.path}: damaged ({reason_of(error)}).") from error
 
 
-def _as_schema(batch: pa.Table, schema: pa.Schema, *, path: Path, first_row: int) -> pa.Table:
+def _as_schema(batch: pa.Table, schema: pa.Schema, origin: Origin) -> pa.Table:
     """Columns of a batch as the types of a schema."""
     columns = []
     for field in schema:
@@ -162,13 +170,25 @@ def _as_schema(batch: pa.Table, schema: pa.Schema, *, path: Path, first_row: int
         if column.type == kind:
             columns.append(column)
         elif not pa.types.is_string(column.type):
-            columns.append(column.cast(kind))
+            columns.append(_cast(column, field, origin))
         elif pa.types.is_floating(kind):
-            numbers = matrix(batch, [field.name], path=path, first_row=first_row)[:, 0]
+            numbers = matrix(batch, [field.name], origin=origin)[:, 0]
             columns.append(pa.chunked_array([pa.array(numbers, kind, from_pandas=True)]))
         else:
             columns.append(as_kind(column, kind))
     return pa.table(columns, schema=schema)
+
+
+def _cast(column: pa.ChunkedArray, field: pa.Field, origin: Origin) -> pa.ChunkedArray:
+    try:
+        return column.cast(field.type)
+    except pa.ArrowInvalid as error:
+        path, _ = origin.of(0)
+        message = f"{path}: column {field.name!r} holds {column.type}, and {field.type} in another"
+        cure = "Convert it to one type in all files, or leave it out"
+        raise DataError(
+            f"{message} file, which cannot hold it ({reason_of(error)}). {cure}."
+        ) from None
 
 
 def common_schema(

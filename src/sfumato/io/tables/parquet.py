@@ -11,6 +11,7 @@ from sfumato.io.tables.contract import (
     Batches,
     TableFile,
     in_memory,
+    of_elements,
     split_vector,
     vector_names,
 )
@@ -53,13 +54,20 @@ def open_parquet(path: Path, group: str | None) -> TableFile:
             ]
         )
 
-    units = {
-        part: unit
-        for field in stored
-        if (unit := (field.metadata or {}).get(b"unit", b"").decode())
-        for part in vector_names(field.name, vectors.get(field.name))
-    }
-    return TableFile(path, names, file.metadata.num_rows, read, schema, group, units=units)
+    def stated(key: bytes) -> dict[str, str]:
+        texts = {f.name: (f.metadata or {}).get(key, b"").decode() for f in stored}
+        return of_elements(texts, vectors)
+
+    return TableFile(
+        path,
+        names,
+        file.metadata.num_rows,
+        read,
+        schema,
+        group,
+        units=stated(b"unit"),
+        descriptions=stated(b"description"),
+    )
 
 
 def _place(name: str, vectors: dict[str, int]) -> tuple[str, int | None]:

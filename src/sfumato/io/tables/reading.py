@@ -141,8 +141,18 @@ def _renamed(table: TableFile, names: Mapping[str, str]) -> TableFile:
         found = table.schema([old.get(n, n) for n in wanted])
         return pa.schema([f.with_name(n) for f, n in zip(found, wanted, strict=True)])
 
-    units = {new_of.get(name, name): unit for name, unit in table.units.items()}
-    return replace(table, columns=columns, read=read, schema=schema, units=units)
+    units, descriptions = (
+        {new_of.get(name, name): text for name, text in stated.items()}
+        for stated in (table.units, table.descriptions)
+    )
+    return replace(
+        table,
+        columns=columns,
+        read=read,
+        schema=schema,
+        units=units,
+        descriptions=descriptions,
+    )
 
 
 def _corrected(table: TableFile, how: Reading) -> TableFile:
@@ -154,17 +164,19 @@ def _corrected(table: TableFile, how: Reading) -> TableFile:
     table.require([*changed, *red])
 
     def corrected(batch: pa.Table, name: str, first: int) -> np.ndarray:
-        values = matrix(batch, [name], path=table.path, first_row=first)[:, 0]
+        origin = table.origin(first)
+        values = matrix(batch, [name], origin=origin)[:, 0]
         is_code = ~(np.abs(values) < _CODE)
         moved = values + how.zero_points.get(name, 0.0)
         if name in how.extinction:
-            reddening = matrix(batch, red, path=table.path, first_row=first)[:, 0]
+            reddening = matrix(batch, red, origin=origin)[:, 0]
             known = (reddening > _LEAST_REDDENING) & (reddening < _CODE)
             unknown = ~known & ~is_code
             if unknown.any():
                 row = int(np.argmax(unknown))
-                what = f"{red[0]!r} is {reddening[row]:g} in row {first + row + 1}"
-                message = f"{table.path}: {what}, which is no reddening"
+                path, number = origin.of(row)
+                what = f"{red[0]!r} is {reddening[row]:g} in row {number}"
+                message = f"{path}: {what}, which is no reddening"
                 raise DataError(f"{message}. Fill it, or leave the row out by --where.")
             moved = moved - how.extinction[name] * reddening
         return np.where(is_code, values, moved)
@@ -212,4 +224,4 @@ def _filtered(table: TableFile, condition: Condition) -> TableFile:
 
         yield from rebatched(taken(place), batch_rows)
 
-    return replace(table, n_rows=int(mask.sum()), read=read)
+    return replace(table, n_rows=int(mask.sum()), read=read, rows=np.flatnonzero(mask))

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sfumato._typing import Foreign
 from sfumato.errors import DataError, optional_module
-from sfumato.io.tables.contract import TableFile, arrow_of, in_memory, vector_names
+from sfumato.io.tables.contract import TableFile, arrow_of, in_memory, of_elements, vector_names
 
 
 def astropy_opener(kind: str) -> Callable[[Path, str | None], TableFile]:
@@ -26,13 +26,17 @@ def _open(path: Path, group: str | None, kind: str) -> TableFile:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of units and letters of their headers
         read = table.read(path, format=kind, **options)
-    columns, units = {}, {}
+    columns, units, descriptions = {}, {}, {}
     for name in read.colnames:
         parts = _columns(name, read[name])
         columns.update(parts)
-        if unit := getattr(read[name], "unit", None):  # coordinates and times have none
-            units.update(dict.fromkeys(parts, str(unit)))
-    return in_memory(path, pa.table(columns), group, units)
+        described = read[name].info  # of coordinates and times too
+        units.update(dict.fromkeys(parts, str(described.unit or "")))
+        descriptions.update(dict.fromkeys(parts, described.description or ""))
+    table = pa.table(columns)
+    return in_memory(
+        path, table, group, units=of_elements(units, {}), descriptions=of_elements(descriptions, {})
+    )
 
 
 def _columns(name: str, column: Foreign) -> dict[str, pa.Array]:

@@ -22,27 +22,31 @@ from sfumato.io.tables.contract import Batches, TableFile, rebatched
 SEPARATORS = ",\t;|"
 _HEAD = 20
 """Lines that are looked at for the header."""
+_SHOWN = 60
+"""Letters of a row that a message repeats."""
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
 class Layout(NamedTuple):
-    """How a file of text is to be read: its names, where its rows begin, and its letters."""
+    """How a file of text is to be read: its names, where its rows begin, its letters and units."""
 
     names: tuple[str, ...]
     n_skipped: int
     separator: str
     encoding: str
     has_comments: bool = False
+    units: tuple[str, ...] = ()
 
 
 def open_csv(path: Path, group: str | None) -> TableFile:
     """A file of separated text, with a line of names."""
-    layout = read_layout(path)
+    encoding, has_odd_quotes = letters_of(path)
+    layout = read_layout(path, encoding)
     n_rows, n_comments = _counted(path, layout)
     if n_comments:
         layout = layout._replace(has_comments=True)
         warnings.warn(f"{path}: {n_comments} lines that begin with # are left out.", stacklevel=2)
-    if _has_odd_quotes(path):
+    if has_odd_quotes:
         message = f"{path}: an odd number of quotation marks; an open one swallows the lines behind"
         warnings.warn(f"{message}. There are {n_rows:,} rows: is that right?", stacklevel=2)
 
@@ -65,18 +69,20 @@ def open_csv(path: Path, group: str | None) -> TableFile:
                 found[name].append(traits(batch[name]))
         return pa.schema([(name, kind_of(found[name])) for name in columns])
 
-    return TableFile(path, layout.names, n_rows, read, schema, group, is_text=True)
+    stated = {name: unit for name, unit in zip(layout.names, layout.units, strict=False) if unit}
+    return TableFile(path, layout.names, n_rows, read, schema, group, is_text=True, units=stated)
 
 
-def read_layout(path: Path) -> Layout:
+def read_layout(path: Path, encoding: str) -> Layout:
     """The header of a file: after comments, or the last of them.
+
+    Below the names, VizieR writes a line of units and one of dashes.
 
     Raises
     ------
     DataError
         There is no header.
     """
-    encoding = encoding_of(path)
     with path.open(encoding=encoding, newline="") as stream:
         comments, n_before, first = [], 0, ""
         for line in stream:
@@ -97,7 +103,22 @@ def read_layout(path: Path) -> Layout:
         named = _names(next(csv.reader([_uncommented(comments)], delimiter=separator)))
         if len(named) == len(fields):
             return Layout(named, n_before, separator, encoding)
-    return Layout(_names(fields), n_before + records.line_num * bool(first), separator, encoding)
+    if fields and all(map(is_number, fields)):
+        message = f"{path}: the first line holds numbers only and was taken for names"
+        warnings.warn(f"{message}. If it is data, put a line of names above it.", stacklevel=3)
+    n_skipped, units = n_before + records.line_num * bool(first), ()
+    second, third = next(records, []), next(records, [])
+    if len(third) == len(fields) and _is_ruled(third):
+        n_skipped, units = n_skipped + 2, _names(second)
+    elif len(second) == len(fields) and _is_ruled(second):
+        n_skipped += 1
+    return Layout(_names(fields), n_skipped, separator, encoding, units=units)
+
+
+def _is_ruled(cells: Sequence[str]) -> bool:
+    """Whether a line is one of dashes: single ones are gaps."""
+    marks = [cell.strip() for cell in cells]
+    return all(set(mark) == {"-"} for mark in marks) and any(len(mark) > 2 for mark in marks)
 
 
 def _uncommented(comments: Sequence[str]) -> str:
@@ -117,34 +138,35 @@ def separator_of(head: Sequence[str]) -> str | None:
     return None
 
 
-def encoding_of(path: Path) -> str:
-    """UTF-8 or -16 by the mark at the start; Latin-1, with a warning, where UTF-8 cannot be.
+def letters_of(path: Path) -> tuple[str, bool]:
+    """The encoding of a file, and whether its quotation marks are odd in number.
+
+    It is UTF-8 or -16 by the mark at the start; Latin-1, with a warning, where it cannot be UTF-8.
 
     Raises
     ------
     DataError
         The file is not text.
     """
+    n_quotes, held, is_utf8 = 0, b"", True
     with path.open("rb") as stream:
         start = stream.read(4)
-        for mark, encoding in _BOMS.items():
-            if start.startswith(mark):
-                return encoding
+        marked = next((name for mark, name in _BOMS.items() if start.startswith(mark)), None)
         stream.seek(0)
-        held = b""
         while block := stream.read(1 << 20):
+            n_quotes += block.count(b'"')
+            if marked is not None:
+                continue
             if b"\0" in block:
                 raise DataError(f"{path} is not text: it holds bytes of 0. Is it {path.suffix}?")
-            text, held = held + block, b""
+            text = held + block
             cut = text.rfind(b"\n") + 1
             text, held = text[:cut], text[cut:]
-            if not _is_utf8(text):
-                break
-        else:
-            if _is_utf8(held):
-                return "utf-8"
-    warnings.warn(f"{path} is not UTF-8: read as Latin-1.", stacklevel=2)
-    return "latin-1"
+            is_utf8 = is_utf8 and _is_utf8(text)
+    encoding = marked or ("utf-8" if is_utf8 and _is_utf8(held) else "latin-1")
+    if encoding == "latin-1":
+        warnings.warn(f"{path} is not UTF-8: read as Latin-1.", stacklevel=2)
+    return encoding, n_quotes % 2 == 1
 
 
 def _is_utf8(text: bytes) -> bool:
@@ -171,11 +193,6 @@ def _counted(path: Path, layout: Layout) -> tuple[int, int]:
 
 def _marked(cells: pa.Array) -> pa.Array:
     return pc.fill_null(pc.starts_with(cells, "#"), fill_value=False)
-
-
-def _has_odd_quotes(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return sum(b.count(b'"') for b in iter(lambda: stream.read(1 << 20), b"")) % 2 == 1
 
 
 def _blocks(path: Path, layout: Layout, places: Sequence[int]) -> Iterator[pa.RecordBatch]:
@@ -208,8 +225,28 @@ def _blocks(path: Path, layout: Layout, places: Sequence[int]) -> Iterator[pa.Re
                 yield block
     except pa.ArrowInvalid as error:
         # a header without rows, with or without the end of its line
-        if not any(said in str(error) for said in ("Empty CSV file", "Could not skip initial")):
-            raise
+        if any(said in str(error) for said in ("Empty CSV file", "Could not skip initial")):
+            return
+        if "Expected" in str(error):
+            _refuse_ragged(path, layout)
+        raise
+
+
+def _refuse_ragged(path: Path, layout: Layout) -> None:
+    """Say which row has too many cells, or too few."""
+    with path.open(encoding=layout.encoding, newline="") as stream:
+        lines = itertools.islice(stream, layout.n_skipped, None)
+        rows = (r for r in csv.reader(lines, delimiter=layout.separator) if r and r[0][:1] != "#")
+        for number, cells in enumerate(rows, start=1):
+            if len(cells) != len(layout.names):
+                message = f"{path}: row {number} has {len(cells)} cells below"
+                message = f"{message} {len(layout.names)} names: {_shortened(cells)}"
+                raise DataError(f"{message}. Correct it, or quote cells that hold the separator.")
+
+
+def _shortened(cells: Sequence[str]) -> str:
+    text = ", ".join(cells)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _comment(row: pa_csv.InvalidRow) -> str:

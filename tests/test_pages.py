@@ -40,7 +40,7 @@ SMALLER = {
     r"--n-trials \d+": "--n-trials 2 --epochs 2",
     r":20(?=[ :]|$)": ":3",  # nodes of a map
     r"max_epochs=\d+": "max_epochs=2",
-    r"(?<=n_components=k)": ", max_epochs=2",
+    r"(?<=MDNRegressor\()(?![^\n]*max_epochs)": "max_epochs=2, ",
 }
 
 

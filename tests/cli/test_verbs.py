@@ -79,7 +79,7 @@ def test_the_main_job_leaves_what_it_says(home):
     assert header["about"]["rows"] == 1200
     assert "jax" in header["about"]["versions"]
     assert header["parameters"]["random_state"] == 0
-    assert not list(home.glob("*.partial"))
+    assert not list(home.glob("*.partial*"))
 
 
 def _truth(home):
@@ -388,7 +388,7 @@ def test_a_killed_prediction_goes_on(home, tmp_path, capfd, monkeypatch):
     killed = subprocess.run(command, env=os.environ | {"SFUMATO_CACHE": "off"}, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert not output.exists()
-    parts = tmp_path / "pdfs.parquet.partial"
+    (parts,) = tmp_path.glob("pdfs.parquet.partial-*")
     assert [path.name for path in parts.glob("0*.parquet")] == ["000000.parquet"]
     monkeypatch.setattr(prediction, "CHUNK_ROWS", 100)
     code, out, _ = sfumato(*arguments, capfd=capfd)
@@ -420,11 +420,12 @@ def test_chunks_of_another_job_are_not_mixed_in(home, tmp_path, monkeypatch):
     job = _job_of(["predict", "a", "b"], model)
     predict_tables(model.regressor, tables, output, job=job)
     first = pq.read_table(output)["pdf"]
-    parts = tmp_path / "p.parquet.partial"
-    parts.mkdir()
-    (parts / "job.json").write_text('{"fingerprint": "of another job"}')
-    shutil.copy(output, parts / "000000.parquet")
-    assert predict_tables(model.regressor, tables, output, job=job) == 0
+    other = tmp_path / "p.parquet.partial-0123456789ab"
+    other.mkdir()
+    shutil.copy(output, other / "000000.parquet")
+    with pytest.warns(UserWarning, match="Removed .*partial-0123456789ab, unfinished work of anot"):
+        assert predict_tables(model.regressor, tables, output, job=job) == 0
+    assert not other.exists()
     assert pq.read_table(output)["pdf"].equals(first)
 
 

@@ -3,17 +3,18 @@
 import json
 import math
 import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sfumato._typing import Json
 from sfumato.errors import DataError
+from sfumato.io._locks import aside_of, locked, may_replace, real, remove, temporary_of
 
 
-def check_output(path: Path, *, overwrite: bool, mark: str | None = None) -> None:
-    """Refuse, before any work is done, an output that exists or cannot be written.
+@contextmanager
+def reserved(path: Path, *, overwrite: bool, mark: str | None = None) -> Iterator[None]:
+    """An output that nobody else writes meanwhile, checked before any work is done.
 
     Parameters
     ----------
@@ -23,22 +24,23 @@ def check_output(path: Path, *, overwrite: bool, mark: str | None = None) -> Non
     Raises
     ------
     DataError
-        The path exists and `overwrite` is not set, it is a folder that is not ours, or its own
-        folder is missing or read-only.
+        The path exists and `overwrite` is not set, it is a folder that is not ours, another run
+        is writing it, or its own folder is missing or read-only.
     """
-    check_replaceable(path, mark=mark)
-    if path.exists() and not overwrite:
-        raise DataError(f"{path} exists already. Pass --overwrite to replace it.")
-    folder = path.parent
-    if not folder.is_dir():
-        raise DataError(f"The folder {folder} of the output does not exist. Create it first.")
-    probe = folder / f".{path.name}.probe-{os.getpid()}"
-    try:
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        message = f"Cannot write in {folder} ({error.strerror}). Choose another --output."
-        raise DataError(message) from error
+    with locked(path, overwrite=overwrite):
+        check_replaceable(path, mark=mark)
+        if path.exists() and not overwrite:
+            raise DataError(f"{path} exists already. Pass --overwrite to replace it.")
+        yield
+
+
+@contextmanager
+def all_reserved(paths: Sequence[Path], *, overwrite: bool) -> Iterator[None]:
+    """Several files that one run writes, each `reserved`."""
+    with ExitStack() as stack:
+        for path in paths:
+            stack.enter_context(reserved(path, overwrite=overwrite))
+        yield
 
 
 def check_folder(path: Path, *, overwrite: bool) -> None:
@@ -77,35 +79,49 @@ def check_replaceable(path: Path, *, mark: str | None) -> None:
 def whole(path: Path, *, mark: str | None = None) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name when the block ends well.
 
-    If the block fails, nothing is left behind, and what was there before is still there.
+    If the block fails, nothing is left behind, and what was there before is still there. A symbolic
+    link stays: what it leads to is written.
 
     Parameters
     ----------
-    mark : as in `check_output`.
+    mark : as in `reserved`.
 
     Raises
     ------
     DataError
         The disk is full, the folder cannot be written, or `path` may not be replaced.
     """
-    check_replaceable(path, mark=mark)
-    # threads of one process may write at once, to different names
-    temporary = path.with_name(f".{path.name}.writing-{os.getpid()}")
-    old = path.with_name(f".{path.name}.old-{os.getpid()}")
-    try:
-        yield temporary
-        if path.is_dir():
-            path.replace(old)
-        temporary.replace(path)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise DataError(f"{path} could not be written ({reason}). Nothing was left.") from error
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+    with locked(path):
+        check_replaceable(path, mark=mark)
+        target = real(path)
+        temporary = temporary_of(target)
+        try:
+            yield temporary
+            _on_disk(temporary)
+            if target.exists() and not may_replace(path):
+                raise DataError(f"{path} appeared while this run worked. Choose another --output.")
+            _place(temporary, target)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise DataError(f"{path} could not be written ({reason}). Nothing was left.") from error
+        finally:
+            remove(temporary)
+
+
+def _on_disk(written: Path) -> None:
+    """Wait until the disk has it: what it has no room for, it may say only now."""
+    for part in [*written.rglob("*")] if written.is_dir() else [written]:
+        if part.is_file():
+            with part.open("rb") as stream:
+                os.fsync(stream.fileno())
+
+
+def _place(temporary: Path, target: Path) -> None:
+    aside = aside_of(target)
+    if target.is_dir():
+        target.replace(aside)
+    temporary.replace(target)
+    remove(aside)
 
 
 def write_json(path: Path, values: Json) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from sfumato._typing import Foreign
 from sfumato.errors import DataError, optional_module
-from sfumato.io._files import check_output, whole
+from sfumato.io._files import reserved, whole
 from sfumato.io._stamp_layout import FITS_FORMATS, Layout, check_piece, make_layout
 
 Put = Callable[[int, Mapping[str, np.ndarray], Mapping[str, np.ndarray]], None]
@@ -76,8 +76,8 @@ class StampWriter:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        check_output(self._path, overwrite=self._overwrite)
         with ExitStack() as stack:
+            stack.enter_context(reserved(self._path, overwrite=self._overwrite))
             temporary = stack.enter_context(whole(self._path))
             sink = SINKS[self._path.suffix.lower()]
             self._put = stack.enter_context(sink(temporary, self._layout))

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from sfumato._typing import Json
 from sfumato.errors import DataError, optional_module
-from sfumato.io._files import check_output, whole
+from sfumato.io._files import reserved, whole
 
 
 class Column(NamedTuple):
@@ -45,8 +45,7 @@ def write_columns(
     """
     path = Path(path)
     writer = table_writer(path)
-    check_output(path, overwrite=overwrite)
-    with whole(path) as temporary:
+    with reserved(path, overwrite=overwrite), whole(path) as temporary:
         writer(temporary, columns, dict(about or {}))
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from sfumato._typing import Json
 from sfumato.errors import DataError
-from sfumato.io._files import check_output, whole, write_json
+from sfumato.io._files import reserved, whole, write_json
 from sfumato.io.pdfs import PDFsFile, open_pdfs
 from sfumato.io.tables import DEFAULT, Reading, matrix
 from sfumato.jobs.profiles import PLAIN, Profile, profile_for, profile_of
@@ -77,21 +77,23 @@ def evaluate_file(
     pdfs = Path(pdfs)
     truth = (truth,) if isinstance(truth, str) else truth
     folder = Path(output or pdfs.with_name(pdfs.stem + "-evaluation"))
-    check_output(folder, overwrite=overwrite, mark=METRICS_FILE)
-    file = open_pdfs(pdfs, reading=reading)
-    on_start(file.n_rows)
-    if file.is_vector:
-        return Evaluated(folder, file.n_rows, evaluate_vectors(file, truth, folder))
-    chosen = profile_for(file) if profile is None else profile_of(profile)
-    if len(truth) != 1:
-        raise DataError(f"{pdfs} holds PDFs of single numbers; --truth names {len(truth)} columns.")
-    objects, values = read_scores(
-        file, truth[0], by=by, least=chosen.least, drop_missing=drop_missing, on_rows=on_rows
-    )
-    result = write_evaluation(
-        objects, folder, profile=chosen, by=values, by_name=by, n_bootstrap=n_bootstrap
-    )
-    return Evaluated(folder, len(objects), result["overall"])
+    with reserved(folder, overwrite=overwrite, mark=METRICS_FILE):
+        file = open_pdfs(pdfs, reading=reading)
+        on_start(file.n_rows)
+        if file.is_vector:
+            return Evaluated(folder, file.n_rows, evaluate_vectors(file, truth, folder))
+        chosen = profile_for(file) if profile is None else profile_of(profile)
+        if len(truth) != 1:
+            raise DataError(
+                f"{pdfs} holds PDFs of single numbers; --truth names {len(truth)} columns."
+            )
+        objects, values = read_scores(
+            file, truth[0], by=by, least=chosen.least, drop_missing=drop_missing, on_rows=on_rows
+        )
+        result = write_evaluation(
+            objects, folder, profile=chosen, by=values, by_name=by, n_bootstrap=n_bootstrap
+        )
+        return Evaluated(folder, len(objects), result["overall"])
 
 
 def evaluate_vectors(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sfumato.io._files import check_output
+from sfumato.io._files import reserved
 from sfumato.io.pdfs import open_pdfs
 from sfumato.io.qp import write_qp
 from sfumato.io.tables import DEFAULT, Reading
@@ -43,11 +43,11 @@ def export_file(
         A file, a column or the kind is not as it has to be; nothing is written.
     """
     output = Path(output)
-    check_output(output, overwrite=overwrite)
-    parts = list(open_pdfs(pdfs, reading=reading).scalars(keep))
-    joined = concatenate([part for part, _ in parts])
-    table = pa.concat_tables([rows for _, rows in parts])
-    points = joined.default_grid(n_points) if grid is None else np.linspace(*grid)
-    columns = {name: table[name] for name in keep}
-    write_qp(joined, output, kind=kind, grid=points, columns=columns)
-    return output
+    with reserved(output, overwrite=overwrite):
+        parts = list(open_pdfs(pdfs, reading=reading).scalars(keep))
+        joined = concatenate([part for part, _ in parts])
+        table = pa.concat_tables([rows for _, rows in parts])
+        points = joined.default_grid(n_points) if grid is None else np.linspace(*grid)
+        columns = {name: table[name] for name in keep}
+        write_qp(joined, output, kind=kind, grid=points, columns=columns)
+        return output

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sfumato.estimators.regressor import MDNRegressor
-from sfumato.io._files import check_output
+from sfumato.io._files import reserved
 from sfumato.io.archive import HEADER
 from sfumato.io.tables import DEFAULT, Reading, TableFile
 from sfumato.jobs.columns import Columns, check_corrections, units_of
@@ -114,22 +114,22 @@ def fit_tables(
         A file, a column or a setting is not as it has to be; nothing is written.
     """
     output = Path(output)
-    check_output(output, overwrite=overwrite, mark=HEADER)
-    task = open_task(
-        tables,
-        roles,
-        preset=preset,
-        answers=answers,
-        settings={"random_state": 0, **(settings or {})},
-        reading=reading,
-        drop_missing=drop_missing,
-    )
-    weight = task.data.weight
-    if shift_to is not None:
-        weight = shifted_weights(task.data, task.columns, reading.open(shift_to))
-    on_start(task.regressor)
-    task.regressor.set_params(on_epoch=on_epoch)
-    model = task.finish(weight, config=None if config is None else str(config))
-    task.regressor.set_params(on_epoch=None)
-    model.write(output)
-    return model
+    with reserved(output, overwrite=overwrite, mark=HEADER):
+        task = open_task(
+            tables,
+            roles,
+            preset=preset,
+            answers=answers,
+            settings={"random_state": 0, **(settings or {})},
+            reading=reading,
+            drop_missing=drop_missing,
+        )
+        weight = task.data.weight
+        if shift_to is not None:
+            weight = shifted_weights(task.data, task.columns, reading.open(shift_to))
+        on_start(task.regressor)
+        task.regressor.set_params(on_epoch=on_epoch)
+        model = task.finish(weight, config=None if config is None else str(config))
+        task.regressor.set_params(on_epoch=None)
+        model.write(output)
+        return model

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sfumato.errors import choose
-from sfumato.io._files import check_output
+from sfumato.io._files import reserved
 from sfumato.io.pdfs import PDFsFile, open_pdfs
 from sfumato.io.tables import DEFAULT, Reading, matrix
 from sfumato.jobs.evaluation import read_scores
@@ -55,11 +55,11 @@ def draw_file(
     choose(kind, PLOTS, what="--kind")
     pdfs = Path(pdfs)
     path = Path(output or pdfs.with_name(f"{pdfs.stem}-{kind}.png"))
-    check_output(path, overwrite=overwrite)
-    file = open_pdfs(pdfs, reading=reading)
-    chosen = range(min(6, file.n_rows)) if rows is None else rows
-    draw(file, kind, path, rows=chosen, truth=truth)
-    return path
+    with reserved(path, overwrite=overwrite):
+        file = open_pdfs(pdfs, reading=reading)
+        chosen = range(min(6, file.n_rows)) if rows is None else rows
+        draw(file, kind, path, rows=chosen, truth=truth)
+        return path
 
 
 def draw(file: PDFsFile, kind: str, path: Path, *, rows: Sequence[int], truth: str | None) -> None:

@@ -1,13 +1,13 @@
 """Predictions for tables of any length: streamed, restartable, one file at the end.
 
-While it runs, finished chunks lie in a folder ``OUTPUT.partial`` beside the output, each written
-under a temporary name and then renamed. The same call after any interruption continues behind the
-last finished chunk; the output itself appears, whole, when all chunks are there.
+While it runs, finished chunks lie in a folder ``OUTPUT.partial-...`` beside the output, each
+written under a temporary name and then renamed. The same call after any interruption continues
+behind the last finished chunk; the output itself appears, whole, when all chunks are there.
 """
 
 import hashlib
+import itertools
 import json
-import shutil
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -24,7 +24,8 @@ from sfumato.engine.threads import n_threads
 from sfumato.errors import DataError, IncompatibleError
 from sfumato.estimators._base import N_DRAWS
 from sfumato.estimators.regressor import MDNRegressor
-from sfumato.io._files import check_output, read_json, whole, write_json
+from sfumato.io._files import reserved, whole
+from sfumato.io._locks import locked, remove
 from sfumato.io.archive import archive_digest, versions
 from sfumato.io.codecs import family_header, prior_header
 from sfumato.io.pdfs import COLUMN, pdf_column, with_header
@@ -40,6 +41,7 @@ from sfumato.io.tables import (
 )
 from sfumato.jobs.columns import Columns, check_corrections, compare_units
 from sfumato.jobs.model_files import TabularModel
+from sfumato.jobs.parts import Parts
 from sfumato.jobs.presets import Answers, renamed
 from sfumato.jobs.training_tables import feature_rows
 from sfumato.pdfs import make_pdfs, summarise
@@ -133,35 +135,35 @@ def predict_files(
         As `predict_tables`; or the model cannot be read, or was made for other columns.
     """
     model, output = Path(model), Path(output)
-    check_output(output, overwrite=overwrite)
-    if precision not in (16, 32):
-        raise ValueError(f"--precision must be 16 or 32; got {precision}.")
-    fitted = TabularModel.read(model)
-    files = [reading.open(table) for table in tables]
-    _compare_corrections(fitted.about.get("corrections", {}), reading)
-    features = fitted.regressor.features
-    columns = renamed(fitted.columns, features, answers or {})
-    check_corrections(reading, columns, features)
-    names = dict(zip(fitted.columns.features, columns.features, strict=True))
-    for file in files:
-        compare_units(fitted.about.get("units", {}), names, file)
-    job = Job(
-        columns=columns,
-        keep=tuple(dict.fromkeys(keep)),
-        statistics=tuple(dict.fromkeys(statistics)),
-        precision=precision,
-        about={
-            "model": str(model),
-            "model_sha256": archive_digest(model),
-            "model_about": fitted.about,
-            "tables": [str(table) for table in tables],
-            "features": None if features is None else features.kind,
-            "corrections": reading.corrections,
-            "where": reading.where,
-        },
-    )
-    on_start(sum(file.n_rows for file in files))
-    return predict_tables(fitted.regressor, files, output, job=job, on_rows=on_rows)
+    with reserved(output, overwrite=overwrite):
+        if precision not in (16, 32):
+            raise ValueError(f"--precision must be 16 or 32; got {precision}.")
+        fitted = TabularModel.read(model)
+        files = [reading.open(table) for table in tables]
+        _compare_corrections(fitted.about.get("corrections", {}), reading)
+        features = fitted.regressor.features
+        columns = renamed(fitted.columns, features, answers or {})
+        check_corrections(reading, columns, features)
+        names = dict(zip(fitted.columns.features, columns.features, strict=True))
+        for file in files:
+            compare_units(fitted.about.get("units", {}), names, file)
+        job = Job(
+            columns=columns,
+            keep=tuple(dict.fromkeys(keep)),
+            statistics=tuple(dict.fromkeys(statistics)),
+            precision=precision,
+            about={
+                "model": str(model),
+                "model_sha256": archive_digest(model),
+                "model_about": fitted.about,
+                "tables": [str(table) for table in tables],
+                "features": None if features is None else features.kind,
+                "corrections": reading.corrections,
+                "where": reading.where,
+            },
+        )
+        on_start(sum(file.n_rows for file in files))
+        return predict_tables(fitted.regressor, files, output, job=job, on_rows=on_rows)
 
 
 def _compare_corrections(trained: dict[str, Json], reading: Reading) -> None:
@@ -211,16 +213,33 @@ def predict_tables(
             raise DataError(f"{output} is one of the input tables. Choose another --output.")
     if output.suffix not in (".parquet", ".pq"):
         raise DataError(f"{output}: PDFs are written as Parquet; the name must end in .parquet.")
-    parts = output.with_name(output.name + ".partial")
-    done = _resume(parts, job.fingerprint(tables))
-    report = on_rows or (lambda _rows: None)
+    with locked(output):
+        return _predict_locked(model, tables, output, job=job, report=on_rows or (lambda _n: None))
+
+
+def _predict_locked(
+    model: MDNRegressor,
+    tables: Sequence[TableFile],
+    output: Path,
+    *,
+    job: Job,
+    report: Callable[[int], None],
+) -> int:
+    fingerprint = job.fingerprint(tables)
+    parts = Parts.beside(output, fingerprint, n_rows=sum(table.n_rows for table in tables))
+    done = parts.open()
+    others = parts.others(output)
     report(done)
     try:
         _run(model, tables, parts, job=job, done=done, report=report)
+        if job.fingerprint(tables) != fingerprint:
+            raise DataError("A table changed while it was read. Run the command again.")
     except ValueError as error:
         # bad data will be no better next time; a full disk may be, and finished chunks are kept
-        if not isinstance(error.__cause__, OSError):
-            shutil.rmtree(parts)
+        if isinstance(error.__cause__, OSError):
+            kept = "Rows that are finished are kept: the same command goes on behind them"
+            raise DataError(f"{error} {kept}.") from error
+        parts.remove()
         raise
     header = family_header(
         model.family_,
@@ -229,36 +248,17 @@ def predict_tables(
     ) | {"about": job.about or {}}
     header |= prior_header(model.training_priors_)
     _join(parts, output, header, tables[0])
-    shutil.rmtree(parts)
+    parts.remove()
+    for folder in others:
+        warnings.warn(f"Removed {folder}, unfinished work of another job on it.", stacklevel=2)
+        remove(folder)
     return done
-
-
-def _resume(parts: Path, fingerprint: str) -> int:
-    """Prepare the folder of chunks; the number of rows that are finished."""
-    mark = parts / "job.json"
-    if parts.exists() and (not mark.exists() or read_json(mark)["fingerprint"] != fingerprint):
-        shutil.rmtree(parts)
-    if not parts.exists():
-        try:
-            parts.mkdir()
-        except OSError as error:
-            raise DataError(f"Cannot create {parts} ({error.strerror}).") from error
-        write_json(mark, {"fingerprint": fingerprint})
-    return sum(pq.read_metadata(part).num_rows for part in _finished(parts))
-
-
-def _finished(parts: Path) -> list[Path]:
-    """Finished chunks, from the first on."""
-    found = []
-    while (path := parts / f"{len(found):06d}.parquet").exists():
-        found.append(path)
-    return found
 
 
 def _run(
     model: MDNRegressor,
     tables: Sequence[TableFile],
-    parts: Path,
+    parts: Parts,
     *,
     job: Job,
     done: int,
@@ -270,7 +270,6 @@ def _run(
     """
     chunks = _chunks(tables, job.schema(tables), start=done)
     pieces = _pieces(chunks, first=done)
-    index = len(_finished(parts))
     kept: list[pa.Table] = []
     for table in engine.map(
         lambda piece: (piece.last, _predict(model, piece, job, tables)), pieces
@@ -278,11 +277,10 @@ def _run(
         last, columns = table
         kept.append(columns)
         if last:
-            whole_chunk = pa.concat_tables(kept)
-            with whole(parts / f"{index:06d}.parquet") as temporary:
-                pq.write_table(whole_chunk, temporary, compression="none", use_dictionary=False)
-            report(whole_chunk.num_rows)
-            index, kept = index + 1, []
+            chunk = pa.concat_tables(kept)
+            parts.write(chunk)
+            report(chunk.num_rows)
+            kept = []
 
 
 class _Piece(NamedTuple):
@@ -346,18 +344,23 @@ def _described(field: pa.Field, table: TableFile) -> pa.Field:
     return field.with_metadata(told) if told else field
 
 
-def _join(parts: Path, output: Path, header: dict[str, Json], table: TableFile) -> None:
+def _join(parts: Parts, output: Path, header: dict[str, Json], table: TableFile) -> None:
     """All chunks as the row groups of one file; columns that are kept stay described."""
-    finished = _finished(parts)
-    fields = [_described(field, table) for field in pq.read_schema(finished[0])]
+    chunks = parts.tables()
+    first = next(chunks)
+    fields = [_described(field, table) for field in first.schema]
     schema = with_header(pa.schema(fields).empty_table(), header).schema
     # codes look random: compressing them costs a third of the time and saves a twentieth
     compression: Json = {name: "none" if name == COLUMN else "zstd" for name in schema.names}
     with (
         whole(output) as temporary,
         pq.ParquetWriter(
-            temporary, schema, compression=compression, use_dictionary=False
+            temporary,
+            schema,
+            compression=compression,
+            use_dictionary=False,
+            write_page_checksum=True,
         ) as writer,
     ):
-        for path in finished:
-            writer.write_table(pq.read_table(path).cast(schema))
+        for chunk in itertools.chain([first], chunks):
+            writer.write_table(chunk.cast(schema))

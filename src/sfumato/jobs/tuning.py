@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from sfumato._typing import Given
 from sfumato.errors import IncompatibleError
 from sfumato.estimators.options import SPACE, TABLE
-from sfumato.io._files import check_output, whole
+from sfumato.io._files import reserved, whole
 from sfumato.io.archive import HEADER
 from sfumato.io.tables import DEFAULT, Reading
 from sfumato.jobs.fitting import open_task
@@ -67,48 +67,48 @@ def tune_tables(
         As `fit_tables` and `tune`.
     """
     output = Path(output)
-    check_output(output, overwrite=overwrite, mark=HEADER)
-    given = {"random_state": 0, **(settings or {})}
-    task = open_task(
-        tables,
-        roles,
-        preset=preset,
-        answers=answers,
-        settings=given,
-        reading=reading,
-        drop_missing=drop_missing,
-    )
-    result = tune(
-        task.regressor,
-        task.data.X,
-        task.data.y,
-        sample_weight=task.data.weight,
-        X_err=task.data.X_err,
-        parameters=_searched(parameters, given),
-        n_trials=n_trials,
-        timeout=timeout,
-        storage=storage or output.with_name(output.name + ".db"),
-        pruner=pruner,
-        n_folds=n_folds,
-        n_jobs=n_jobs,
-        random_state=given["random_state"],
-        on_trial=on_trial,
-    )
-    where = page or output.with_name(output.name + ".html")
-    write_page(result, where)
-    task.regressor.set_params(**result.best_parameters)
-    model = task.finish(task.data.weight, tuned=result.best_parameters)
-    model.write(output)
-    config = output.with_name(output.name + ".toml")
-    options = {
-        **_asked(roles, preset, answers or {}),
-        **reading.options,
-        **({"drop-missing": True} if drop_missing else {}),
-        **as_text({**given, **result.best_parameters}),
-    }
-    with whole(config) as temporary:
-        temporary.write_text(to_toml(options), encoding="utf-8")
-    return Tuned(result, model, where, config)
+    with reserved(output, overwrite=overwrite, mark=HEADER):
+        given = {"random_state": 0, **(settings or {})}
+        task = open_task(
+            tables,
+            roles,
+            preset=preset,
+            answers=answers,
+            settings=given,
+            reading=reading,
+            drop_missing=drop_missing,
+        )
+        result = tune(
+            task.regressor,
+            task.data.X,
+            task.data.y,
+            sample_weight=task.data.weight,
+            X_err=task.data.X_err,
+            parameters=_searched(parameters, given),
+            n_trials=n_trials,
+            timeout=timeout,
+            storage=storage or output.with_name(output.name + ".db"),
+            pruner=pruner,
+            n_folds=n_folds,
+            n_jobs=n_jobs,
+            random_state=given["random_state"],
+            on_trial=on_trial,
+        )
+        where = page or output.with_name(output.name + ".html")
+        write_page(result, where)
+        task.regressor.set_params(**result.best_parameters)
+        model = task.finish(task.data.weight, tuned=result.best_parameters)
+        model.write(output)
+        config = output.with_name(output.name + ".toml")
+        options = {
+            **_asked(roles, preset, answers or {}),
+            **reading.options,
+            **({"drop-missing": True} if drop_missing else {}),
+            **as_text({**given, **result.best_parameters}),
+        }
+        with whole(config) as temporary:
+            temporary.write_text(to_toml(options), encoding="utf-8")
+        return Tuned(result, model, where, config)
 
 
 def _searched(parameters: Sequence[str] | None, given: Settings) -> Sequence[str]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sfumato.errors import DataError
 from sfumato.estimators.regressor import MDNRegressor
-from sfumato.io._files import check_output, read_json, whole
+from sfumato.io._files import read_json, reserved, whole
 from sfumato.io.pdfs import open_pdfs
 from sfumato.io.tables import matrix, open_table, read_table
 from sfumato.jobs.model_files import TabularModel
@@ -76,22 +76,22 @@ def write_study(
         already.
     """
     survey, output = Path(survey), Path(output)
-    check_output(output, overwrite=overwrite)
-    fitted = model if isinstance(model, TabularModel) else TabularModel.read(model)
-    about = read_json(survey / "survey.json")
-    test = open_table(survey / "test.parquet")
-    features = fitted.regressor.features
-    if not isinstance(features, PhotometryFeatures) or features.bands != tuple(about["bands"]):
-        raise DataError(f"The model was not fitted to the bands of {survey}: {about['bands']}.")
-    table = read_table(test, test.columns)
-    page = Page("Redshift PDFs of a mock survey")
-    study = _Study(fitted.regressor, table, about["bands"], about["depth_years"], survey)
-    for step, section in zip(STEPS, study.sections(page), strict=True):
-        on_step(step)
-        section()
-    with whole(output) as temporary:
-        temporary.write_text(page.render(), encoding="utf-8")
-    return output
+    with reserved(output, overwrite=overwrite):
+        fitted = model if isinstance(model, TabularModel) else TabularModel.read(model)
+        about = read_json(survey / "survey.json")
+        test = open_table(survey / "test.parquet")
+        features = fitted.regressor.features
+        if not isinstance(features, PhotometryFeatures) or features.bands != tuple(about["bands"]):
+            raise DataError(f"The model was not fitted to the bands of {survey}: {about['bands']}.")
+        table = read_table(test, test.columns)
+        page = Page("Redshift PDFs of a mock survey")
+        study = _Study(fitted.regressor, table, about["bands"], about["depth_years"], survey)
+        for step, section in zip(STEPS, study.sections(page), strict=True):
+            on_step(step)
+            section()
+        with whole(output) as temporary:
+            temporary.write_text(page.render(), encoding="utf-8")
+        return output
 
 
 class _Study:

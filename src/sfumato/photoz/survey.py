@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from sfumato.io._files import check_output, whole, write_json
+from sfumato.io._files import reserved, whole, write_json
 from sfumato.io.pdfs import write_pdfs
 from sfumato.photoz import mock
 
@@ -74,19 +74,19 @@ def simulate_survey(
     """
     folder = Path(folder)
     report = on_steps or (lambda _n: None)
-    check_output(folder, overwrite=overwrite, mark="survey.json")
-    with whole(folder, mark="survey.json") as temporary:
-        temporary.mkdir()
-        train = mock.train_table(plan.n_galaxies, seed=plan.seed)
-        pq.write_table(train, temporary / "train.parquet")
-        report(1)
-        test = mock.test_table(plan.n_test, seed=plan.seed)
-        pq.write_table(test, temporary / "test.parquet")
-        report(1)
-        if plan.n_posteriors:
-            _write_posteriors(plan, test, temporary / "posteriors.parquet", report)
-        write_json(temporary / "survey.json", describe(plan))
-    return folder
+    with reserved(folder, overwrite=overwrite, mark="survey.json"):
+        with whole(folder, mark="survey.json") as temporary:
+            temporary.mkdir()
+            train = mock.train_table(plan.n_galaxies, seed=plan.seed)
+            pq.write_table(train, temporary / "train.parquet")
+            report(1)
+            test = mock.test_table(plan.n_test, seed=plan.seed)
+            pq.write_table(test, temporary / "test.parquet")
+            report(1)
+            if plan.n_posteriors:
+                _write_posteriors(plan, test, temporary / "posteriors.parquet", report)
+            write_json(temporary / "survey.json", describe(plan))
+        return folder
 
 
 def _write_posteriors(plan, test, path: Path, report: Callable[[int], None]) -> None:  # noqa: ANN001 - a table of pyarrow

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sfumato.errors import DataError
-from sfumato.io._files import check_output
+from sfumato.io._files import all_reserved, whole
 from sfumato.io.pdfs import PDFsFile, open_pdfs, write_pdfs
 from sfumato.io.tables import DEFAULT, Reading, matrix
 from sfumato.jobs.profiles import profile_for
 from sfumato.jobs.truths import Truths
 from sfumato.metrics.calibration import stacked_distance
 from sfumato.pdfs import AbstractPDFs, GridPDFs, summarise
-from sfumato.plots.page import save
+from sfumato.plots.page import png
 from sfumato.plots.pdfs import plot_stacks
 
 
@@ -181,20 +181,19 @@ def stack_file(
         raise ValueError(f"--output must end in .parquet; got {path}.")
     if n_points < 2:
         raise ValueError(f"--points must be at least 2; got {n_points}.")
-    for written in (path, path.with_suffix(".png")):
-        check_output(written, overwrite=overwrite)
-    file = open_pdfs(pdfs, reading=reading)
-    on_start(file.n_rows)
-    stacks = stack_in_bins(
-        file,
-        by=by,
-        edges=edges,
-        truth=truth,
-        drop_missing=drop_missing,
-        n_points=n_points,
-        on_rows=on_rows,
-    )
-    write_stacks(stacks, path)
+    with all_reserved([path, path.with_suffix(".png")], overwrite=overwrite):
+        file = open_pdfs(pdfs, reading=reading)
+        on_start(file.n_rows)
+        stacks = stack_in_bins(
+            file,
+            by=by,
+            edges=edges,
+            truth=truth,
+            drop_missing=drop_missing,
+            n_points=n_points,
+            on_rows=on_rows,
+        )
+        write_stacks(stacks, path)
     return stacks, path
 
 
@@ -212,9 +211,14 @@ def write_stacks(stacks: Stacks, path: Path) -> None:
     if stacks.truths is not None:
         truths = [values for values, keep in zip(stacks.truths, filled, strict=True) if keep]
         columns["true_mean"] = np.array([values.mean() for values in truths])
-    write_pdfs(stacks.pdfs, path, columns=columns)
     panels = [("", stacks.pdfs.density, truths)]
-    save(plot_stacks(panels, stacks.pdfs.grid, labels=stacks.labels), path.with_suffix(".png"))
+    figure = plot_stacks(panels, stacks.pdfs.grid, labels=stacks.labels)
+    picture = path.with_suffix(".png")
+    with whole(picture) as drawn, whole(path) as table:
+        write_pdfs(stacks.pdfs, table, columns=columns)
+        drawn.write_bytes(png(figure))
+        # an interruption between the two renames leaves no picture rather than an older one
+        picture.unlink(missing_ok=True)
 
 
 def bin_stacks(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from sfumato.io._files import whole
+
 _CSS = """
 body{font:16px/1.55 system-ui,sans-serif;color:#1f2933;max-width:1080px;margin:2.5rem auto;
 padding:0 1.2rem;background:#fff}
@@ -96,10 +98,11 @@ def save(figure: Figure, path: Path) -> None:
     ------
     ValueError
         The suffix is not png, pdf or svg.
+    DataError
+        The file cannot be written.
     """
     kind = check_picture(path)
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind)
-    temporary = path.with_name(f".{path.name}.writing")
-    temporary.write_bytes(buffer.getvalue())
-    temporary.replace(path)
+    with whole(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())

@@ -1,6 +1,7 @@
 """Tables and maps of the Cramér–Rao bound, and the table of the Bayesian floor."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from sfumato.galaxies.render.noise import Noise
 from sfumato.galaxies.render.pixels import PixelGrid
 from sfumato.galaxies.render.profiles import LABELS, UNITS, Sersic, check_galaxy
 from sfumato.galaxies.render.psf import PSF, Gaussian, ImagePSF, Moffat
-from sfumato.io._files import check_output
+from sfumato.io._files import all_reserved
 from sfumato.io.output import Column, table_writer, write_columns
 from sfumato.plots.estimators import plot_map
 from sfumato.plots.page import check_picture, save
@@ -172,14 +173,14 @@ def bound_galaxy(
     DataError, ValueError
         A file or a parameter is not as it has to be; nothing is written.
     """
-    _check_files(output, figure, overwrite=overwrite)
     if figure is not None and over is None:
         raise ValueError("--figure is a picture of --map. Give two parameters and ranges.")
-    columns = bound_table(at) if over is None else bound_map(at, *over)
-    if over is not None and figure is not None:
-        plot_bound(columns, *over, figure)
-    if output is not None:
-        write_columns(output, columns, overwrite=overwrite)
+    with _files_reserved(output, figure, overwrite=overwrite):
+        columns = bound_table(at) if over is None else bound_map(at, *over)
+        if over is not None and figure is not None:
+            plot_bound(columns, *over, figure)
+        if output is not None:
+            write_columns(output, columns, overwrite=overwrite)
     return columns
 
 
@@ -200,23 +201,24 @@ def floor_of(
     output, overwrite : as in `bound_galaxy`.
     on_galaxies : called with the number of galaxies of every part that is done.
     """
-    _check_files(output, None, overwrite=overwrite)
-    found = bayesian_floor(population, number, random_state=seed, on_done=on_galaxies)
-    columns = floor_table(found)
-    if output is not None:
-        write_columns(output, columns, overwrite=overwrite)
+    with _files_reserved(output, None, overwrite=overwrite):
+        found = bayesian_floor(population, number, random_state=seed, on_done=on_galaxies)
+        columns = floor_table(found)
+        if output is not None:
+            write_columns(output, columns, overwrite=overwrite)
     return columns
 
 
-def _check_files(output: Path | None, figure: Path | None, *, overwrite: bool) -> None:
-    """Refuse, before any work, what cannot be written."""
-    for path in (output, figure):
-        if path is not None:
-            check_output(path, overwrite=overwrite)
+def _files_reserved(
+    output: Path | None, figure: Path | None, *, overwrite: bool
+) -> AbstractContextManager[None]:
+    """What is to be written, refused before any work where it cannot be."""
     if output is not None:
         table_writer(output)
     if figure is not None:
         check_picture(figure)
+    paths = [path for path in (output, figure) if path is not None]
+    return all_reserved(paths, overwrite=overwrite)
 
 
 def bound_table(at: BoundAt) -> dict[str, Column]:

@@ -14,7 +14,7 @@ from sfumato.galaxies.jobs.measure import (
     results,
 )
 from sfumato.galaxies.jobs.sources import PSFSource, kept_columns, open_source
-from sfumato.io._files import check_folder, check_output
+from sfumato.io._files import check_folder, reserved
 from sfumato.io.output import Column, table_writer, write_columns
 from sfumato.io.pdfs import write_pdfs
 
@@ -71,28 +71,28 @@ def measure_files(
         raise ValueError("PDFs are those of posteriors. Ask for posteriors as well.")
     output = Path(output)
     table_writer(output)
-    check_output(output, overwrite=overwrite)
-    for folder in (pdfs, figures):
-        if folder is not None:
-            check_folder(Path(folder), overwrite=overwrite)
-    source = open_source(
-        images, psfs=psfs, noise=noise, gain=gain, pixel_scale=pixel_scale, mask_bad=mask_bad
-    )
-    kept = kept_columns(source, keep)
-    on_start(source.n)
-    done = measure_source(source, plan, on_galaxies=on_galaxies)
-    table = results(done, plan, covariance=covariance)
-    about = {
-        "images": [str(path) for path in images],
-        "psf": [psf.text for psf in psfs],
-        "noise": noise,
-        "free": ",".join(plan.free),
-    }
-    write_columns(output, {**kept, **table}, about=about, overwrite=overwrite)
-    if pdfs is not None:
-        _write_posteriors(done, kept, Path(pdfs))
-    pictures = [] if figures is None else write_figures(Path(figures), done, source)
-    return MeasuredFiles(output, pictures, source.n, count_flags(table["flags"].values))
+    with reserved(output, overwrite=overwrite):
+        for folder in (pdfs, figures):
+            if folder is not None:
+                check_folder(Path(folder), overwrite=overwrite)
+        source = open_source(
+            images, psfs=psfs, noise=noise, gain=gain, pixel_scale=pixel_scale, mask_bad=mask_bad
+        )
+        kept = kept_columns(source, keep)
+        on_start(source.n)
+        done = measure_source(source, plan, on_galaxies=on_galaxies)
+        table = results(done, plan, covariance=covariance)
+        about = {
+            "images": [str(path) for path in images],
+            "psf": [psf.text for psf in psfs],
+            "noise": noise,
+            "free": ",".join(plan.free),
+        }
+        write_columns(output, {**kept, **table}, about=about, overwrite=overwrite)
+        if pdfs is not None:
+            _write_posteriors(done, kept, Path(pdfs))
+        pictures = [] if figures is None else write_figures(Path(figures), done, source)
+        return MeasuredFiles(output, pictures, source.n, count_flags(table["flags"].values))
 
 
 def _write_posteriors(done: list[Measured], kept: dict[str, Column], folder: Path) -> None:

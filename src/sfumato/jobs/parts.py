@@ -1,0 +1,125 @@
+"""Finished chunks of one job, in a folder beside its output: what an interruption does not cost."""
+
+import shutil
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sfumato.errors import DataError
+from sfumato.io._files import whole
+from sfumato.io.tables.contract import reason_of
+
+_MARK = b"job"
+_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Chunks of the rows of one job, from the first on.
+
+    Parameters
+    ----------
+    folder : where they lie; its name holds the job's fingerprint, so that no two jobs share it.
+    fingerprint : of the job and its inputs; every chunk holds it.
+    n_rows : of all chunks together, once all are there.
+    """
+
+    folder: Path
+    fingerprint: str
+    n_rows: int
+
+    @classmethod
+    def beside(cls, output: Path, fingerprint: str, *, n_rows: int) -> Self:
+        """Those of a job that writes `output`."""
+        name = f"{output.name}.partial-{fingerprint[:_SHOWN]}"
+        return cls(output.with_name(name), fingerprint, n_rows)
+
+    def open(self) -> int:
+        """Make the folder, drop chunks that are damaged; the number of rows that are finished.
+
+        Raises
+        ------
+        DataError
+            The folder cannot be made.
+        """
+        try:
+            self.folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise DataError(f"Cannot create {self.folder} ({error.strerror}).") from error
+        n_rows, is_sound = 0, True
+        for index, path in enumerate(sorted(self.folder.glob("*.parquet"))):
+            try:
+                is_sound = is_sound and path == self._path(index)
+                n_rows += self._read(path).num_rows if is_sound else 0
+            except DataError:
+                is_sound = False
+            if not is_sound:
+                warnings.warn(f"{path} is damaged, or behind one: it is made again.", stacklevel=3)
+                path.unlink()
+        return n_rows
+
+    def write(self, table: pa.Table) -> None:
+        """Add a chunk behind the others."""
+        marked = table.replace_schema_metadata({_MARK: self.fingerprint.encode()})
+        with whole(self._path(len(self.finished()))) as temporary:
+            pq.write_table(
+                marked,
+                temporary,
+                compression="none",
+                use_dictionary=False,
+                write_statistics=False,
+                write_page_checksum=True,
+            )
+
+    def finished(self) -> list[Path]:
+        """The chunks, from the first on."""
+        found = []
+        while (path := self._path(len(found))).exists():
+            found.append(path)
+        return found
+
+    def tables(self) -> Iterator[pa.Table]:
+        """The chunks' rows, checked to be all there.
+
+        Raises
+        ------
+        DataError
+            Rows are missing or doubled, or a chunk is damaged.
+        """
+        n = 0
+        for path in self.finished():
+            table = self._read(path)
+            n += table.num_rows
+            yield table
+        if n != self.n_rows:
+            message = f"{self.folder} holds {n:,} rows; the tables have {self.n_rows:,}"
+            raise DataError(f"{message}. Remove it, and run the command again.")
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def others(self, output: Path) -> list[Path]:
+        """Folders of other jobs on the same output, which were not finished."""
+        start = f"{output.name}.partial-"
+        beside = (entry for entry in output.parent.iterdir() if entry.name.startswith(start))
+        return [entry for entry in beside if entry.is_dir() and entry != self.folder]
+
+    def _path(self, index: int) -> Path:
+        return self.folder / f"{index:06d}.parquet"
+
+    def _read(self, path: Path) -> pa.Table:
+        """One chunk, which has to be whole and of this job."""
+        try:
+            table = pq.read_table(path, page_checksum_verification=True)
+        except (OSError, pa.ArrowException) as error:
+            cure = "Run the command again: the other rows are kept"
+            raise DataError(f"{path} is damaged ({reason_of(error)}). {cure}.") from error
+        if (table.schema.metadata or {}).get(_MARK) != self.fingerprint.encode():
+            raise DataError(f"{path} is of another job. Remove it, and run the command again.")
+        return table

@@ -10,20 +10,25 @@ from sfumato._typing import Foreign
 Points = np.ndarray
 
 
-def doubles(values: ArrayLike) -> np.ndarray:
-    """An array; in double precision, and NaN behind the mask, where it has one.
+def unveiled(values: ArrayLike) -> tuple[np.ndarray, np.ndarray | None]:
+    """What is behind a mask, and the mask, of the array's shape; None where there is none.
 
     NumPy's and astropy's masks are of two kinds: the latter keeps what is behind in ``unmasked``.
     """
     given: Foreign = values
     if isinstance(given, np.ma.MaskedArray):
-        behind = np.ma.getdata(given)
-    elif "unmasked" in dir(type(given)):
-        behind = given.unmasked
-    else:
-        return np.asarray(given)
-    filled = np.array(behind, float)
-    return np.where(np.broadcast_to(given.mask, filled.shape), np.nan, filled)
+        return np.asarray(np.ma.getdata(given)), np.ma.getmaskarray(given)
+    try:
+        behind = np.asarray(given.unmasked)
+    except AttributeError:
+        return np.asarray(given), None
+    return behind, np.broadcast_to(given.mask, behind.shape)
+
+
+def doubles(values: ArrayLike) -> np.ndarray:
+    """An array; in double precision, and NaN behind the mask, where it has one."""
+    behind, mask = unveiled(values)
+    return behind if mask is None else np.where(mask, np.nan, behind.astype(float))
 
 
 def row_chunks(n_rows: int, *, width: int, budget: int = 1 << 19) -> Iterator[slice]:

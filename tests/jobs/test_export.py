@@ -41,3 +41,16 @@ def test_a_file_is_not_replaced_unasked(kept, tmp_path):
     assert (tmp_path / "q.hdf5").read_text() == "mine"
     export_file(path, tmp_path / "q.hdf5", kind="mixmod", overwrite=True)
     assert qp.read(str(tmp_path / "q.hdf5")).npdf == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"kind": "mixmod", "n_points": 5}, "no effect on --kind mixmod"),
+        ({"kind": "mixmod", "grid": (0, 1, 5)}, "no effect on --kind mixmod"),
+        ({"n_points": 5, "grid": (0, 1, 5)}, "Leave --points out"),
+    ],
+)
+def test_options_without_effect_are_refused(kept, tmp_path, options, said):
+    with pytest.raises(ValueError, match=said):
+        export_file(kept[1], tmp_path / "q.hdf5", **options)

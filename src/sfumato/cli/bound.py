@@ -1,5 +1,6 @@
 """``sfumato bound``: how well any method can possibly do."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -15,26 +16,36 @@ from sfumato.galaxies.jobs.sources import parse_psf
 from sfumato.galaxies.population.population import Population
 from sfumato.io.output import Column
 
+Value = float | str | Path | None
+
+GALAXY = {"flux": 1e5, "sersic_index": 3.0, "half_light_radius": 0.3, "g1": 0.0, "g2": 0.0}
+"""The galaxy that a bound is of where nothing else is asked for."""
+SEEN = {"psf": "0.5", "noise": 200.0, "gain": 1.0, "pixels": 64, "pixel_scale": 0.23}
+"""How it is seen."""
+
 
 def bound(
     population: Annotated[
         str | None,
         typer.Option("--set", help="snr60 or snr30; with --floor v1, v2, v3 or a TOML file."),
     ] = None,
-    flux: Annotated[float, typer.Option(help="Counts.")] = 1e5,
-    sersic_index: Annotated[float, typer.Option(help="0.5 to 6.")] = 3.0,
-    half_light_radius: Annotated[float, typer.Option(help="Arcsec.")] = 0.3,
-    g1: Annotated[float, typer.Option(help="Reduced shear.")] = 0.0,
-    g2: Annotated[float, typer.Option(help="Reduced shear.")] = 0.0,
+    flux: Annotated[float | None, typer.Option(help="Counts [100000].")] = None,
+    sersic_index: Annotated[float | None, typer.Option(help="0.5 to 6 [3].")] = None,
+    half_light_radius: Annotated[float | None, typer.Option(help="Arcsec [0.3].")] = None,
+    g1: Annotated[float | None, typer.Option(help="Reduced shear [0].")] = None,
+    g2: Annotated[float | None, typer.Option(help="Reduced shear [0].")] = None,
     psf: Annotated[
-        str, typer.Option(help="FWHM, moffat:FWHM:BETA, gaussian:FWHM or an image file.")
-    ] = "0.5",
-    noise: Annotated[float, typer.Option(help="Gaussian noise, counts per pixel.")] = 200.0,
+        str | None,
+        typer.Option(help="FWHM, moffat:FWHM:BETA, gaussian:FWHM or an image file [0.5]."),
+    ] = None,
+    noise: Annotated[
+        float | None, typer.Option(help="Gaussian noise, counts per pixel [200].")
+    ] = None,
     gain: Annotated[
-        float, typer.Option(help="Electrons per count; 0 leaves the Poisson noise out.")
-    ] = 1.0,
-    pixels: Annotated[int, typer.Option(help="Side of the stamp.")] = 64,
-    pixel_scale: Annotated[float, typer.Option(help="Arcsec per pixel.")] = 0.23,
+        float | None, typer.Option(help="Electrons per count; 0 leaves the Poisson noise out [1].")
+    ] = None,
+    pixels: Annotated[int | None, typer.Option(help="Side of the stamp [64].")] = None,
+    pixel_scale: Annotated[float | None, typer.Option(help="Arcsec per pixel [0.23].")] = None,
     free: Annotated[
         str, typer.Option(help="Parameters that are unknown; also x, y, background.")
     ] = ",".join(DEFAULT_FREE),
@@ -49,8 +60,8 @@ def bound(
     floor: Annotated[
         bool, typer.Option("--floor", help="The smallest error any estimator can reach on --set.")
     ] = False,
-    number: Annotated[int, typer.Option(help="Galaxies of --floor.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Of --floor.")] = 0,
+    number: Annotated[int | None, typer.Option(help="Galaxies of --floor [2000].")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of --floor [0].")] = None,
     output: Annotated[
         Path | None, typer.Option(help="Table: .parquet, .csv, .fits or .hdf5.")
     ] = None,
@@ -74,31 +85,35 @@ def bound(
 
         sfumato bound --floor --set v2 --number 2000
     """
+    galaxy = {
+        "flux": flux,
+        "sersic_index": sersic_index,
+        "half_light_radius": half_light_radius,
+        "g1": g1,
+        "g2": g2,
+    }
+    seen = {"psf": psf, "noise": noise, "gain": gain, "pixels": pixels, "pixel_scale": pixel_scale}
     if floor:
-        if over is not None or figure is not None:
-            raise ValueError("--floor and --map are two questions. Ask one at a time.")
-        name = population or "v1"
+        _refuse(
+            {**galaxy, **seen, "map": over, "figure": figure}, why="--floor is of a whole --set"
+        )
+        name, number = population or "v1", 2000 if number is None else number
         title = f"Bayesian floor of {name}, {number:,} galaxies"
         with progress() as bar:
             task = bar.add_task("Sampling", total=number)
             columns = floor_of(
                 _population(name),
                 number,
-                seed=seed,
+                seed=seed or 0,
                 output=output,
                 overwrite=overwrite,
                 on_galaxies=lambda n: bar.advance(task, n),
             )
     else:
-        galaxy = {
-            "flux": flux,
-            "sersic_index": sersic_index,
-            "half_light_radius": half_light_radius,
-            "g1": g1,
-            "g2": g2,
-        }
-        at = BoundAt(galaxy, parse_psf(psf), noise, gain, pixels, pixel_scale, split(free))
+        _refuse({"number": number, "seed": seed}, why="it is of --floor")
+        at = _bound_at({**GALAXY, **_given(galaxy)}, {**SEEN, **_given(seen)}, split(free))
         if population is not None:
+            _refuse({**galaxy, **seen}, why="--set says it already")
             at = at.of_population(population_of(population, None))
         title, axes = "Cramér–Rao bound", None if over is None else _axes(over)
         columns = bound_galaxy(at, over=axes, output=output, figure=figure, overwrite=overwrite)
@@ -109,6 +124,20 @@ def bound(
     for path, what in ((figure, "Picture"), (output, "Table")):
         if path is not None:
             console.print(f"{what} written to {path}")
+
+
+def _given(values: Mapping[str, Value]) -> dict[str, Value]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _refuse(values: Mapping[str, Value], *, why: str) -> None:
+    """Refuse options that would have no effect."""
+    for name in _given(values):
+        raise ValueError(f"--{name.replace('_', '-')} has no effect here: {why}. Leave it out.")
+
+
+def _bound_at(galaxy: dict, seen: dict, free: tuple[str, ...]) -> BoundAt:
+    return BoundAt(galaxy, parse_psf(seen.pop("psf")), **seen, free=free)
 
 
 def _population(name: str) -> Population:

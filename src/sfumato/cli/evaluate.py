@@ -35,7 +35,7 @@ def evaluate(
         bool | None,
         typer.Option(help="The same as `--profile redshift`, or `--profile plain`."),
     ] = None,
-    bootstrap: Annotated[int, typer.Option(help="Resamplings for the errors.")] = 100,
+    bootstrap: Annotated[int | None, typer.Option(help="Resamplings for the errors [100].")] = None,
     drop_missing: DropMissing = False,
     *,
     reading: Reading,

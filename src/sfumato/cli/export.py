@@ -19,7 +19,9 @@ def export(
     output: Annotated[Path, typer.Option(help="File ending in .hdf5.", show_default=False)],
     kind: Annotated[str, typer.Option(help="`interp` (grid) or `mixmod` (Gaussians).")] = "interp",
     keep: Annotated[str | None, typer.Option(help="Columns for the ancillary table.")] = None,
-    points: Annotated[int, typer.Option(help="Points of the grid of `interp`.")] = 301,
+    points: Annotated[
+        int | None, typer.Option(help="Points of the grid of `interp` [301].")
+    ] = None,
     grid: Annotated[
         str | None, typer.Option(help="The grid itself, as in `0,3,301` [over the support].")
     ] = None,

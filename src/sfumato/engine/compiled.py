@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 
 from sfumato._typing import Foreign
+from sfumato.engine.system import after_fork
 
 CPU_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
 """Compiler options of the hot programs: full-width vectors, 20 to 40 % faster where a CPU has
@@ -22,8 +23,7 @@ def _after_fork() -> None:
     _process["forked"] = _process["ran"]
 
 
-if hasattr(os, "register_at_fork"):  # not on every system
-    os.register_at_fork(after_in_child=_after_fork)
+after_fork(_after_fork)
 
 
 def use_compilation_cache() -> None:

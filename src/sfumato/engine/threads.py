@@ -4,7 +4,6 @@ Compiled programs and file readers let other threads run, so threads are enough 
 A part that is itself made of parts runs them in its own thread: there is no pool inside a pool.
 """
 
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,17 +12,19 @@ from functools import cache
 from itertools import islice
 from typing import TypeVar
 
+from sfumato.engine.system import after_fork, n_threads
+
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
-_here = threading.local()
+
+class _Here(threading.local):
+    """Whether this thread is one of the pool, or works alone."""
+
+    inside = False
 
 
-def n_threads() -> int:
-    """Cores this process may use: its affinity, which a batch system or container may restrict."""
-    if hasattr(os, "sched_getaffinity"):  # not on every system
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+_here = _Here()
 
 
 @cache
@@ -38,17 +39,16 @@ def _mark() -> None:
 def _forget() -> None:
     """After a fork the threads of the parent are not there."""
     _pool.cache_clear()
-    _here.__dict__.clear()
+    _here.inside = False
 
 
-if hasattr(os, "register_at_fork"):  # not on every system
-    os.register_at_fork(after_in_child=_forget)
+after_fork(_forget)
 
 
 @contextmanager
 def alone() -> Iterator[None]:
     """In this thread `map` works its parts itself: it is one of several that share the cores."""
-    before = vars(_here).get("inside", False)
+    before = _here.inside
     _here.inside = True
     try:
         yield
@@ -64,7 +64,7 @@ def map(  # called as `engine.map`
     An interruption does not wait for what nobody will read. Parts are drawn from their iterable
     in the caller's thread, one for each result that is taken.
     """
-    if vars(_here).get("inside", False) or n_threads() == 1:
+    if _here.inside or n_threads() == 1:
         for part in parts:
             yield function(part)
         return

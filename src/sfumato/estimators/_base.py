@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import Self, cast
 
 import numpy as np
@@ -19,6 +20,7 @@ from sfumato._typing import Given, HostParams, Params
 from sfumato.engine.compiled import use_compilation_cache
 from sfumato.errors import IncompatibleError
 from sfumato.estimators import fitting
+from sfumato.estimators.idle import Setting, warn_of_idle
 from sfumato.estimators.tables import TableWish, fit_inputs
 from sfumato.families import MixtureFamily
 from sfumato.networks.architecture import Architecture
@@ -172,6 +174,8 @@ class DensityEstimator(BaseEstimator):
         """Scale, train, recalibrate; sets the fitted attributes."""
         options = self._options
         strategy = strategy_of(options["uncertainty"])
+        defaults = {name: p.default for name, p in signature(type(self)).parameters.items()}
+        warn_of_idle(Setting(options, strategy, self.family_.component), defaults)
         if options["recalibrate"]:
             check_sharpens(self.family_)
             if not strategy.holds_out:

@@ -108,20 +108,7 @@ def make_family(wish: Wish, y: np.ndarray) -> tuple[MixtureFamily, str]:
     family = MixtureFamily(component, n_components, shift, scale)
     if component.scaling != "bounds":
         check_support(component, family.to_unit(y), y)
-    _warn_of_idle(wish, component, name)
     return family, reason
-
-
-def _warn_of_idle(wish: Wish, component: Component, name: str) -> None:
-    """Name options that a family has no use for."""
-    bounded = "families with two bounds, such as 'beta'"
-    for option, given, used, whose in (
-        ("bounds", wish.bounds != (None, None), component.scaling == "bounds", bounded),
-        ("trials", wish.trials is not None, component.needs_trials, "'binomial' and 'multinomial'"),
-    ):
-        if given and not used:
-            message = f"`{option}` has no effect on the family {name!r}"
-            warnings.warn(f"{message}: it is for {whose}.", stacklevel=4)
 
 
 VECTOR_TWINS = {"normal": "multivariate-normal"}

@@ -112,6 +112,13 @@ def link_of(constraint: Foreign) -> Link:
     ):
         if type(base) is type(known):
             return link
-    if getattr(base, "lower_bound", None) == 0:  # NumPyro spells "not negative" in several ways
+    if _lowest(base) == 0:  # NumPyro spells "not negative" in several ways
         return POSITIVE
     raise ValueError(f"There is no link for the constraint {constraint}.")
+
+
+def _lowest(constraint: Foreign) -> float | None:
+    try:
+        return constraint.lower_bound
+    except AttributeError:
+        return None

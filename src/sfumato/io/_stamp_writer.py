@@ -7,7 +7,7 @@ the memory, and its bytes depend on its content alone, not on the sizes of the p
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -134,9 +134,8 @@ class StampWriter:
 
 def _reserve(path: Path, size: int) -> None:
     """Claim room on the disk where the system can, so that a full disk is known at once."""
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as stream:
-            os.posix_fallocate(stream.fileno(), 0, size)
+    with path.open("r+b") as stream, suppress(AttributeError):  # not on every system
+        os.posix_fallocate(stream.fileno(), 0, size)
 
 
 @contextmanager

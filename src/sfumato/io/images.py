@@ -118,13 +118,14 @@ def _open_fits(path: Path) -> StampFile:
     shapes: dict[str, Shape] = {}
     places: dict[str, int] = {}
     tables: dict[str, int] = {}
+    fits = optional_module("astropy.io.fits", extra="io")
     with _hdus(path) as hdus:
         _check_length(path, hdus)
         for index, hdu in enumerate(hdus):
             key = hdu.name if hdu.name not in ("", "PRIMARY") else f"hdu{index}"
             if hdu.is_image and len(hdu.shape) >= 2 and key not in places:
                 places[key], shapes[key] = index, tuple(hdu.shape)
-            elif not hdu.is_image and hasattr(hdu, "columns"):
+            elif isinstance(hdu, fits.BinTableHDU | fits.TableHDU):
                 tables.setdefault(key, index)
         n, sets = image_sets(
             path, shapes, lambda key: partial(_section, path, places[key]), first=True

@@ -48,7 +48,7 @@ def evaluate_file(
     *,
     by: str | None = None,
     profile: str | None = None,
-    n_bootstrap: int = 100,
+    n_bootstrap: int | None = None,
     drop_missing: bool = False,
     reading: Reading = DEFAULT,
     overwrite: bool = False,
@@ -63,7 +63,7 @@ def evaluate_file(
     output : the folder; by default the file's name with "-evaluation".
     by : a column to bin by as well.
     profile : name of what is reported; by default what suits the model's features.
-    n_bootstrap : resamplings for the errors.
+    n_bootstrap : resamplings for the errors, 100 if not said. Scores of vectors have none.
     drop_missing : leave out objects without a true value, or with an impossible one.
     reading : which objects, and under which names their columns.
     on_start, on_rows : called with the number of objects, and of those done since the last call.
@@ -81,7 +81,8 @@ def evaluate_file(
         file = open_pdfs(pdfs, reading=reading)
         on_start(file.n_rows)
         if file.is_vector:
-            return Evaluated(folder, file.n_rows, evaluate_vectors(file, truth, folder))
+            _refuse_idle(by=by, profile=profile, bootstrap=n_bootstrap)
+            return evaluate_vectors(file, truth, folder, drop_missing=drop_missing, on_rows=on_rows)
         chosen = profile_for(file) if profile is None else profile_of(profile)
         if len(truth) != 1:
             raise DataError(
@@ -91,15 +92,28 @@ def evaluate_file(
             file, truth[0], by=by, least=chosen.least, drop_missing=drop_missing, on_rows=on_rows
         )
         result = write_evaluation(
-            objects, folder, profile=chosen, by=values, by_name=by, n_bootstrap=n_bootstrap
+            objects, folder, profile=chosen, by=values, by_name=by, n_bootstrap=n_bootstrap or 100
         )
         return Evaluated(folder, len(objects), result["overall"])
 
 
+def _refuse_idle(**options: object) -> None:
+    """Refuse what the scores of vectors have no use for."""
+    for name, value in options.items():
+        if value is not None:
+            option = "--magnitude" if name == "by" else f"--{name}"
+            raise ValueError(f"{option} has no effect on PDFs of vectors. Leave it out.")
+
+
 def evaluate_vectors(
-    file: PDFsFile, truth: Sequence[str], folder: Path
-) -> dict[str, dict[str, float]]:
-    """Write metrics.json, metrics.csv, a TARP figure and a page of vector targets; the metrics.
+    file: PDFsFile,
+    truth: Sequence[str],
+    folder: Path,
+    *,
+    drop_missing: bool = False,
+    on_rows: Callable[[int], None] | None = None,
+) -> Evaluated:
+    """Write metrics.json, metrics.csv, a TARP figure and a page of vector targets.
 
     Raises
     ------
@@ -109,13 +123,16 @@ def evaluate_vectors(
     parts, values, first = [], [], 0
     for pdfs, table in file.chunks(truth, batch_rows=20_000):
         numbers = matrix(table, truth, origin=file.table.origin(first))
-        if not np.isfinite(numbers).all():
-            row = int(np.argmax(~np.isfinite(numbers).all(axis=1)))
-            path, number = file.table.origin(first).of(row)
-            raise DataError(f"{path}: a true value is missing in row {number}.")
-        parts.append(pdfs)
-        values.append(numbers)
+        known = np.isfinite(numbers).all(axis=1)
+        if not known.all() and not drop_missing:
+            path, number = file.table.origin(first).of(int(np.argmin(known)))
+            message = f"{path}: a true value is missing in row {number}"
+            raise DataError(f"{message}. Fill it, or pass --drop-missing.")
+        parts.append(pdfs[np.flatnonzero(known)])
+        values.append(numbers[known])
         first += len(pdfs)
+        if on_rows is not None:
+            on_rows(len(pdfs))
     pdfs, true = concatenate(parts), np.concatenate(values)
     if pdfs.event_size != len(truth):
         message = f"{file.table.path} holds PDFs of {pdfs.event_size} coordinates"
@@ -129,7 +146,10 @@ def evaluate_vectors(
         save(figure, temporary / "tarp.png")
         page.figure(figure, "Expected coverage by random points; on the diagonal if calibrated.")
         _write_results(temporary, {"overall": metrics}, page)
-    return metrics
+    if len(true) < first:
+        message = f"Left out {first - len(true)} of {first} objects without a true value"
+        warnings.warn(f"{message}.", stacklevel=3)
+    return Evaluated(folder, len(true), metrics)
 
 
 def read_scores(
@@ -156,7 +176,7 @@ def read_scores(
     columns = [truth] if by is None else [truth, by]
     parts, values, first = [], [], 0
     support = (-np.inf, np.inf)
-    truths = Truths(truth, file.table.path, least=least, drop=drop_missing)
+    truths = Truths(truth, file.table, least=least, drop=drop_missing)
     for pdfs, table in file.scalars(columns, batch_rows=20_000):
         numbers = matrix(table, columns, origin=file.table.origin(first))
         support = pdfs.support

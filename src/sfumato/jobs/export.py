@@ -19,7 +19,7 @@ def export_file(
     *,
     kind: str = "interp",
     keep: Sequence[str] = (),
-    n_points: int = 301,
+    n_points: int | None = None,
     grid: tuple[float, float, int] | None = None,
     reading: Reading = DEFAULT,
     overwrite: bool = False,
@@ -32,7 +32,7 @@ def export_file(
     output : ends in .hdf5.
     kind : as in `write_qp`.
     keep : columns for the ancillary table.
-    n_points : points of the grid of ``"interp"``, which covers the support.
+    n_points : points of the grid of ``"interp"``, which covers the support; 301 if not said.
     grid : its ends and number of points, instead.
     reading : which rows.
     overwrite : replace a file that exists.
@@ -43,11 +43,15 @@ def export_file(
         A file, a column or the kind is not as it has to be; nothing is written.
     """
     output = Path(output)
+    if kind == "mixmod" and (grid is not None or n_points is not None):
+        raise ValueError("--grid and --points have no effect on --kind mixmod. Leave them out.")
+    if grid is not None and n_points is not None:
+        raise ValueError("--grid says the number of points too. Leave --points out.")
     with reserved(output, overwrite=overwrite):
         parts = list(open_pdfs(pdfs, reading=reading).scalars(keep))
         joined = concatenate([part for part, _ in parts])
         table = pa.concat_tables([rows for _, rows in parts])
-        points = joined.default_grid(n_points) if grid is None else np.linspace(*grid)
+        points = joined.default_grid(n_points or 301) if grid is None else np.linspace(*grid)
         columns = {name: table[name] for name in keep}
         write_qp(joined, output, kind=kind, grid=points, columns=columns)
         return output

@@ -55,6 +55,8 @@ def draw_file(
     choose(kind, PLOTS, what="--kind")
     pdfs = Path(pdfs)
     path = Path(output or pdfs.with_name(f"{pdfs.stem}-{kind}.png"))
+    if rows is not None and PLOTS[kind] is not None:
+        raise ValueError(f"--rows has no effect on --kind {kind}. Leave it out.")
     with reserved(path, overwrite=overwrite):
         file = open_pdfs(pdfs, reading=reading)
         chosen = range(min(6, file.n_rows)) if rows is None else rows

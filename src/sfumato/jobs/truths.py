@@ -1,11 +1,11 @@
 """True values beside PDFs: which rows have one."""
 
-from pathlib import Path
 from warnings import warn
 
 import numpy as np
 
 from sfumato.errors import DataError
+from sfumato.io.tables import TableFile
 from sfumato.preprocessing.missing import codes_in
 
 
@@ -15,14 +15,14 @@ class Truths:
     Parameters
     ----------
     column : their name.
-    path : of the file, for messages.
+    table : where they stand, for messages.
     least : the least that a true value can be; what is below stands for a missing one.
     drop : leave out rows without a true value, instead of refusing them.
     """
 
-    def __init__(self, column: str, path: Path, *, least: float | None, drop: bool) -> None:
+    def __init__(self, column: str, table: TableFile, *, least: float | None, drop: bool) -> None:
         self.n_left_out = 0
-        self._column, self._path, self._least, self._drop = column, path, least, drop
+        self._column, self._table, self._least, self._drop = column, table, least, drop
         self._first, self._n = 0, 0
         self._seen: list[np.ndarray] = []
 
@@ -32,7 +32,7 @@ class Truths:
         if self._least is not None:
             known &= values >= self._least
         if not known.all() and not self.n_left_out:
-            self._first = self._n + int(np.argmin(known)) + 1
+            _, self._first = self._table.origin(self._n).of(int(np.argmin(known)))
         self.n_left_out += int(np.sum(~known))
         self._n += len(values)
         self._seen.append(values[known])
@@ -47,7 +47,7 @@ class Truths:
             Some were, and that was not asked for; or none is left.
         """
         what = "missing" if self._least is None else f"missing or below {self._least:g}"
-        where = f"{self._path}: {self._column!r} is {what}"
+        where = f"{self._table.path}: {self._column!r} is {what}"
         if self.n_left_out == self._n:
             raise DataError(f"{where} in every row. Is it the column of true values?")
         if self.n_left_out and not self._drop:

@@ -21,7 +21,7 @@ import numpy as np
 from scipy import special, stats
 
 from sfumato._numerics import row_chunks
-from sfumato.pdfs import ParametricPDFs
+from sfumato.pdfs import AbstractPDFs, ParametricPDFs
 
 Parameters = tuple[np.ndarray, ...]
 
@@ -186,20 +186,20 @@ SINGLES: dict[str, Callable[..., tuple[np.ndarray, np.ndarray]]] = {
 # -- scores ----------------------------------------------------------------------------------------
 
 
-def has_closed_crps(pdfs: ParametricPDFs) -> bool:
-    """Whether `closed_crps` can score these PDFs."""
-    name = pdfs.family.component.name
-    return name in PAIRS or (name in SINGLES and pdfs.n_components_total == 1)
+def closed_crps(pdfs: AbstractPDFs, truth: np.ndarray) -> np.ndarray | None:
+    """CRPS of each object, (n,), in units of the target, exact; None where there is no formula.
 
-
-def closed_crps(pdfs: ParametricPDFs, truth: np.ndarray) -> np.ndarray:
-    """CRPS of each object, (n,), in units of the target, exact.
+    There is one for mixtures of a family in `PAIRS`, and single components of one in `SINGLES`.
 
     Parameters
     ----------
-    pdfs : mixtures of a family in `PAIRS`, or single components of one in `SINGLES`.
     truth : (n,) true values.
     """
+    if not isinstance(pdfs, ParametricPDFs):
+        return None
+    name = pdfs.family.component.name
+    if name not in PAIRS and not (name in SINGLES and pdfs.n_components_total == 1):
+        return None
     out, width = np.empty(len(pdfs)), pdfs.n_components_total
     for rows in row_chunks(len(pdfs), width=width, budget=1 << 17):
         part, unit = pdfs[rows], pdfs.family.to_unit(truth[rows])
@@ -237,8 +237,10 @@ OVERLAPS: dict[str, Callable[[Parameters, Parameters], np.ndarray]] = {"normal":
 """Integral of the product of two components' densities."""
 
 
-def closed_square(pdfs: ParametricPDFs) -> np.ndarray | None:
+def closed_square(pdfs: AbstractPDFs) -> np.ndarray | None:
     """Integral of the squared density, (n,), for the CDE loss; None where there is no formula."""
+    if not isinstance(pdfs, ParametricPDFs):
+        return None
     overlap = OVERLAPS.get(pdfs.family.component.name)
     if overlap is None:
         return None

@@ -1,14 +1,12 @@
 """Proper scores of predicted densities, one value per object; averages are the caller's."""
 
-from typing import cast
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sfumato._numerics import row_chunks
 from sfumato.errors import ShapeError
-from sfumato.metrics.closed import closed_crps, closed_square, has_closed_crps
-from sfumato.pdfs import AbstractPDFs, CountPDFs, ParametricPDFs
+from sfumato.metrics.closed import closed_crps, closed_square
+from sfumato.pdfs import AbstractPDFs, CountPDFs
 
 
 def log_scores(pdfs: AbstractPDFs, truth: ArrayLike) -> np.ndarray:
@@ -26,9 +24,8 @@ def crps(pdfs: AbstractPDFs, truth: ArrayLike) -> np.ndarray:
     nodes with the truth added, so that the step falls on a node.
     """
     true = _checked(pdfs, truth)
-    if _is_closed(pdfs):
-        return closed_crps(cast(ParametricPDFs, pdfs), true)
-    return crps_and_cde(pdfs, true)[0]
+    closed = closed_crps(pdfs, true)
+    return crps_and_cde(pdfs, true)[0] if closed is None else closed
 
 
 def cde_losses(pdfs: AbstractPDFs, truth: ArrayLike) -> np.ndarray:
@@ -46,17 +43,14 @@ def crps_and_cde(pdfs: AbstractPDFs, truth: ArrayLike) -> tuple[np.ndarray, np.n
     true = _checked(pdfs, truth)
     if isinstance(pdfs, CountPDFs):
         return pdfs.discrete_scores(true)
-    square = closed_square(pdfs) if isinstance(pdfs, ParametricPDFs) else None
-    if square is not None:
-        at_truth = pdfs.density_at(true[:, None])[:, 0]
-        return closed_crps(cast(ParametricPDFs, pdfs), true), square - 2 * at_truth
+    closed, square = closed_crps(pdfs, true), closed_square(pdfs)
+    if closed is not None and square is not None:
+        return closed, square - 2 * pdfs.density_at(true[:, None])[:, 0]
     crps, losses = np.empty(len(pdfs)), np.empty(len(pdfs))
     width = pdfs.quadrature_size() if len(pdfs) else 1
     for rows in row_chunks(len(pdfs), width=width):
         crps[rows], losses[rows] = _simpson_scores(pdfs[rows], true[rows])
-    if _is_closed(pdfs):
-        crps = closed_crps(cast(ParametricPDFs, pdfs), true)
-    return crps, losses
+    return crps if closed is None else closed, losses
 
 
 def _checked(pdfs: AbstractPDFs, truth: ArrayLike) -> np.ndarray:
@@ -64,11 +58,6 @@ def _checked(pdfs: AbstractPDFs, truth: ArrayLike) -> np.ndarray:
     if true.shape != (len(pdfs),):
         raise ShapeError(f"`truth` must have shape ({len(pdfs)},); got {true.shape}.")
     return true
-
-
-def _is_closed(pdfs: AbstractPDFs) -> bool:
-    closed = isinstance(pdfs, ParametricPDFs) and not isinstance(pdfs, CountPDFs)
-    return closed and has_closed_crps(cast(ParametricPDFs, pdfs))
 
 
 def _simpson_scores(pdfs: AbstractPDFs, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -85,7 +85,7 @@ def stack_in_bins(
     columns = [name for name in (by if by in file.columns else None, truth) if name]
     bins: _Bins | None = None
     first = 0
-    truths = Truths(truth or "", file.table.path, least=profile_for(file).least, drop=drop_missing)
+    truths = Truths(truth or "", file.table, least=profile_for(file).least, drop=drop_missing)
     for pdfs, table in file.scalars(columns):
         if bins is None:
             bins = _Bins(np.asarray(edges, float), pdfs[:256].default_grid(n_points))

@@ -13,7 +13,7 @@ import numpy as np
 from narwhals.exceptions import DuplicateError
 from numpy.typing import ArrayLike
 
-from sfumato._numerics import doubles
+from sfumato._numerics import doubles, unveiled
 from sfumato._typing import Foreign
 from sfumato.errors import DataError
 
@@ -126,11 +126,10 @@ def _numbers(series: nw.Series) -> np.ndarray:
 
 def _of_astropy(column: Foreign, name: str) -> np.ndarray:
     """A column, masked or with a unit."""
-    if getattr(column, "ndim", 0) != 1:
+    if np.ndim(column) != 1:
         raise DataError(f"Column {name!r} holds vectors. Give each element a column.")
-    masked: Foreign = np.ma.asarray(column) if isinstance(column, np.ma.MaskedArray) else column
-    mask = np.broadcast_to(getattr(masked, "mask", False), len(column))  # Masked quantities too
-    values = np.asarray(getattr(masked, "unmasked", masked))
+    values, hidden = unveiled(column)
+    mask = np.zeros(len(values), bool) if hidden is None else hidden
     if values.dtype.kind in "iuf":
         return np.where(mask, np.nan, values.astype(float))
     return _objects([None if gap else v for v, gap in zip(values.tolist(), mask, strict=True)])

@@ -327,3 +327,17 @@ def test_tables_are_whole_or_not_there(tmp_path):
     write_columns(tmp_path / "table.csv", COLUMNS)
     with pytest.raises(DataError, match="exists already"):
         write_columns(tmp_path / "table.csv", COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--set", "snr60", "--noise", 777], "--noise has no effect here: --set says it already"),
+        (["--floor", "--flux", 3], "--flux has no effect here: --floor is of a whole --set"),
+        (["--floor", "--map", "flux:1:2:3"], "--map has no effect here"),
+        (["--number", 5], "--number has no effect here: it is of --floor"),
+    ],
+)
+def test_options_of_a_bound_without_effect_are_refused(options, said, capfd):
+    assert cli("bound", *options) == 2
+    assert said in " ".join(capfd.readouterr().err.split())

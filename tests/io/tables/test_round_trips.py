@@ -151,6 +151,10 @@ def same(kind, cell, read, *, is_text):
     return number == cell
 
 
+NUMBERS = "ignore:.*the first line holds numbers only:UserWarning"  # names of any letters
+
+
+@pytest.mark.filterwarnings(NUMBERS)
 @pytest.mark.parametrize("writer", WRITERS)
 @settings(max_examples=20, suppress_health_check=list(HealthCheck), deadline=None)
 @given(data=st.data())
@@ -159,6 +163,7 @@ def test_a_random_table_comes_back(writer, tmp_path_factory, data):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings(NUMBERS)
 @pytest.mark.parametrize("writer", WRITERS)
 @settings(max_examples=125, suppress_health_check=list(HealthCheck), deadline=None)
 @given(data=st.data())

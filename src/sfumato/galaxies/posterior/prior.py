@@ -58,7 +58,7 @@ class Prior:
 
     def _distribution(self, name: str) -> Uniform | None:
         stem = name.rsplit("_", 1)[0] if name.startswith("flux_") else name
-        return getattr(self.population, stem, None) if stem in _LOGITS else None
+        return getattr(self.population, stem) if stem in _LOGITS else None
 
     def _deviation(self, name: str) -> float:
         is_background = name.startswith("background")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from sfumato._numerics import unveiled
 from sfumato._typing import Foreign
 from sfumato.errors import DataError, optional_module
 from sfumato.io.tables.contract import TableFile, arrow_of, in_memory, of_elements, vector_names
@@ -41,8 +42,7 @@ def _open(path: Path, group: str | None, kind: str) -> TableFile:
 
 def _columns(name: str, column: Foreign) -> dict[str, pa.Array]:
     """A column as Arrow's, one for each element of its vectors; masked values are null."""
-    values = np.asarray(getattr(column, "value", column))
-    mask = np.ma.getmaskarray(column) if isinstance(column, np.ma.MaskedArray) else None
+    values, mask = unveiled(column)
     if values.ndim == 1:
         return {name: arrow_of(values, mask)}
     flat = values.reshape(len(values), -1)

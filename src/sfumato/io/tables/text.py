@@ -58,7 +58,7 @@ def open_csv(path: Path, group: str | None) -> TableFile:
             for block in _blocks(path, layout, places):
                 table = pa.Table.from_batches([block]).slice(skip)
                 skip = max(skip - block.num_rows, 0)
-                yield table.select(names).rename_columns(columns)
+                yield table.select(names).rename_columns(list(columns))
 
         yield from rebatched(rows(start), batch_rows)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from sfumato._typing import Given
 from sfumato.errors import DataError, ShapeError
+from sfumato.preprocessing.frames import read_frame
 from sfumato.preprocessing.scalers import FARTHEST, AffineScaler, fit_robust
 
 FEWEST_ROWS = 20
@@ -55,7 +56,8 @@ def _scaled(x: np.ndarray, scaler: AffineScaler) -> np.ndarray:
 
 def _names(X: Given) -> list | None:
     """Names of the columns of a data frame; None for anything else."""
-    return list(X.columns) if hasattr(X, "columns") and hasattr(X, "to_numpy") else None
+    frame = read_frame(X)
+    return None if frame is None else list(frame.names)
 
 
 def _require_same_names(train: list, target: list) -> None:

@@ -3,6 +3,7 @@
 import inspect
 
 import pytest
+from typer import Option
 
 from sfumato.cli._bundles import REQUIRED, Bundle, option, takes
 from sfumato.cli._options import READING
@@ -10,7 +11,7 @@ from sfumato.io.tables import Reading
 
 
 def test_a_bundle_takes_the_place_of_its_argument():
-    pair = Bundle([option("a", int, "told", default=REQUIRED), option("b", int, "told")], tuple)
+    pair = Bundle([option("a", int, Option(), default=REQUIRED), option("b", int, Option())], tuple)
     pair = pair._replace(value=lambda a, b: (a, b))
     seen = {}
 

@@ -20,6 +20,7 @@ from scipy import stats
 from sfumato import read_pdfs, write_pdfs
 from sfumato.cli.main import run
 from sfumato.errors import DataError
+from sfumato.io.archive import read_archive, write_archive
 from sfumato.io.output import Column, write_columns
 from sfumato.io.tables import open_table
 from sfumato.jobs import prediction
@@ -713,10 +714,9 @@ def test_an_input_is_never_the_output(home, tmp_path, capfd):
     ],
 )
 def test_edited_models_are_refused(home, tmp_path, capfd, change):
-    shutil.copytree(home / "model", tmp_path / "m")
-    header = json.loads((tmp_path / "m" / "model.json").read_text())
+    header, arrays = read_archive(home / "model")
     change(header)
-    (tmp_path / "m" / "model.json").write_text(json.dumps(header))
+    write_archive(tmp_path / "m", header, arrays)  # sealed again
     test = home / "survey" / "test.parquet"
     arguments = ["predict", tmp_path / "m", test, *DEEP, "--output", tmp_path / "p.parquet"]
     _fails(capfd, "is damaged: model.json and arrays.npz do not fit", *arguments)

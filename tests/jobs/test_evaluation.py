@@ -34,6 +34,7 @@ def test_a_missing_column_is_named(folder, pdfs):
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:.*was it edited:UserWarning")
 def test_a_handful_of_objects_is_judged_without_bins(folder, pdfs):
     few = folder / "few.parquet"
     parquet.write_table(parquet.read_table(pdfs).slice(0, 9), few)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from sfumato import MDNRegressor, read_model, read_pdfs, write_model
+from sfumato.errors import DataError
+from sfumato.io.archive import read_archive, write_archive
 from sfumato.jobs.model_files import TabularModel
 from sfumato.uncertainty import MonteCarloDropout
 
@@ -89,3 +91,39 @@ def test_what_a_file_cannot_hold_is_said(tmp_path, toy):
         write_model(model, tmp_path / "model")
     again = read_model(tmp_path / "model")
     np.testing.assert_array_equal(again.predict(toy[0]), model.predict(toy[0]))
+
+
+ABSURD = {
+    "an unknown activation": lambda h, a: h["architecture"].update(activation="spin"),
+    "an unknown backbone": lambda h, a: h["architecture"].update(backbone="spine"),
+    "20,000 layers": lambda h, a: h["architecture"].update(hidden_sizes=[4] * 20_000),
+    "a layer of words": lambda h, a: h["architecture"].update(hidden_sizes=["x"]),
+    "a million members": lambda h, a: h.update(n_members=10**6),
+    "a sharpening of nothing": lambda h, a: h["sharpening"].update(level=None),
+    "an infinite scale": lambda h, a: h["family"].update(scale=float("inf")),
+    "a scale without a square": lambda h, a: h["family"].update(scale=1e-320),
+    "a word for a shift": lambda h, a: h["family"].update(shift="x"),
+    "a scaler of another length": lambda h, a: a.update(scaler_scale=np.ones(1, "f4")),
+    "a scaler of nothing": lambda h, a: a["scaler_scale"].fill(np.nan),
+    "units of zero": lambda h, a: a["units_scale"].fill(0),
+    "units of another length": lambda h, a: a.update(units_centre=np.zeros(7)),
+    "weights of 1e30": lambda h, a: a["member_00"].fill(1e30),
+    "weights of words": lambda h, a: a.update(member_00=np.full(a["member_00"].shape, "x")),
+    "edges that fall": lambda h, a: h["architecture"]["edges"][0].reverse(),
+    "an unknown estimator": lambda h, a: h.update(estimator="os.system"),
+    "a list for a family": lambda h, a: h.update(family=[1]),
+    "no array": lambda h, a: a.pop("member_00"),
+}
+
+
+@pytest.mark.parametrize("name", ABSURD)
+def test_absurd_models_are_refused_in_one_line(name, fitted, tmp_path):
+    write_model(fitted[0].regressor, tmp_path / "m")
+    header, arrays = read_archive(tmp_path / "m")
+    ABSURD[name](header, arrays)
+    write_archive(tmp_path / "m", header, arrays)
+    with pytest.raises(
+        DataError, match=r"is damaged: model.json and arrays.npz do not fit"
+    ) as told:
+        read_model(tmp_path / "m")
+    assert "\n" not in str(told.value)

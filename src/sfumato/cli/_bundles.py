@@ -18,9 +18,10 @@ class Bundle(NamedTuple):
 
 
 def option(
-    name: str, kind: Foreign, declared: Foreign, *, default: object = None
+    name: str, kind: Foreign, declared: Foreign, *, default: object = None, panel: str | None = None
 ) -> inspect.Parameter:
-    """One option of a bundle, as Typer reads it from a signature."""
+    """One option of a bundle, as Typer reads it from a signature, under a heading of the help."""
+    declared.rich_help_panel = panel
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,

@@ -12,7 +12,7 @@ import typer
 from sfumato._typing import Foreign
 from sfumato.cli._bundles import REQUIRED, Bundle, option
 from sfumato.cli._options import from_config, split
-from sfumato.estimators.options import OPTIONS, Option
+from sfumato.estimators.options import OPTIONS, PANELS, Option
 from sfumato.jobs.presets import Answers, Roles, Settings, presets, questions
 
 ASKED = {row.name: row for row in OPTIONS if not row.verb}
@@ -28,6 +28,9 @@ Config = Annotated[
 ]
 
 
+_COLUMNS, _PRESET = "Columns", "Preset"
+
+
 class ModelChoices(NamedTuple):
     """The model that is asked for: a preset, answers to its questions, settings of its own."""
 
@@ -36,18 +39,26 @@ class ModelChoices(NamedTuple):
     settings: Settings
 
 
-def _parameter(row: Option) -> inspect.Parameter:
+def _parameter(row: Option, panel: str) -> inspect.Parameter:
     """One row as Typer's parameter; None means that it was not given."""
     assert row.form is not None  # noqa: S101 - those without have a `verb`
     kind, flags = row.form.kind, [f"--{flag}" for flag in row.flags]
     if kind is bool:
         flags = [f"--{flag}/--no-{flag}" for flag in row.flags]
-    return option(row.name, kind | None, typer.Option(*flags, help=row.help))
+    return option(row.name, kind | None, typer.Option(*flags, help=row.help), panel=panel)
+
+
+def _rows() -> list[inspect.Parameter]:
+    """The rows that are options of their own, by their headings."""
+    return [
+        _parameter(row, panel) for panel, rows in PANELS.items() for row in rows if not row.verb
+    ]
 
 
 def _preset() -> inspect.Parameter:
     known = "; ".join(f"`{preset.name}`, {preset.help}" for preset in presets().values())
-    return option("preset", str | None, typer.Option(help=f"A domain's settings: {known}."))
+    declared = typer.Option(help=f"A domain's settings: {known}.")
+    return option("preset", str | None, declared, panel=_PRESET)
 
 
 def _questions() -> list[inspect.Parameter]:
@@ -57,6 +68,7 @@ def _questions() -> list[inspect.Parameter]:
             bool if isinstance(question.default, bool) else str | None,
             typer.Option(*_switch(question.name, question.default), help=question.help),
             default=question.default,
+            panel=_PRESET,
         )
         for question in questions().values()
     ]
@@ -100,29 +112,33 @@ ROLES = Bundle(
                 help="Column to predict; of vectors, all, as in `a,b`.", show_default=False
             ),
             default=REQUIRED,
+            panel=_COLUMNS,
         ),
         option(
             "features",
             str | None,
             typer.Option(help="Columns to predict from, where no preset names them."),
+            panel=_COLUMNS,
         ),
         option(
             "categorical",
             str | None,
             typer.Option(help="Those of the columns that hold words or codes."),
+            panel=_COLUMNS,
         ),
         option(
             "noise",
             str | None,
             typer.Option(help="Template of the columns' standard errors, as in `{column}_err`."),
+            panel=_COLUMNS,
         ),
-        option("weight", str | None, typer.Option(help="Column of row weights.")),
+        option("weight", str | None, typer.Option(help="Column of row weights."), panel=_COLUMNS),
     ],
     _roles,
 )
 """What the columns are for."""
 
-MODEL = Bundle([_preset(), *_questions(), *map(_parameter, ASKED.values())], _choices)
+MODEL = Bundle([_preset(), *_questions(), *_rows()], _choices)
 """What the model is to be."""
 
 RENAMES = Bundle(

@@ -49,25 +49,31 @@ def _reading(
     )
 
 
+_READING = "Reading tables"
+
 _TABLE = option(
     "group",
     str | None,
     typer.Option(help="HDF5 group, FITS extension (name or number) or table of a VOTable."),
+    panel=_READING,
 )
 _WHERE = option(
     "where",
     str | None,
     typer.Option(help="Rows to take, as in `zspec > 0 and flags in (3, 4)`."),
+    panel=_READING,
 )
 _RENAME = option(
     "rename",
     str | None,
     typer.Option(help="Columns under new names, as in `redshift=z_spec,id=ID`."),
+    panel=_READING,
 )
 _ZERO_POINT = option(
     "zero_point",
     str | None,
     typer.Option(help="Added to columns of magnitudes, as in `mag_u=0.02,mag_g=-0.01`."),
+    panel=_READING,
 )
 _EXTINCTION = option(
     "extinction",
@@ -75,6 +81,7 @@ _EXTINCTION = option(
     typer.Option(
         help="E(B - V) and what it takes from magnitudes, as in `EBV:mag_u=4.81,mag_g=3.64`."
     ),
+    panel=_READING,
 )
 
 READING = Bundle([_TABLE, _WHERE, _RENAME, _ZERO_POINT, _EXTINCTION], _reading)

@@ -76,7 +76,9 @@ def _report(regressor: MDNRegressor, output: Path) -> None:
     if regressor.family == "auto":
         console.print(f"Family {regressor.family_.component.name}: {regressor.family_reason_}.")
     if regressor.n_clipped_:
-        console.print(f"{regressor.n_clipped_} targets lay on or beyond a bound and were moved in.")
+        low, high = regressor.family_.support
+        where = f"on or beyond the bounds {low:g} and {high:g}"
+        console.print(f"{regressor.n_clipped_} targets lay {where} and were moved in.")
     if (skipped := int(history.n_skipped_steps.sum())) > 0:
         console.print(f"{skipped} steps were left out: their gradients were not finite.")
     console.print(f"Model written to {output}")

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from sfumato import __version__
 from sfumato.cli._console import console, errors, set_quiet
+from sfumato.cli._signals import heeded
 
 VERBS = {
     "simulate": "Simulate data whose truth is known.",
@@ -37,7 +38,6 @@ VERBS = {
 _CLICK_ERRORS: Any = tuple(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
-_INTERRUPTED = 130
 
 
 def make_app(verbs: Sequence[str] = ()) -> typer.Typer:
@@ -83,28 +83,37 @@ def run(arguments: list[str] | None = None) -> None:
     """Entry point: bad input is one line on standard error and exit code 2."""
     warnings.showwarning = _show_warning
     given = sys.argv[1:] if arguments is None else arguments
+    verbs = [word for word in given if not word.startswith("-")][:1]
+    verbs = [word for word in verbs if word in VERBS]
     code: object = 0
-    try:
-        verbs = [word for word in given if not word.startswith("-")][:1]
-        verbs = [word for word in verbs if word in VERBS]
-        # before or behind the verb, as people try
-        others = [word for word in given if word != "--quiet"]
-        given = ["--quiet"] * (len(others) < len(given)) + others
-        if verbs:
-            from sfumato.engine.compiled import use_compilation_cache  # a second of imports
-
-            use_compilation_cache()
-        code = make_app(verbs)(given, standalone_mode=False)
-    except _CLICK_ERRORS as error:
-        code = _usage(error)
-    except (typer.Abort, KeyboardInterrupt):
-        code = _INTERRUPTED
-    except (ValueError, ImportError) as error:
-        _fail(str(error))
-        code = 2
-    if code == _INTERRUPTED:
-        _fail("Interrupted. `sfumato predict` goes on where it was with the same command.")
+    with heeded() as interruption:
+        try:
+            code = _run(verbs, given)
+            if interruption.number is not None:  # typer may have answered it with a code
+                raise KeyboardInterrupt
+        except _CLICK_ERRORS as error:
+            code = _usage(error)
+        except (typer.Abort, KeyboardInterrupt):
+            _fail(interruption.message(next(iter(verbs), None)))
+            code = interruption.exit_code
+        except (ValueError, ImportError) as error:
+            _fail(str(error))
+            code = 2
+        except MemoryError:
+            _fail("There is not enough memory for this. Give fewer rows, or a machine with more.")
+            code = 2
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _run(verbs: list[str], given: list[str]) -> object:
+    # before or behind the verb, as people try
+    others = [word for word in given if word != "--quiet"]
+    given = ["--quiet"] * (len(others) < len(given)) + others
+    if verbs:
+        from sfumato.engine.compiled import use_compilation_cache  # a second of imports
+
+        use_compilation_cache()
+    return make_app(verbs)(given, standalone_mode=False)
 
 
 def _usage(error: Any) -> int:

@@ -180,7 +180,7 @@ def _word_row(name: str, text: str, words: Mapping | tuple, search: Search | Non
 _POSITIVE = _in(0, np.inf, low_open=True, high_open=True)
 _SHARE = _in(0, 1, low_open=False, high_open=True)
 
-OPTIONS: tuple[Option, ...] = (
+_MODEL: tuple[Option, ...] = (
     _word_row("family", "Family of the target", ("auto", *REGRESSION)),
     _count_row(
         "n_components",
@@ -248,6 +248,18 @@ OPTIONS: tuple[Option, ...] = (
         within=_POSITIVE,
     ),
     _count_row("embedding_size", "Numbers that a feature becomes in the periodic embedding."),
+    _word_row("x_scaler", "Scaling of the features", SCALERS),
+    Option("features", "Transform of the columns.", verb="--preset"),
+    Option(
+        "categorical",
+        "Those of the columns that hold words or codes.",
+        CATEGORICAL,
+        verb="--categorical, names of columns",
+    ),
+    _word_row("missing", "Missing features, refused or filled and flagged", ("error", "flag")),
+)
+
+_TRAINING: tuple[Option, ...] = (
     _real_row(
         "learning_rate",
         "Peak learning rate.",
@@ -290,15 +302,6 @@ OPTIONS: tuple[Option, ...] = (
         within=_or_none(_in(0, 0.5, low_open=True, high_open=False)),
         form=MAYBE_REAL,
     ),
-    _word_row("x_scaler", "Scaling of the features", SCALERS),
-    Option("features", "Transform of the columns.", verb="--preset"),
-    Option(
-        "categorical",
-        "Those of the columns that hold words or codes.",
-        CATEGORICAL,
-        verb="--categorical, names of columns",
-    ),
-    _word_row("missing", "Missing features, refused or filled and flagged", ("error", "flag")),
     Option(
         "recalibrate",
         "Sharpen or widen by what held-out rows ask for.",
@@ -309,6 +312,11 @@ OPTIONS: tuple[Option, ...] = (
     Option("random_state", "Seed: the same gives the same model.", SEED, flag="seed"),
     Option("on_epoch", "Called after every epoch.", verb="the progress bar"),
 )
+
+PANELS: dict[str, tuple[Option, ...]] = {"Model": _MODEL, "Training": _TRAINING}
+"""The rows by the heading they are shown under."""
+
+OPTIONS: tuple[Option, ...] = (*_MODEL, *_TRAINING)
 
 TABLE: dict[str, Option] = {option.name: option for option in OPTIONS}
 """The rows by the name of the constructor's argument."""

@@ -140,6 +140,9 @@ def _finite(values: Json) -> Json:
     return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
+_MOST_TEXT = 1 << 28
+
+
 def read_json(path: Path) -> Json:
     """Contents of a JSON file.
 
@@ -149,8 +152,12 @@ def read_json(path: Path) -> Json:
         The file is missing or is not JSON.
     """
     try:
+        if (size := path.stat().st_size) > _MOST_TEXT:
+            raise DataError(f"{path} holds {size / 1e6:.0f} MB: it is no header of ours.")
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"{path} cannot be read as JSON ({error}).") from error

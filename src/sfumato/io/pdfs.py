@@ -5,7 +5,9 @@ the file's metadata, under the key ``sfumato``, holds in JSON what they mean. Id
 and statistics are plain columns that any Parquet reader understands.
 """
 
+import hashlib
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from sfumato._typing import Json
 from sfumato.errors import DataError
 from sfumato.io._files import whole
 from sfumato.io.codecs import CODECS, FORMAT, Storable, codec_of
-from sfumato.io.tables import DEFAULT, Reading, TableFile
+from sfumato.io.tables import DEFAULT, Reading, TableFile, batches
 from sfumato.pdfs import AbstractPDFs, JointPDFs, concatenate
 
 KEY = b"sfumato"
@@ -73,12 +75,28 @@ def write_pdfs(
         raise ValueError(f"A further column may not be named {COLUMN!r}. Rename it.")
     table = pa.table({**extra, COLUMN: pdf_column(pdfs, precision=precision)})
     with whole(Path(path)) as temporary:
-        pq.write_table(with_header(table, {**header, "about": dict(about or {})}), temporary)
+        told = {**header, "about": dict(about or {})}
+        schema = with_header(table.schema, told, n_rows=len(table))
+        pq.write_table(table.cast(schema), temporary, write_page_checksum=True)
 
 
-def with_header(table: pa.Table, header: Mapping[str, Json]) -> pa.Table:
-    """The same table with a header in its metadata."""
-    return table.replace_schema_metadata({KEY: json.dumps(header).encode()})
+def with_header(schema: pa.Schema, header: Mapping[str, Json], *, n_rows: int) -> pa.Schema:
+    """The schema of a file of PDFs with its header, which holds a digest of itself."""
+    told = json.loads(json.dumps({**header, _WRITTEN: _written(schema, n_rows)}))
+    sealed = {**told, _SEAL: _digest_of(told)}
+    return schema.with_metadata({KEY: json.dumps(sealed).encode()})
+
+
+_SEAL, _WRITTEN = "sha256", "written"
+
+
+def _digest_of(header: Mapping[str, Json]) -> str:
+    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
+
+
+def _written(schema: pa.Schema, n_rows: int) -> dict[str, Json]:
+    """What a file is that nobody has edited."""
+    return {"columns": [[field.name, str(field.type)] for field in schema], "n_rows": n_rows}
 
 
 @dataclass(frozen=True)
@@ -110,7 +128,7 @@ class PDFsFile:
         self.table.require(columns)
         if COLUMN in columns:
             raise DataError(f"{self.table.path}: {COLUMN!r} holds PDFs, not numbers. Name another.")
-        for batch in self.table.read([*columns, COLUMN], 0, batch_rows):
+        for batch in batches([self.table], [*columns, COLUMN], batch_rows=batch_rows):
             yield self._pdfs(batch[COLUMN]), batch.select(list(columns))
 
     def scalars(
@@ -174,10 +192,16 @@ def as_pdfs(table: TableFile) -> PDFsFile | None:
         Its header is damaged, or of a newer format.
     """
     path = table.path
-    metadata = (pq.read_schema(path).metadata or {}) if path.suffix in (".parquet", ".pq") else {}
-    if KEY not in metadata or COLUMN not in table.columns:
+    if path.suffix not in (".parquet", ".pq"):
         return None
-    header = _header(metadata[KEY], path)
+    schema = pq.read_schema(path)
+    if KEY not in (schema.metadata or {}) or COLUMN not in table.columns:
+        return None
+    header = _header(schema.metadata[KEY], path)
+    written = header.pop(_WRITTEN, None)  # earlier versions did not say
+    if written not in (None, _written(schema, pq.read_metadata(path).num_rows)):
+        message = f"{path} has not the columns and rows it was written with"
+        warnings.warn(f"{message}: was it edited? It is read as it is.", stacklevel=3)
     theirs = header["format"]
     if theirs > FORMAT:
         message = f"{path} has format {theirs}; this version reads up to {FORMAT}"
@@ -191,13 +215,18 @@ def _header(text: bytes, path: Path) -> dict[str, Json]:
         header = json.loads(text)
         if header["format"] > FORMAT:
             return header
+        seal = header.pop(_SEAL, None)
+        if seal is None and _WRITTEN in header:
+            raise ValueError("its digest is gone")
+        if seal not in (None, _digest_of(header)):
+            raise ValueError("it was changed since it was written")
         if header["object"] not in CODECS:
             raise ValueError(f"it holds {header['object']!r}")
         width = CODECS[header["object"]].width(header)
         stored = pq.read_schema(path).field(COLUMN).type
         if stored != pa.binary(width):
             raise ValueError(f"the column {COLUMN!r} is {stored}, not {width} bytes")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: its header is damaged ({error}). Predict again.") from error
     return header
 

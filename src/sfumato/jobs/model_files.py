@@ -22,6 +22,7 @@ from sfumato.estimators.options import from_json, to_json
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.families import MixtureFamily, family_from_dict
 from sfumato.io.archive import FORMAT, read_archive, versions, write_archive
+from sfumato.io.tables.contract import reason_of
 from sfumato.jobs.columns import Columns
 from sfumato.networks.architecture import Architecture
 from sfumato.networks.density import Inputs, Network
@@ -155,13 +156,24 @@ def read_model(path: str | Path) -> Model:
     return _restored(path, *read_archive(path))
 
 
+_DAMAGE = (
+    LookupError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+)
+
+
 @contextmanager
 def _damage(path: str | Path) -> Iterator[None]:
     """Turn what an edited or damaged header raises into one clear error."""
     try:
         yield
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+    except _DAMAGE as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else reason_of(error)
         message = f"{path} is damaged: model.json and arrays.npz do not fit ({reason})"
         raise DataError(f"{message}. Fit the model again.") from error
 
@@ -188,6 +200,7 @@ def _restore(header: dict[str, Json], arrays: dict[str, np.ndarray]) -> Model:
     model.units_ = no_units(header["n_features_in"])
     if "units_centre" in arrays:
         model.units_ = Units(arrays["units_centre"], arrays["units_scale"])
+    _check_affine("units", *model.units_, size=header["n_features_in"])
     model.column_units_ = dict(header.get("column_units", {}))
     model.codes_ = {int(column): list(values) for column, values in header.get("codes", [])}
     model.levels_ = {int(column): list(words) for column, words in header["levels"]}
@@ -244,6 +257,22 @@ def fitted_state(
     return header, arrays
 
 
+_TINY = 1e-150
+"""Scales beyond have no square."""
+_LARGEST = 1e15
+"""Weights beyond overflow in single precision a few layers on."""
+
+
+def _check_affine(
+    name: str, centre: np.ndarray, scale: np.ndarray, *, size: int | None = None
+) -> None:
+    """Refuse a map of columns that is none: of another length, not finite, not rising."""
+    if centre.shape != scale.shape or (size is not None and centre.shape != (size,)):
+        raise ValueError(f"{name} of {centre.shape} and {scale.shape} for {size} columns")
+    if not (np.all(np.isfinite(centre)) and np.all(scale > 0)):
+        raise ValueError(f"{name} are not numbers")
+
+
 def restored_state(
     header: dict[str, Json], arrays: dict[str, np.ndarray]
 ) -> tuple[MixtureFamily, Architecture, Network, Sharpening, History]:
@@ -257,7 +286,14 @@ def restored_state(
     scaler = AffineScaler(
         *(jax.device_put(arrays[name]) for name in ("scaler_centre", "scaler_scale"))
     )
+    _check_affine("scaler", arrays["scaler_centre"], arrays["scaler_scale"])
+    if any(np.any(np.diff(own) <= 0) for own in architecture.edges):
+        raise ValueError("edges of the piecewise-linear embedding do not increase")
     bins = Bins.between(architecture.edges) if architecture.edges else None
+    if len(architecture.hidden_sizes) > len(arrays):
+        raise ValueError(f"{len(architecture.hidden_sizes)} layers and {len(arrays)} arrays")
+    if header["n_members"] != len(arrays["member_00"]):
+        raise ValueError(f"{header['n_members']} members, of {len(arrays['member_00'])} networks")
     # the shapes come from the architecture, the values from the file
     skeleton = eqx.filter_eval_shape(
         lambda: make_members(
@@ -272,10 +308,13 @@ def restored_state(
     leaves, structure = jax.tree.flatten(dynamic)
     stored = [arrays[f"member_{index:02d}"] for index in range(len(leaves))]
     for expected, leaf in zip(leaves, stored, strict=True):
-        if expected.shape != leaf.shape or not np.all(np.isfinite(leaf)):
+        if expected.shape != leaf.shape or not np.all(np.abs(leaf) < _LARGEST):
             raise ValueError(f"an array is {leaf.shape}, not {expected.shape}, or not finite")
-    if not (np.all(np.isfinite(family.shift)) and np.all(np.asarray(family.scale) > 0)):
+    scale = np.asarray(family.scale, float)
+    if not (np.all(np.isfinite(family.shift)) and np.all((scale > _TINY) & (scale < 1 / _TINY))):
         raise ValueError("the family's shift and scale are not numbers")
+    if not all(np.isfinite(value) for value in header["sharpening"].values()):
+        raise ValueError("the sharpening is not of numbers")
     # put there as they are, which compiles nothing
     members = eqx.combine(jax.tree.unflatten(structure, jax.device_put(stored)), static)
     history = History(

@@ -349,7 +349,7 @@ def _join(parts: Parts, output: Path, header: dict[str, Json], table: TableFile)
     chunks = parts.tables()
     first = next(chunks)
     fields = [_described(field, table) for field in first.schema]
-    schema = with_header(pa.schema(fields).empty_table(), header).schema
+    schema = with_header(pa.schema(fields), header, n_rows=parts.n_rows)
     # codes look random: compressing them costs a third of the time and saves a twentieth
     compression: Json = {name: "none" if name == COLUMN else "zstd" for name in schema.names}
     with (

@@ -56,6 +56,9 @@ def load_training(
         raise IncompatibleError(f"{message}. Each column can have one meaning.")
     blocks, rest = [], []
     for table in tables:
+        if absent := [name for name in columns.errors if name not in table.columns]:
+            cure = "Name them by --error, as in `{band}_err`, or say --error none if there are none"
+            raise DataError(f"{table.path}: no column of errors {absent[0]!r}. {cure}.")
         batch = read_table(table, wanted)
         X = feature_rows(batch, columns, origin=table.origin())
         _check_errors(X, columns, origin=table.origin())

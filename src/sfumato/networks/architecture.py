@@ -20,7 +20,7 @@ from sfumato.networks.embeddings import (
     embedding_size,
 )
 from sfumato.networks.head import Head
-from sfumato.networks.mlp import MLP
+from sfumato.networks.mlp import ACTIVATIONS, MLP
 
 
 @runtime_checkable
@@ -61,6 +61,15 @@ class Architecture:
     embedding_size: int = 8
     edges: tuple[tuple[float, ...], ...] = ()
     gated: bool = False
+
+    def __post_init__(self) -> None:
+        for name, table in (
+            (self.backbone, BACKBONES),
+            (self.embedding, EMBEDDINGS),
+            (self.activation, ACTIVATIONS),
+        ):
+            if name not in table:
+                raise ValueError(f"{name!r} is none of {', '.join(table)}")
 
     @classmethod
     def from_dict(cls, values: dict[str, Json]) -> "Architecture":

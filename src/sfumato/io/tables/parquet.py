@@ -19,7 +19,8 @@ from sfumato.io.tables.contract import (
 
 def open_parquet(path: Path, group: str | None) -> TableFile:
     """A Parquet file, row group by row group."""
-    file = pq.ParquetFile(path, memory_map=True)
+    # not mapped: a file that is cut while it is read would end the process
+    file = pq.ParquetFile(path, page_checksum_verification=True)
     stored = file.schema_arrow
     vectors = {f.name: f.type.list_size for f in stored if pa.types.is_fixed_size_list(f.type)}
     names = tuple(n for name in stored.names for n in vector_names(name, vectors.get(name)))

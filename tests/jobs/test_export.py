@@ -1,5 +1,8 @@
 """A file for qp from a file of PDFs, called from Python."""
 
+import shutil
+
+import h5py
 import numpy as np
 import pytest
 
@@ -54,3 +57,25 @@ def test_a_file_is_not_replaced_unasked(kept, tmp_path):
 def test_options_without_effect_are_refused(kept, tmp_path, options, said):
     with pytest.raises(ValueError, match=said):
         export_file(kept[1], tmp_path / "q.hdf5", **options)
+
+
+def test_what_the_disk_lost_is_no_output(kept, tmp_path, monkeypatch):
+    write_to = qp.Ensemble.write_to
+
+    def lose(ensemble, path):
+        write_to(ensemble, path)
+        with h5py.File(path, "r+") as file:
+            file["data/yvals"][-1] = 0
+
+    monkeypatch.setattr(qp.Ensemble, "write_to", lose)
+    with pytest.raises(DataError, match=r"could not be written \('yvals' is not there as it was"):
+        export_file(kept[1], tmp_path / "q.hdf5")
+    assert [path.name for path in tmp_path.iterdir()] == ["p.parquet"]
+
+
+def test_a_disk_without_room_is_said_before(kept, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=10_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage)
+    with pytest.raises(DataError, match=r"has 0.0 MB left and \d+\.\d MB are to be written"):
+        export_file(kept[1], tmp_path / "q.hdf5", n_points=5001)
+    assert [path.name for path in tmp_path.iterdir()] == ["p.parquet"]

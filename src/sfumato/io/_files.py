@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -106,6 +107,20 @@ def whole(path: Path, *, mark: str | None = None) -> Iterator[Path]:
             raise DataError(f"{path} could not be written ({reason}). Nothing was left.") from error
         finally:
             remove(temporary)
+
+
+def check_room(folder: Path, n_bytes: int) -> None:
+    """Refuse to write what the disk has no room for, where the library that writes does not.
+
+    Raises
+    ------
+    DataError
+        Less is free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes:
+        message = f"The disk of {folder} has {free / 1e6:.1f} MB left and {n_bytes / 1e6:.1f} MB"
+        raise DataError(f"{message} are to be written. Make room, or choose another --output.")
 
 
 def _on_disk(written: Path) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
-from sfumato._typing import Given
+from sfumato._typing import Foreign, Given
 from sfumato.errors import DataError, optional_module
-from sfumato.io._files import whole
+from sfumato.io._files import check_room, whole
 from sfumato.io.tables.compute import pc
 from sfumato.io.tables.contract import TEXTS
 from sfumato.pdfs import AbstractPDFs, ParametricPDFs
@@ -62,14 +62,34 @@ def write_qp(
         raise ValueError(f"`kind` must be 'interp' or 'mixmod'; got {kind!r}.")
     ancillary = {name: _stored(name, values) for name, values in (columns or {}).items()}
     ensemble = qp.Ensemble(getattr(qp, kind), data=data, ancil=ancillary or None)
+    parts = ensemble.build_tables()
+    arrays = {**parts["data"], **parts.get("ancil", {})}
+    check_room(path.parent, sum(np.asarray(values).nbytes for values in arrays.values()))
     with whole(path) as temporary:
         # qp tells the format from the suffix
         named = temporary.with_name(temporary.name + path.suffix)
         try:
             ensemble.write_to(str(named))
+            _check_written(named, arrays)
             named.replace(temporary)
         finally:
             named.unlink(missing_ok=True)
+
+
+def _check_written(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Read back what was written: on a full disk HDF5 may say nothing and leave zeros."""
+    h5py = optional_module("h5py", extra="io")
+    found: dict[str, np.ndarray] = {}
+
+    def visit(name: str, node: Foreign) -> None:
+        if isinstance(node, h5py.Dataset):
+            found[name.rpartition("/")[2]] = np.asarray(node[()])
+
+    with h5py.File(path) as file:
+        file.visititems(visit)
+    for name, values in arrays.items():
+        if name not in found or not np.array_equal(found[name].ravel(), np.ravel(values)):
+            raise OSError(f"{name!r} is not there as it was written")
 
 
 def _stored(name: str, values: Given) -> np.ndarray:

@@ -194,3 +194,12 @@ def test_a_group_of_a_file_that_has_none_is_said(tmp_path, suffix):
     Table({"a": [1.0, 2.0], "b": [1, 2]}).write(tmp_path / f"t{suffix}")
     with pytest.warns(UserWarning, match="holds one table: --group 'x' has no meaning"):
         assert open_table(tmp_path / f"t{suffix}", group="x").n_rows == 2
+
+
+def test_a_card_that_nobody_can_read_is_damage(tmp_path):
+    Table({"a": np.arange(5.0)}).write(tmp_path / "t.fits")
+    data = (tmp_path / "t.fits").read_bytes()
+    for card in (b"TFORM1  =", b"TTYPE1  =", b"TFIELDS ="):
+        (tmp_path / "t.fits").write_bytes(data.replace(card, card[:-1] + b"?"))
+        with pytest.raises(DataError, match=r"t.fits: "):
+            read_table(open_table(tmp_path / "t.fits"), ["a"])

@@ -1,7 +1,8 @@
 """Tables of FITS files: nulls, scales, vectors, extensions by name or number."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from sfumato.io.tables.contract import (
     first_schema,
     in_memory,
     of_elements,
+    reason_of,
     split_vector,
     vector_names,
 )
@@ -32,28 +34,40 @@ class _Field(NamedTuple):
     null: float | None
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[Foreign]:
+    """The parts of a file; what astropy cannot make out of a card is damage."""
+    fits = optional_module("astropy.io.fits", extra="io")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            stack = fits.open(path, memmap=True)
+        with stack as hdus:
+            yield hdus
+    except fits.VerifyError as error:
+        raise DataError(f"{path}: its header is damaged ({reason_of(error)}).") from error
+
+
 def open_fits(path: Path, group: str | None) -> TableFile:
     """A table of a FITS file, mapped into memory."""
-    fits = optional_module("astropy.io.fits", extra="io")
-    with warnings.catch_warnings():
+    with _opened(path) as hdus, warnings.catch_warnings():
         # astropy warns of truncation; the error below says it with the file's name
         warnings.simplefilter("ignore")
-        with fits.open(path, memmap=True) as hdus:
-            index = _table_of(hdus, group, path=path)
-            table = hdus[index]
-            needed = table._data_offset + table.header["NAXIS1"] * table.header["NAXIS2"]
-            fields = {column.name: _field(column) for column in table.columns}
-            n_rows = table.header["NAXIS2"]
-            names, cards = [column.name for column in table.columns], table.header
-            stated = {column.name: column.unit for column in table.columns}
-            comments = {name: cards.get(f"TCOMM{i}") for i, name in enumerate(names, start=1)}
+        index = _table_of(hdus, group, path=path)
+        table = hdus[index]
+        needed = table._data_offset + table.header["NAXIS1"] * table.header["NAXIS2"]
+        fields = {column.name: _field(column) for column in table.columns}
+        n_rows = table.header["NAXIS2"]
+        names, cards = [column.name for column in table.columns], table.header
+        stated = {column.name: column.unit for column in table.columns}
+        comments = {name: cards.get(f"TCOMM{i}") for i, name in enumerate(names, start=1)}
     if path.stat().st_size < needed:
         size = path.stat().st_size
         raise DataError(f"{path}: truncated: {size} bytes, but its table needs {needed}.")
     columns = tuple(n for name, field in fields.items() for n in vector_names(name, field.size))
 
     def read(names: Sequence[str], start: int, batch_rows: int) -> Batches:
-        with fits.open(path, memmap=True) as hdus:
+        with _opened(path) as hdus:
             data = hdus[index].data
             for begin in range(start, n_rows, batch_rows):
                 rows = data[begin : begin + batch_rows]

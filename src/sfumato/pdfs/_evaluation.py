@@ -72,9 +72,13 @@ class Evaluated(Objects):
 
     def _by_rows(self, function: Callable[[Self], np.ndarray], *, points: int) -> np.ndarray:
         """`function` of cache-sized sets of rows, joined along the object axis."""
-        chunks = row_chunks(len(self), width=points * self._width)
-        parts = [function(self._take(rows)) for rows in chunks]
-        return np.concatenate(parts) if parts else function(self)
+        joined: np.ndarray | None = None
+        for rows in row_chunks(len(self), width=points * self._width):
+            part = function(self._take(rows))
+            if joined is None:
+                joined = np.empty((len(self), *part.shape[1:]), part.dtype)
+            joined[rows] = part
+        return function(self) if joined is None else joined
 
     def _own(self, y: ArrayLike, *, name: str) -> np.ndarray:
         values = np.asarray(doubles(y), float)

@@ -132,6 +132,7 @@ def test_evaluate_writes_the_librarys_metrics(home, tmp_path):
     )
 
 
+@pytest.mark.filterwarnings("ignore:No object falls into the bins:UserWarning")
 def test_stack_writes_the_average_of_the_pdfs_of_each_bin(home, tmp_path):
     path, edges = tmp_path / "stack.parquet", np.array([0, 0.5, 0.8, 1.5, 9, 10])
     options = ["--edges", "0,0.5,0.8,1.5,9,10", "--truth", "redshift", "--output", path]
@@ -243,6 +244,7 @@ def test_info_says_what_pdfs_are_and_all_of_their_header(home, capfd):
     assert code == 0
     table = pq.read_table(pdfs)
     header = json.loads(table.schema.metadata[b"sfumato"])
+    del header["sha256"], header["written"]  # what only readers look at
     size = pdfs.stat().st_size / table.num_rows
     assert table.num_rows == 600
     title = f"PDFs {pdfs}: 600 objects, {size:.1f} bytes each on disk"
@@ -257,6 +259,7 @@ def test_info_says_what_a_model_is_and_all_of_its_header(home, capfd):
     code, text, _ = sfumato("info", home / "model", "--all", capfd=capfd)
     assert code == 0
     header = json.loads((home / "model" / "model.json").read_text())
+    del header["sha256"], header["arrays"]  # what only readers look at
     assert header["n_members"] == 2
     assert _said(text) == _said(f"Model {home / 'model'} {header!r}")
     code, text, _ = sfumato("info", home / "model", capfd=capfd)

@@ -198,7 +198,7 @@ def test_fit_and_tune_take_every_option_as_words_and_as_config(
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*has no effect on the family:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*has no effect on:UserWarning")
 def test_options_survive_a_model_that_was_fitted_from_the_command_line(table, tmp_path):
     fitting = {"family": "normal", "centres": np.array([0.0, 1.0, 2.0, 3.0])}
     chosen = VALUES | fitting | {"priors": {"head": ("normal", 0.5)}, "bounds": (0.0, 20.0)}

@@ -9,6 +9,7 @@ from cases import SMALL
 from sfumato import MDNRegressor, read_model, read_pdfs, write_model
 from sfumato.errors import DataError
 from sfumato.io.tables import open_table
+from sfumato.jobs import prediction
 from sfumato.jobs.columns import compare_units, units_of
 from sfumato.jobs.description import describe
 from sfumato.jobs.prediction import predict_files
@@ -57,10 +58,10 @@ def test_a_model_remembers_the_codes_that_it_was_trained_on(toy, tmp_path):
     write_model(model, tmp_path / "m")
     again = read_model(tmp_path / "m")
     assert again.codes_ == {1: [-999.0]}
-    again.warn_of_new_codes(x, ["u", "g"])  # no warning, which would be an error here
+    again.warn_of_new_codes(x, {0: "u", 1: "g"})  # no warning, which would be an error here
     x[:20, 0] = 99.0
     with pytest.warns(UserWarning, match="u is 99 in 20 rows"):
-        again.warn_of_new_codes(x, ["u", "g"])
+        again.warn_of_new_codes(x, {0: "u", 1: "g"})
 
 
 def test_gaps_are_refused_by_file_column_and_row(folder, fitted, tmp_path):
@@ -95,3 +96,13 @@ def test_kept_columns_stay_described(folder, fitted, tmp_path):
     assert "y: double [K] of the dust" in [
         ": ".join(x) for x in describe(tmp_path / "t.ecsv").lines
     ]
+
+
+def test_codes_are_counted_wherever_they_lie(folder, fitted, tmp_path, monkeypatch):
+    monkeypatch.setattr(prediction, "CHUNK_ROWS", 100)
+    table = np.loadtxt(folder / "table.csv", delimiter=",", skiprows=1)
+    table[150:190, 1] = -999.0
+    np.savetxt(tmp_path / "t.csv", table, delimiter=",", header="id,a,b,y", comments="")
+    with pytest.warns(UserWarning, match="a is -999 in 40 rows") as told:
+        predict_files(folder / "model", [tmp_path / "t.csv"], tmp_path / "o.parquet")
+    assert sum("-999" in str(warning.message) for warning in told) == 1

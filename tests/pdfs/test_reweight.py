@@ -153,3 +153,13 @@ def test_a_prior_is_one():
         normals([0.5]).reweight(normals([0.2, 0.9]), training_prior=None)
     with pytest.raises(ValueError, match="counts of a histogram must be finite and not negative"):
         normals([0.5]).reweight(([1, -1], [0, 0.5, 1]), training_prior=None)
+
+
+def test_a_histogram_may_be_of_counts_or_of_density():
+    y = np.random.default_rng(0).gamma(2, 0.3, 500)
+    edges = [0, 0.1, 0.2, 0.5, 1, 4]
+    pdfs = GridPDFs(np.linspace(0, 3, 301), np.ones((2, 301)))
+    flat = {"training_prior": None}
+    counts, density = (np.histogram(y, edges, density=d) for d in (False, True))
+    one, two = (pdfs.reweight(prior, **flat) for prior in (counts, density))
+    np.testing.assert_allclose(one.density, two.density, rtol=1e-12)

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cases import DATA
+from sfumato import GridPDFs, write_pdfs
 from sfumato.photoz import mock, presets
 from sfumato.photoz.features import POGSON, PhotometryFeatures
 from sfumato.photoz.survey import SurveyPlan
 from sfumato.photoz.templates import BANDS, flux_table, igm_transmission
+from sfumato.photoz.tomography import stack_file
 
 RNG = np.random.default_rng(2)
 MAG = RNG.uniform(20, 26, (500, 3))
@@ -301,3 +303,16 @@ def test_dc2_beats_knowing_nothing_by_far():
     model.fit(x[:8000], z[:8000])
     # trainZ, the same n(z) for all, has -0.57; 15 short epochs of two networks some 1.5
     assert model.predict_pdfs(x[8000:]).log_prob(z[8000:]).mean() > 1.3
+
+
+def test_stacks_say_what_is_in_no_bin_and_count_the_last_edge(tmp_path):
+    grid = np.linspace(0, 2, 201)
+    means = np.array([0.2, 0.3, 1.0, 1.9])
+    density = np.exp(-0.5 * ((grid - means[:, None]) / 0.02) ** 2)
+    columns = {"point": np.array([0.2, 0.3, 1.0, 1.9])}
+    write_pdfs(GridPDFs(grid, density), tmp_path / "p.parquet", columns=columns)
+    with pytest.warns(UserWarning, match="1 of 4 objects have their point outside the edges"):
+        stacks, _ = stack_file(tmp_path / "p.parquet", [0, 0.5, 1.0], by="point")
+    np.testing.assert_array_equal(stacks.counts, np.histogram(columns["point"], [0, 0.5, 1.0])[0])
+    with pytest.warns(UserWarning, match="No object falls into the bins 0.5 to 0.9."):
+        stack_file(tmp_path / "p.parquet", [0, 0.5, 0.9, 2.0], by="point", overwrite=True)

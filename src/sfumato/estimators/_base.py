@@ -148,17 +148,28 @@ class DensityEstimator(BaseEstimator):
         )
         self.codes_ = {i: found[self._name_of(i)] for i in known if self._name_of(i) in found}
 
-    def warn_of_new_codes(self, X: np.ndarray, names: Sequence[str]) -> None:
-        """Name values in features (n, c) that look like codes and that training did not have."""
+    def warn_of_new_codes(self, X: np.ndarray, names: Mapping[int, str]) -> set[int]:
+        """Name values in numbers (n, c) that look like codes and that training did not have.
+
+        Parameters
+        ----------
+        names : of the columns of X, in order, by their places among the model's.
+
+        Returns
+        -------
+        The places of those that have some.
+        """
         features = self.network_.inputs.features
         if len(X) < _FEW_FOR_CODES or (features is not None and features.reads_codes):
-            return
-        warn_of_codes(
-            [(names[i], X[:, i]) for i in range(X.shape[1]) if i not in self.levels_],
+            return set()
+        known = {name: self.codes_.get(place, []) for place, name in names.items()}
+        found = warn_of_codes(
+            [(name, X[:, i]) for i, name in enumerate(names.values())],
             cure="The model has not seen it: if nothing was measured, make it NaN.",
-            known={names[i]: values for i, values in self.codes_.items()},
+            known=known,
             stacklevel=3,
         )
+        return {p for p, name in names.items() if set(found.get(name, ())) - set(known[name])}
 
     # -- training ---------------------------------------------------------------------------------
 

@@ -92,7 +92,12 @@ def evaluate_file(
             file, truth[0], by=by, least=chosen.least, drop_missing=drop_missing, on_rows=on_rows
         )
         result = write_evaluation(
-            objects, folder, profile=chosen, by=values, by_name=by, n_bootstrap=n_bootstrap or 100
+            objects,
+            folder,
+            profile=chosen,
+            by=values,
+            by_name=by,
+            n_bootstrap=100 if n_bootstrap is None else n_bootstrap,
         )
         return Evaluated(folder, len(objects), result["overall"])
 

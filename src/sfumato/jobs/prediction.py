@@ -269,7 +269,7 @@ def _run(
     The next chunk is read while one is predicted.
     """
     chunks = _chunks(tables, job.schema(tables), start=done)
-    pieces = _pieces(chunks, first=done)
+    pieces = _pieces(_looked_at(chunks, model, job.columns), first=done)
     kept: list[pa.Table] = []
     for table in engine.map(
         lambda piece: (piece.last, _predict(model, piece, job, tables)), pieces
@@ -289,6 +289,17 @@ class _Piece(NamedTuple):
     rows: pa.Table
     first: int
     last: bool
+
+
+def _looked_at(
+    chunks: Iterator[pa.Table], model: MDNRegressor, columns: Columns
+) -> Iterator[pa.Table]:
+    """The chunks; codes that training did not have are named, each column's once."""
+    numeric = {i: n for i, n in enumerate(columns.features) if n not in columns.categorical}
+    for chunk in chunks:
+        said = model.warn_of_new_codes(matrix(chunk, list(numeric.values())), numeric)
+        numeric = {place: name for place, name in numeric.items() if place not in said}
+        yield chunk
 
 
 def _pieces(chunks: Iterator[pa.Table], *, first: int) -> Iterator[_Piece]:
@@ -313,8 +324,6 @@ def _predict(model: MDNRegressor, piece: _Piece, job: Job, tables: Sequence[Tabl
     values = feature_rows(piece.rows, job.columns, origin=origin)
     if not model.allows_gaps:
         _check_gaps(values, job.columns, origin)
-    if piece.first == 0:
-        model.warn_of_new_codes(values, job.columns.features)
     noise = matrix(piece.rows, job.columns.noise, origin=origin) if job.columns.noise else None
     pdfs = make_pdfs(model.family_, model.predict_parameters(values, X_err=noise))
     columns = {name: piece.rows[name] for name in job.keep} | summarise(pdfs, job.statistics)

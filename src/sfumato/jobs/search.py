@@ -254,7 +254,7 @@ def _check_settings(study: Foreign, settings: dict[str, Foreign]) -> None:
     for name, value in settings.items():
         if (stored := study.user_attrs.get(name, value)) != value:
             what = f"Study {study.study_name!r} was made with {name} {stored}, not {value}"
-            raise IncompatibleError(f"{what}. Give the same, or another `study_name`.")
+            raise IncompatibleError(f"{what}. Give the same, or another `storage` or `study_name`.")
         study.set_user_attr(name, value)
 
 

@@ -56,6 +56,7 @@ def load_training(
         raise IncompatibleError(f"{message}. Each column can have one meaning.")
     blocks, rest = [], []
     for table in tables:
+        table.require([name for name in wanted if name not in columns.errors])
         if absent := [name for name in columns.errors if name not in table.columns]:
             cure = "Name them by --error, as in `{band}_err`, or say --error none if there are none"
             raise DataError(f"{table.path}: no column of errors {absent[0]!r}. {cure}.")

@@ -69,16 +69,20 @@ def limited(
 
 
 def _histogram_on(counts: ArrayLike, edges: ArrayLike, grid: np.ndarray) -> np.ndarray:
-    """Density of a histogram at the points of a grid; 0 outside its edges."""
+    """Density of a histogram, of counts or already one, on a grid; 0 outside its edges."""
     counts, edges = np.asarray(counts, float), np.asarray(edges, float)
     if edges.size != counts.size + 1 or np.any(np.diff(edges) <= 0):
         message = "A histogram must be (counts, edges) with rising edges, one more than counts"
         raise ValueError(f"{message}; got {counts.size} and {edges.size}.")
     if not np.all(np.isfinite(counts) & (counts >= 0)):
         raise ValueError("The counts of a histogram must be finite and not negative.")
+    widths = np.diff(edges)
+    # numpy.histogram(density=True) has divided by the widths already
+    is_density = np.isclose(counts @ widths, 1, rtol=1e-9) and np.any(counts != np.round(counts))
+    heights = counts if is_density else counts / widths
     place = np.clip(np.searchsorted(edges, grid, side="right") - 1, 0, counts.size - 1)
     inside = (grid >= edges[0]) & (grid <= edges[-1])
-    return np.where(inside, (counts / np.diff(edges))[place], 0.0)
+    return np.where(inside, heights[place], 0.0)
 
 
 def on_grid(prior: Curve, grid: np.ndarray, *, name: str) -> np.ndarray:

@@ -1,5 +1,6 @@
 """n(z) in bins of a point estimate, accumulated over files of any length."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +96,7 @@ def stack_in_bins(
         true = matrix(table, [truth], origin=file.table.origin(first))[:, 0] if truth else None
         first += len(pdfs)
         kept = slice(None) if true is None else np.flatnonzero(truths.kept(true))
+        bins.n_without_truth += 0 if true is None else len(pdfs) - len(true[kept])
         bins.add(pdfs[kept], point[kept], None if true is None else true[kept])
         if on_rows is not None:
             on_rows(len(pdfs))
@@ -102,7 +104,18 @@ def stack_in_bins(
         truths.check()
     if bins is None or not bins.counts.any():
         raise DataError(f"{file.table.path}: no object has its {by} inside {list(edges)}.")
+    _warn_of_left_out(bins, first, by=by)
     return bins.stacks(has_truths=truth is not None)
+
+
+def _warn_of_left_out(bins: "_Bins", n_objects: int, *, by: str) -> None:
+    """Say how many objects are in no bin, and which bins hold none."""
+    if outside := n_objects - bins.n_without_truth - int(bins.counts.sum()):
+        message = f"{outside:,} of {n_objects:,} objects have their {by} outside the edges"
+        warnings.warn(f"{message} and are in no bin.", stacklevel=3)
+    pairs = zip(bins.edges[:-1], bins.edges[1:], bins.counts, strict=True)
+    if empty := [f"{low:g} to {high:g}" for low, high, n in pairs if not n]:
+        warnings.warn(f"No object falls into the bins {', '.join(empty)}.", stacklevel=3)
 
 
 class _Bins:
@@ -112,6 +125,7 @@ class _Bins:
         n = edges.size - 1
         self.edges, self.grid = edges, grid
         self.counts = np.zeros(n, int)
+        self.n_without_truth = 0
         self.densities = np.zeros((n, grid.size))
         self.means, self.variances = np.zeros(n), np.zeros(n)
         self.truths: list[list[np.ndarray]] = [[] for _ in range(n)]
@@ -227,6 +241,7 @@ def bin_stacks(
     """Stacked densities (bins, g), zero for empty bins, and the rows of each bin."""
     bounds = np.asarray(edges, float)
     which = np.digitize(point, bounds) - 1
+    which[np.asarray(point) == bounds[-1]] = bounds.size - 2  # as numpy.histogram has it
     rows = [np.flatnonzero(which == b) for b in range(bounds.size - 1)]
     stacks = [
         pdfs[chosen].stack(grid=grid).pdf(grid)[0] if chosen.size else np.zeros(grid.size)

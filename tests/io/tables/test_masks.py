@@ -82,3 +82,12 @@ def table_is_described(path):
     assert dict(open_table(path).descriptions) == {"a": "of the dust"}
     renamed = Reading(rename={"t": "a"}).open(path)
     assert (dict(renamed.units), dict(renamed.descriptions)) == ({"t": "K"}, {"t": "of the dust"})
+
+
+def test_codes_of_nulls_in_tables_of_text(tmp_path):
+    numbers = fits.Column("n", "I6", null="-1", ascii=True, array=np.array([5, -1, 7]))
+    reals = fits.Column("x", "F8.3", ascii=True, array=np.array([0.5, 1.5, 2.5]))
+    fits.TableHDU.from_columns([numbers, reals]).writeto(tmp_path / "t.fits")
+    assert column(tmp_path / "t.fits", "n") == [5, None, 7]
+    assert column(tmp_path / "t.fits", "x") == [0.5, 1.5, 2.5]
+    assert open_table(tmp_path / "t.fits", where="missing(n)").n_rows == 1

@@ -31,7 +31,7 @@ class _Field(NamedTuple):
     """One column: elements of its vectors (None for single values) and its null code."""
 
     size: int | None
-    null: float | None
+    null: float | str | None
 
 
 @contextmanager
@@ -128,8 +128,14 @@ def _column(rows: Foreign, name: str, fields: dict[str, _Field]) -> pa.Array:
     if values.dtype.kind == "O":
         raise DataError(f"column {name!r} has vectors of unequal lengths. Leave it out.")
     null = None
-    if fields[base].null is not None:
-        null = np.asarray(rows.view(np.ndarray)[base]) == fields[base].null
+    if fields[base].null not in (None, ""):
+        raw, code = np.asarray(rows.view(np.ndarray)[base]), fields[base].null
+        # of tables of text, the code is text too
+        null = (
+            np.char.strip(raw) == str(code).strip().encode()
+            if raw.dtype.kind == "S"
+            else raw == code
+        )
     if index is not None:
         values = values.reshape(len(values), -1)[:, index]
         null = None if null is None else null.reshape(len(values), -1)[:, index]

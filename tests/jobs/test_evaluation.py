@@ -46,6 +46,7 @@ def test_a_handful_of_objects_is_judged_without_bins(folder, pdfs):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*was it edited:UserWarning")
 def test_truths_that_cannot_be_are_refused_or_left_out(folder, pdfs):
     table = parquet.read_table(pdfs)
     truth = table["y"].to_numpy() / 100

@@ -128,8 +128,13 @@ class PDFsFile:
         self.table.require(columns)
         if COLUMN in columns:
             raise DataError(f"{self.table.path}: {COLUMN!r} holds PDFs, not numbers. Name another.")
+        n_read = 0
         for batch in batches([self.table], [*columns, COLUMN], batch_rows=batch_rows):
+            n_read += batch.num_rows
             yield self._pdfs(batch[COLUMN]), batch.select(list(columns))
+        if n_read != self.table.n_rows:
+            message = f"{self.table.path}: damaged: {n_read:,} of {self.table.n_rows:,} rows"
+            raise DataError(f"{message} could be read.")
 
     def scalars(
         self, columns: Sequence[str] = (), *, batch_rows: int = 1 << 17

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Annotated, NamedTuple
 
+import typer
+
 from sfumato._typing import Foreign
 
 REQUIRED = inspect.Parameter.empty
@@ -28,6 +30,11 @@ def option(
         default=default,
         annotation=Annotated[kind, declared],
     )
+
+
+def text_option(name: str, told: str, *, panel: str | None = None) -> inspect.Parameter:
+    """An option of a bundle that takes a text, or is not given."""
+    return option(name, str | None, typer.Option(help=told), panel=panel)
 
 
 def takes(**bundles: Bundle) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from sfumato._typing import Foreign
-from sfumato.cli._bundles import REQUIRED, Bundle, option
+from sfumato.cli._bundles import REQUIRED, Bundle, option, text_option
 from sfumato.cli._options import from_config, split
 from sfumato.estimators.options import OPTIONS, PANELS, Option
 from sfumato.jobs.presets import Answers, Roles, Settings, presets, questions
@@ -114,25 +114,18 @@ ROLES = Bundle(
             default=REQUIRED,
             panel=_COLUMNS,
         ),
-        option(
-            "features",
-            str | None,
-            typer.Option(help="Columns to predict from, where no preset names them."),
-            panel=_COLUMNS,
+        text_option(
+            "features", "Columns to predict from, where no preset names them.", panel=_COLUMNS
         ),
-        option(
-            "categorical",
-            str | None,
-            typer.Option(help="Those of the columns that hold words or codes."),
-            panel=_COLUMNS,
+        text_option(
+            "categorical", "Those of the columns that hold words or codes.", panel=_COLUMNS
         ),
-        option(
+        text_option(
             "noise",
-            str | None,
-            typer.Option(help="Template of the columns' standard errors, as in `{column}_err`."),
+            "Template of the columns' standard errors, as in `{column}_err`.",
             panel=_COLUMNS,
         ),
-        option("weight", str | None, typer.Option(help="Column of row weights."), panel=_COLUMNS),
+        text_option("weight", "Column of row weights.", panel=_COLUMNS),
     ],
     _roles,
 )
@@ -143,7 +136,7 @@ MODEL = Bundle([_preset(), *_questions(), *_rows()], _choices)
 
 RENAMES = Bundle(
     [
-        option(name, str | None, typer.Option(help=f"{row.help.rstrip('.')}, if not the model's."))
+        text_option(name, f"{row.help.rstrip('.')}, if not the model's.")
         for name, row in questions(renames=True).items()
     ],
     _answers,

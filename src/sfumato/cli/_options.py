@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sfumato._typing import Json
-from sfumato.cli._bundles import Bundle, option
+from sfumato.cli._bundles import Bundle, text_option
 from sfumato.cli._console import console
 from sfumato.errors import DataError, suggest
 from sfumato.io.tables import Reading
@@ -51,36 +51,21 @@ def _reading(
 
 _READING = "Reading tables"
 
-_TABLE = option(
-    "group",
-    str | None,
-    typer.Option(help="HDF5 group, FITS extension (name or number) or table of a VOTable."),
-    panel=_READING,
+_TABLE = text_option(
+    "group", "HDF5 group, FITS extension (name or number) or table of a VOTable.", panel=_READING
 )
-_WHERE = option(
-    "where",
-    str | None,
-    typer.Option(help="Rows to take, as in `zspec > 0 and flags in (3, 4)`."),
-    panel=_READING,
+_WHERE = text_option(
+    "where", "Rows to take, as in `zspec > 0 and flags in (3, 4)`.", panel=_READING
 )
-_RENAME = option(
-    "rename",
-    str | None,
-    typer.Option(help="Columns under new names, as in `redshift=z_spec,id=ID`."),
-    panel=_READING,
+_RENAME = text_option(
+    "rename", "Columns under new names, as in `redshift=z_spec,id=ID`.", panel=_READING
 )
-_ZERO_POINT = option(
-    "zero_point",
-    str | None,
-    typer.Option(help="Added to columns of magnitudes, as in `mag_u=0.02,mag_g=-0.01`."),
-    panel=_READING,
+_ZERO_POINT = text_option(
+    "zero_point", "Added to columns of magnitudes, as in `mag_u=0.02,mag_g=-0.01`.", panel=_READING
 )
-_EXTINCTION = option(
+_EXTINCTION = text_option(
     "extinction",
-    str | None,
-    typer.Option(
-        help="E(B - V) and what it takes from magnitudes, as in `EBV:mag_u=4.81,mag_g=3.64`."
-    ),
+    "E(B - V) and what it takes from magnitudes, as in `EBV:mag_u=4.81,mag_g=3.64`.",
     panel=_READING,
 )
 

@@ -148,6 +148,12 @@ class DensityEstimator(BaseEstimator):
         )
         self.codes_ = {i: found[self._name_of(i)] for i in known if self._name_of(i) in found}
 
+    @property
+    def reads_codes(self) -> bool:
+        """Whether codes for missing values mean something to the fitted features."""
+        features = self.network_.inputs.features
+        return features is not None and features.reads_codes
+
     def warn_of_new_codes(self, X: np.ndarray, names: Mapping[int, str]) -> set[int]:
         """Name values in numbers (n, c) that look like codes and that training did not have.
 
@@ -159,8 +165,7 @@ class DensityEstimator(BaseEstimator):
         -------
         The places of those that have some.
         """
-        features = self.network_.inputs.features
-        if len(X) < _FEW_FOR_CODES or (features is not None and features.reads_codes):
+        if len(X) < _FEW_FOR_CODES or self.reads_codes:
             return set()
         known = {name: self.codes_.get(place, []) for place, name in names.items()}
         found = warn_of_codes(

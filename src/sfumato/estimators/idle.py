@@ -16,16 +16,6 @@ class Setting(NamedTuple):
     strategy: Strategy
     component: Component
 
-    @property
-    def has_dropout(self) -> bool:
-        """Whether the option of that name is what drops activations."""
-        return not self.strategy.keeps_dropout
-
-    @property
-    def is_periodic(self) -> bool:
-        """Whether numbers become waves."""
-        return self.options["embedding"] == "periodic"
-
 
 class Rule(NamedTuple):
     """When options have an effect, and on what they have none otherwise."""
@@ -78,7 +68,7 @@ RULES = (
     ),
     Rule(
         ("dropout_rate", "dropout_fade"),
-        lambda s: s.has_dropout,
+        lambda s: not s.strategy.keeps_dropout,
         _STRATEGY,
         "which has a rate of its own, as in MonteCarloDropout(rate=0.1)",
     ),
@@ -90,7 +80,7 @@ RULES = (
     ),
     Rule(
         ("n_frequencies", "frequency_spread", "embedding_size"),
-        lambda s: s.is_periodic,
+        lambda s: s.options["embedding"] == "periodic",
         _EMBEDDING,
         "it is for 'periodic'",
     ),

@@ -1,5 +1,6 @@
 """Outputs that appear whole or not at all, and the errors of files."""
 
+import hashlib
 import json
 import math
 import os
@@ -153,6 +154,11 @@ def _finite(values: Json) -> Json:
     if isinstance(values, list | tuple):
         return [_finite(value) for value in values]
     return None if isinstance(values, float) and not math.isfinite(values) else values
+
+
+def digest_of(values: Json) -> str:
+    """SHA-256 of nested values, whatever the order of their names."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 _MOST_TEXT = 1 << 28

@@ -19,7 +19,7 @@ import numpy as np
 
 from sfumato._typing import Json
 from sfumato.errors import DataError
-from sfumato.io._files import read_json, whole
+from sfumato.io._files import digest_of, read_json, whole
 from sfumato.io._locks import recover
 
 FORMAT = 2
@@ -73,16 +73,12 @@ def _sealed(header: dict[str, Json], arrays: dict[str, np.ndarray]) -> dict[str,
     """The header as JSON gives it back, with the digests of the arrays and its own."""
     plain = json.loads(json.dumps(header))
     plain[_LISTED] = {name: _digest_of(values) for name, values in arrays.items()}
-    return {**plain, _SEAL: _digest_of_header(plain)}
+    return {**plain, _SEAL: digest_of(plain)}
 
 
 def _digest_of(values: np.ndarray) -> str:
     shape = f"{values.dtype.str}{values.shape}".encode()
     return hashlib.sha256(shape + np.ascontiguousarray(values).tobytes()).hexdigest()
-
-
-def _digest_of_header(header: dict[str, Json]) -> str:
-    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
 
 
 def read_archive(path: str | Path) -> tuple[dict[str, Json], dict[str, np.ndarray]]:
@@ -126,7 +122,7 @@ def _checked_header(path: Path) -> dict[str, Json]:
     if (seal := header.pop(_SEAL, None)) is None:
         if _LISTED in header:
             raise DataError(f"{path} was changed: its digest is gone. Fit the model again.")
-    elif seal != _digest_of_header(header):
+    elif seal != digest_of(header):
         raise DataError(f"{path} was changed since it was written. Fit the model again.")
     return header
 

@@ -5,7 +5,6 @@ the file's metadata, under the key ``sfumato``, holds in JSON what they mean. Id
 and statistics are plain columns that any Parquet reader understands.
 """
 
-import hashlib
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ import pyarrow.parquet as pq
 
 from sfumato._typing import Json
 from sfumato.errors import DataError
-from sfumato.io._files import whole
+from sfumato.io._files import digest_of, whole
 from sfumato.io.codecs import CODECS, FORMAT, Storable, codec_of
 from sfumato.io.tables import DEFAULT, Reading, TableFile, batches
 from sfumato.pdfs import AbstractPDFs, JointPDFs, concatenate
@@ -83,15 +82,11 @@ def write_pdfs(
 def with_header(schema: pa.Schema, header: Mapping[str, Json], *, n_rows: int) -> pa.Schema:
     """The schema of a file of PDFs with its header, which holds a digest of itself."""
     told = json.loads(json.dumps({**header, _WRITTEN: _written(schema, n_rows)}))
-    sealed = {**told, _SEAL: _digest_of(told)}
+    sealed = {**told, _SEAL: digest_of(told)}
     return schema.with_metadata({KEY: json.dumps(sealed).encode()})
 
 
 _SEAL, _WRITTEN = "sha256", "written"
-
-
-def _digest_of(header: Mapping[str, Json]) -> str:
-    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
 
 
 def _written(schema: pa.Schema, n_rows: int) -> dict[str, Json]:
@@ -223,7 +218,7 @@ def _header(text: bytes, path: Path) -> dict[str, Json]:
         seal = header.pop(_SEAL, None)
         if seal is None and _WRITTEN in header:
             raise ValueError("its digest is gone")
-        if seal not in (None, _digest_of(header)):
+        if seal not in (None, digest_of(header)):
             raise ValueError("it was changed since it was written")
         if header["object"] not in CODECS:
             raise ValueError(f"it holds {header['object']!r}")

@@ -296,6 +296,9 @@ def _looked_at(
 ) -> Iterator[pa.Table]:
     """The chunks; codes that training did not have are named, each column's once."""
     numeric = {i: n for i, n in enumerate(columns.features) if n not in columns.categorical}
+    if model.reads_codes:
+        yield from chunks
+        return
     for chunk in chunks:
         said = model.warn_of_new_codes(matrix(chunk, list(numeric.values())), numeric)
         numeric = {place: name for place, name in numeric.items() if place not in said}

@@ -3,10 +3,12 @@
 import os
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 
 from sfumato.families import COMPONENTS, MixtureFamily, bound_component
 from sfumato.pdfs import ParametricPDFs
+from sfumato.pdfs import make_pdfs as pdfs_of
 
 DATA = Path(os.environ.get("SFUMATO_DATA", Path(__file__).parents[2] / "shared" / "data"))
 SMALL = {"hidden_sizes": (16,), "n_members": 2, "n_components": 2, "max_epochs": 8}
@@ -27,6 +29,21 @@ def bound(name):
     """The component, bound to a small task."""
     options = {"event_size": 3, "rank": 1, "n_bins": 6}
     return bound_component(name, **(options | OPTIONS.get(name, {})))
+
+
+def predicted(name, seed, size, centre=0.0, *, n=6, members=2):
+    """PDFs of raw outputs (n, members) of the given size, through the links in single precision."""
+    component = bound(name)
+    k = len(component.constants[0]) if component.constants else 3
+    shift = 0.0 if component.scaling == "positive" else 0.5
+    family = MixtureFamily(component, k, shift, 3.0)
+    if component.scaling == "none":
+        family = MixtureFamily(component, k)
+    rng = np.random.default_rng(seed)
+    raw = jnp.asarray(centre + size * rng.normal(size=(family.n_raw, n * members)), jnp.float32)
+    params = {name: np.asarray(values) for name, values in family.constrain(raw).items()}
+    shaped = {name: np.moveaxis(values, -1, 0) for name, values in params.items()}
+    return pdfs_of(family, {m: v.reshape(n, members, *v.shape[1:]) for m, v in shaped.items()})
 
 
 def parameters_of(name, *, n, seed=0, narrow=False):

@@ -52,6 +52,11 @@ def cumulative_trapezoid(values: np.ndarray, nodes: np.ndarray) -> np.ndarray:
     return out
 
 
+_NEAR = 1e-10
+_WIDE, _LEAST = 1e-3, 1e-300
+"""A bracket is halved in the logarithm if its ends differ by more than 1 / _WIDE."""
+
+
 def invert_increasing(
     function: Callable[[Points], Points],
     derivative: Callable[[Points], Points],
@@ -61,7 +66,7 @@ def invert_increasing(
     upper: np.ndarray,
     start: np.ndarray,
     width: np.ndarray | None = None,
-    n_steps: int = 80,
+    n_steps: int = 120,
     tolerance: float = 1e-12,
 ) -> np.ndarray:
     """Solve ``function(y) = targets`` elementwise for increasing functions by safeguarded Newton.
@@ -75,10 +80,12 @@ def invert_increasing(
     targets, lower, upper, start : arrays of one shape; the solutions lie in [lower, upper].
     width : scale of each element that accuracy is relative to; by default its first bracket.
     n_steps : most iterations; 60 bisections alone exhaust double precision.
-    tolerance : stop when no element moves by more than this times its width.
+    tolerance : stop when no element moves by more than this times its width, or is off by more
+        than 1e-10 in the value of the function.
     """
     low, high, y = lower.copy(), upper.copy(), np.clip(start, lower, upper)
     scale = upper - lower if width is None else width
+    done = np.zeros(y.shape, bool)
     for _ in range(n_steps):
         residual = function(y) - targets
         below = residual < 0
@@ -86,12 +93,26 @@ def invert_increasing(
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             newton = y - residual / derivative(y)
         inside = (newton > low) & (newton < high)
-        proposal = np.where(inside, newton, 0.5 * (low + high))
+        proposal = np.where(inside, newton, _between(low, high))
         moved = np.abs(proposal - y)
-        y = np.where(residual == 0, y, proposal)
-        if np.all((moved <= tolerance * scale) | (residual == 0)):
+        near = (moved <= tolerance * scale) & (np.abs(residual) <= _NEAR)
+        done |= near | (residual == 0) | (moved <= 4 * np.spacing(np.abs(y)))
+        if done.all():
             break
+        y = np.where(done, y, proposal)  # on a plateau another step may lead anywhere
     return y
+
+
+def _between(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """The middle of brackets, in the logarithm where one spans many powers of ten on one side of 0.
+
+    Halving alone would never come down to the quantiles of a density that has a pole.
+    """
+    middle = 0.5 * (low + high)
+    near, far = np.minimum(np.abs(low), np.abs(high)), np.maximum(np.abs(low), np.abs(high))
+    wide = (low * high >= 0) & (near < _WIDE * far)
+    geometric = np.sign(middle) * np.sqrt(np.maximum(near, _LEAST)) * np.sqrt(far)
+    return np.where(wide & (geometric > low) & (geometric < high), geometric, middle)
 
 
 def maximise(

@@ -4,40 +4,22 @@ Every family, from whatever a network may put out; as it is, sharpened, stored, 
 recalibrated: finite on a closed grid over the whole support, and of integral 1.
 """
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cases import SCALAR, bound
+from cases import SCALAR, bound, predicted
 from sfumato import read_pdfs, write_pdfs
-from sfumato.families import MixtureFamily
 from sfumato.pdfs import CountPDFs, make_pdfs
 from sfumato.recalibration.conformal import level_map, recalibrated
 from sfumato.recalibration.sharpening import Sharpening
 
 CONTINUOUS = [name for name in SCALAR if bound(name).kind == "continuous"]
 COUNTS = [name for name in SCALAR if bound(name).kind == "count"]
-N, MEMBERS = 6, 2
-
 
 SHAPED = {"gamma": 3.0, "weibull": 3.0, "chi-squared": 3.0}
 """Raw outputs about which the shape is above 1: below, a density has no bound at 0."""
-
-
-def predicted(name, seed, size, centre=0.0):
-    """PDFs of raw outputs (N, MEMBERS) of the given size, through the links in single precision."""
-    component = bound(name)
-    k = len(component.constants[0]) if component.constants else 3
-    family = MixtureFamily(component, k, 0.5, 3.0)
-    if component.scaling == "none":
-        family = MixtureFamily(component, k)
-    rng = np.random.default_rng(seed)
-    raw = jnp.asarray(centre + size * rng.normal(size=(family.n_raw, N * MEMBERS)), jnp.float32)
-    params = {name: np.asarray(values) for name, values in family.constrain(raw).items()}
-    shaped = {name: np.moveaxis(values, -1, 0) for name, values in params.items()}
-    return make_pdfs(family, {n: v.reshape(N, MEMBERS, *v.shape[1:]) for n, v in shaped.items()})
 
 
 def sharpened(pdfs, level):

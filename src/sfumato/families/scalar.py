@@ -40,6 +40,7 @@ class ScalarComponent(Component):
         themselves (a mean and a concentration, say); any kind of array.
     kernel : log-density in JAX where NumPyro's is not safe in single precision.
     floors : smallest value of each constrained number.
+    limits : least and largest value of each constrained number, where not all would do.
     links : instead of those of the constraints.
     tabulate : points that resolve the density, where quantiles do not.
     zero : whether 0 is in the support of a positive family.
@@ -54,6 +55,7 @@ class ScalarComponent(Component):
     combine: Callable[..., tuple] | None = None
     kernel: Callable[..., Array] | None = None
     floors: tuple[float, ...] = ()
+    limits: tuple[tuple[float, float], ...] = ()
     links: tuple[Link, ...] = ()
     tabulate: Callable[..., np.ndarray] | None = None
     kind: Kind = "continuous"
@@ -90,6 +92,10 @@ class ScalarComponent(Component):
             link.forward(part, floor)
             for link, part, floor in zip(links, raw, self._floors, strict=True)
         )
+        if self.limits:  # beyond them means and quantiles leave the range of numbers
+            values = tuple(
+                jnp.clip(value, *limit) for value, limit in zip(values, self.limits, strict=True)
+            )
         return values if self.combine is None else self.combine(*values)
 
     @property

@@ -25,6 +25,9 @@ _WIDTH = 0.005
 """Smallest scale of a component, in standard deviations of the target: without one the likelihood
 of a mixture has no bound."""
 
+_SHAPE = 0.1
+"""Smallest shape of a component on the positive numbers: its 0.1 % quantile is at 1e-30."""
+
 _REAL: Given = {"parameters": ("loc", "scale"), "floors": (0.0, _WIDTH)}
 _POSITIVE: Given = {"scaling": "positive", "support": (0.0, np.inf), "margin": 0.0}
 _COUNT: Given = {"kind": "count", "scaling": "none", "support": (0.0, np.inf)}
@@ -99,6 +102,7 @@ _ROWS: tuple[ScalarComponent, ...] = (
         start=_log_moments,
         numpyro="LogNormal",
         floors=(0.0, _WIDTH),
+        limits=((-50.0, 50.0), (0.0, 10.0)),
         **_POSITIVE,
     ),
     ScalarComponent(
@@ -109,6 +113,7 @@ _ROWS: tuple[ScalarComponent, ...] = (
         combine=lambda concentration, mean: (concentration, concentration / mean),
         numpyro="Gamma",
         kernel=log_densities.gamma_log_prob,
+        limits=((_SHAPE, np.inf), (0.0, np.inf)),
         **_POSITIVE,
     ),
     ScalarComponent(
@@ -129,6 +134,7 @@ _ROWS: tuple[ScalarComponent, ...] = (
         start=_weibull_start,
         numpyro="Weibull",
         kernel=log_densities.weibull_log_prob,
+        limits=((0.0, np.inf), (_SHAPE, np.inf)),
         **_POSITIVE,
     ),
     ScalarComponent(
@@ -147,6 +153,7 @@ _ROWS: tuple[ScalarComponent, ...] = (
         start=lambda m, _s: (m,),
         numpyro="Chi2",
         kernel=log_densities.chi_squared_log_prob,
+        limits=((2 * _SHAPE, np.inf),),
         scaling="none",
         support=(0.0, np.inf),
     ),

@@ -27,6 +27,7 @@ Density = Union[Curve, "AbstractPDFs"]
 the targets themselves."""
 
 _MUCH_OUTSIDE = 0.1
+_EVEN = (np.arange(1000) + 0.5) / 1000
 _MOST_NUMBERS, _FEWEST_POINTS, _MOST_POINTS = 1 << 22, 1001, 16_001
 """Densities in a set on a grid by default, and the points of one."""
 
@@ -216,9 +217,14 @@ class AbstractPDFs(Evaluated):
         )
 
     def _cdf_table(self) -> tuple[np.ndarray, np.ndarray]:
-        """Nodes (n, g) and the cdf there by the trapezoid rule, ending at 1."""
+        """Nodes (n, g) and the cdf there, by the trapezoid rule where that holds, ending at 1."""
         nodes, density = self._table()
-        table = cumulative_trapezoid(density, nodes)
+        with np.errstate(over="ignore", invalid="ignore"):
+            table = cumulative_trapezoid(density, nodes)
+        rough = _rough(table[:, -1])
+        if rough.size:
+            exact = self._take(rough)._cdf(nodes[rough])
+            table[rough] = np.maximum.accumulate(exact, axis=1)
         return nodes, table / table[:, -1:]
 
     def median(self) -> np.ndarray:
@@ -266,9 +272,14 @@ class AbstractPDFs(Evaluated):
 
         def integrate(rows: Self) -> np.ndarray:
             nodes, density = rows._table()
-            with np.errstate(divide="ignore", invalid="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 integrand = np.where(density > 0, -density * np.log(density), 0.0)
-            return np.trapezoid(integrand, nodes, axis=1)
+                values = np.trapezoid(integrand, nodes, axis=1)
+                rough = _rough(np.trapezoid(density, nodes, axis=1))
+            if rough.size:  # over equal steps in probability instead
+                few = rows._take(rough)
+                values[rough] = -np.mean(few._log_density(few.quantiles(_EVEN)), axis=1)
+            return values
 
         return self._by_rows(integrate, points=self._n_nodes())
 
@@ -317,6 +328,11 @@ class Gridded(AbstractPDFs):
 
     grid: np.ndarray
     density: np.ndarray
+
+
+def _rough(mass: np.ndarray) -> np.ndarray:
+    """Rows whose nodes do not give their probability (n,): a pole, or parts too thin for them."""
+    return np.flatnonzero(~(np.abs(mass - 1) < 0.01))
 
 
 def _repeat_columns(values: np.ndarray, n: int) -> np.ndarray:

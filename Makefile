@@ -9,7 +9,7 @@ GALAXIES ?= 20000
 MAG := --magnitude 'mag_{band}_lsst' --error 'mag_err_{band}_lsst'
 DEEP := --magnitude 'mag_{band}_depth5' --error 'mag_err_{band}_depth5'
 
-.PHONY: demo test test-slow test-double test-oldest test-newest test-bounds test-all lint docs clean
+.PHONY: demo test test-slow test-double test-oldest test-newest test-bounds test-all bounds lint docs clean
 .DELETE_ON_ERROR:
 
 .venv/.base: pyproject.toml
@@ -63,6 +63,9 @@ test-bounds: .venv/.dev
 	elif [ "$$($(NEWEST) -V)" != "$$($(BIN)/python -V)" ]; then $(MAKE) test-newest; \
 	else echo "The newest versions are those of .venv: make test ran with them."; fi
 
+# the environment that test-bounds takes today
+bounds: $(if $(filter oldest,$(BOUND)),.venv-oldest/.done)
+
 test: .venv/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
@@ -86,7 +89,7 @@ lint: .venv/.dev
 
 .venv/.gallery: .venv/.dev $(wildcard examples/*.py)
 	mkdir -p docs/gallery
-	for script in examples/*.py; do $(BIN)/python $$script docs/gallery || exit 1; done
+	printf '%s\n' examples/*.py | xargs -P 2 -I script $(BIN)/python script docs/gallery
 	@touch $@
 
 docs: .venv/.dev .venv/.gallery

@@ -28,7 +28,13 @@ run()
         ("fit", "fit_tables", "Nothing was written."),
     ],
 )
-@pytest.mark.parametrize(("name", "what"), [("SIGINT", "Interrupted"), ("SIGTERM", "Terminated")])
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("SIGTERM", "Terminated"),
+        pytest.param("SIGINT", "Interrupted", marks=pytest.mark.slow),
+    ],
+)
 def test_every_verb_says_how_it_goes_on(verb, job, said, name, what, tmp_path):
     words = {"predict": ["m", "t.csv"], "tune": ["t.csv"], "fit": ["t.csv"]}[verb]
     target = [] if verb == "predict" else ["--target", "y"]

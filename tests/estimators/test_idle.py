@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sfumato import MDNClassifier, MDNRegressor
+from sfumato.estimators import fitting
 from sfumato.uncertainty import MonteCarloDropout
 
 FAST = {"hidden_sizes": (4,), "max_epochs": 1, "random_state": 0}
@@ -32,15 +33,32 @@ IDLE = {
 }
 
 
+class NamedError(Exception):
+    """Options have been looked at; what comes is training."""
+
+
+@pytest.fixture
+def _untrained(monkeypatch):
+    def stop(*_, **__):
+        raise NamedError
+
+    monkeypatch.setattr(fitting, "fit_arrays", stop)
+
+
+@pytest.mark.usefixtures("_untrained")
 @pytest.mark.parametrize("name", IDLE)
 def test_an_option_without_effect_is_named(name):
     options, where = IDLE[name]
     members = {} if "n_members" in options or "uncertainty" in options else {"n_members": 2}
-    with pytest.warns(UserWarning, match=f"`{name}` has no effect on {where}: ") as told:
+    with (
+        pytest.warns(UserWarning, match=f"`{name}` has no effect on {where}: ") as told,
+        pytest.raises(NamedError),
+    ):
         MDNRegressor(**{**FAST, **members, **options}).fit(X, Y)
     assert sum("has no effect" in str(warning.message) for warning in told) == 1
 
 
+@pytest.mark.usefixtures("_untrained")
 @pytest.mark.parametrize(
     "options",
     [
@@ -53,9 +71,19 @@ def test_an_option_without_effect_is_named(name):
 def test_options_that_have_one_are_not(options):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        MDNRegressor(**{**FAST, **options}).fit(X, Y)
+        with pytest.raises(NamedError):
+            MDNRegressor(**{**FAST, **options}).fit(X, Y)
 
 
+@pytest.mark.usefixtures("_untrained")
 def test_a_classifier_names_them_too():
-    with pytest.warns(UserWarning, match="`n_members` has no effect on uncertainty='none'"):
+    with (
+        pytest.warns(UserWarning, match="`n_members` has no effect on uncertainty='none'"),
+        pytest.raises(NamedError),
+    ):
         MDNClassifier(**FAST, uncertainty="none", n_members=3).fit(X, Y > 1.5)
+
+
+def test_a_fit_says_so_too():
+    with pytest.warns(UserWarning, match="`n_members` has no effect on uncertainty='none'"):
+        MDNRegressor(**FAST, uncertainty="none", n_members=3).fit(X, Y)

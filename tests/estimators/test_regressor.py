@@ -125,6 +125,7 @@ def test_grid_search_finds_the_scores_and_the_best_of_them(toy):
     np.testing.assert_array_equal(search.predict(x), again.predict(x))
 
 
+@pytest.mark.slow
 def test_the_callers_arrays_are_untouched(toy):
     x, y = (v.copy() for v in toy)
     before = x.copy(), y.copy()

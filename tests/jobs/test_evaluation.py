@@ -10,7 +10,9 @@ from sfumato import read_pdfs
 from sfumato.errors import DataError
 from sfumato.io.pdfs import open_pdfs
 from sfumato.io.tables import Reading
-from sfumato.jobs.evaluation import evaluate_file, read_scores
+from sfumato.jobs import scoring
+from sfumato.jobs.evaluation import evaluate_file
+from sfumato.jobs.scoring import read_scores
 
 
 def test_one_column_of_truths_may_be_its_name(folder, pdfs):
@@ -43,6 +45,19 @@ def test_a_handful_of_objects_is_judged_without_bins(folder, pdfs):
     assert json.loads((folder / "of-few" / "metrics.json").read_text())["by_truth"] == []
     assert not list((folder / "of-few").glob("by_*.png"))
     assert (folder / "of-few" / "pit.png").exists()
+
+
+def test_of_many_objects_some_are_drawn_and_their_number_said(folder, pdfs, monkeypatch):
+    everything, _ = read_scores(open_pdfs(pdfs), "y")
+    monkeypatch.setattr(scoring, "MOST_SCORED", 60)
+    with pytest.warns(UserWarning, match=r"of (\d+) objects, drawn at random from 240") as told:
+        found = evaluate_file(pdfs, "y", folder / "drawn", n_bootstrap=5)
+    assert f"of {found.n} objects" in str(told[0].message)
+    assert 40 < found.n < 80
+    with pytest.warns(UserWarning, match="drawn at random"):
+        objects, _ = read_scores(open_pdfs(pdfs), "y")
+    assert found.metrics["crps"]["value"] == pytest.approx(objects.crps.mean())
+    assert np.isin(objects.crps, everything.crps).all()
 
 
 @pytest.mark.slow

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 from cases import make_pdfs
 from oracles import Mixture
 from sfumato.errors import ShapeError
-from sfumato.families import MixtureFamily, Normal
+from sfumato.families import MixtureFamily, Normal, bound_component
 from sfumato.metrics import calibration, evaluation, point, scores
 from sfumato.pdfs import GridPDFs, ParametricPDFs
 from sfumato.photoz.metrics import (
@@ -155,6 +155,34 @@ def test_bootstrap_error_of_a_mean_is_its_standard_error():
     error = evaluation.evaluate(objects, n_bootstrap=200)["log_score"]["error"]
     expected = objects.log_score.std() / np.sqrt(2000)
     assert error == pytest.approx(expected, rel=0.25)  # five times 1 / sqrt(2 * 200)
+
+
+def test_errors_of_many_objects_come_from_resamplings_of_some(monkeypatch):
+    pdfs = one_normal(np.zeros(2000), np.ones(2000))
+    objects = evaluation.score_objects(pdfs, RNG.normal(size=2000))
+    monkeypatch.setattr(evaluation, "_MOST_RESAMPLED", 200)
+    found = evaluation.evaluate(objects, n_bootstrap=400)
+    expected = objects.log_score.std() / np.sqrt(2000)
+    assert found["log_score"]["error"] == pytest.approx(expected, rel=0.2)
+    assert found["log_score"]["value"] == pytest.approx(objects.log_score.mean())
+
+
+def test_poles_are_left_out_of_the_mean_and_counted():
+    family = MixtureFamily(bound_component("beta"), 1, 0.0, 1.0)
+    params = {
+        "log_weights": np.zeros((3, 1, 1)),
+        "alpha": np.array([0.3, 2.0, 3.0])[:, None, None],
+        "beta": np.array([4.0, 2.0, 5.0])[:, None, None],
+    }
+    pdfs = ParametricPDFs(family, params)
+    objects = evaluation.score_objects(pdfs, np.array([0.2, 0.5, 0.4]))
+    found = evaluation.evaluate(objects, n_bootstrap=0)
+    assert found["n_poles"]["value"] == 1
+    rest = [
+        integrate.quad(lambda x, p=p: p.pdf(x) ** 2, 0, 1)[0] - 2 * p.pdf(y)
+        for p, y in ((stats.beta(2, 2), 0.5), (stats.beta(3, 5), 0.4))
+    ]
+    assert found["cde_loss"]["value"] == pytest.approx(np.mean(rest))
 
 
 def test_bins_hold_what_they_should():

@@ -158,6 +158,7 @@ def test_masks_are_heeded_at_every_door(toy, fitted):
         MDNRegressor(**SMALL).fit(table[["a"]], table["y"])
 
 
+@pytest.mark.slow
 def test_words_that_are_numbers_or_no_level_are_named(toy):
     x, y = toy
     text = pd.DataFrame({"a": x[:, 0].astype(str), "b": x[:, 1]})
@@ -202,6 +203,7 @@ def test_categories_that_no_double_tells_apart_stay_apart(library):
     assert not codes[4:].any()
 
 
+@pytest.mark.slow
 def test_a_table_in_other_units_than_in_training_is_said():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=60), rng.normal(size=60)

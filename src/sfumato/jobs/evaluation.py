@@ -15,14 +15,12 @@ from sfumato.io._files import reserved, whole, write_json
 from sfumato.io.pdfs import PDFsFile, open_pdfs
 from sfumato.io.tables import DEFAULT, Reading, matrix
 from sfumato.jobs.profiles import PLAIN, Profile, profile_for, profile_of
-from sfumato.jobs.truths import Truths
+from sfumato.jobs.scoring import Drawn, read_scores
 from sfumato.metrics.evaluation import (
     ObjectScores,
     evaluate,
     evaluate_joint,
     in_bins,
-    join,
-    score_objects,
 )
 from sfumato.metrics.joint import tarp_credibilities
 from sfumato.pdfs import concatenate
@@ -31,6 +29,9 @@ from sfumato.plots.page import Page, save
 from sfumato.plots.points import plot_bins
 
 METRICS_FILE = "metrics.json"
+
+_MOST_COORDINATES = 100_000
+_N_DRAWS = 200
 
 
 class Evaluated(NamedTuple):
@@ -56,6 +57,9 @@ def evaluate_file(
     on_rows: Callable[[int], None] | None = None,
 ) -> Evaluated:
     """Hold a file of PDFs against its true values: tables, figures and a page in a folder.
+
+    Of more than two million objects (100,000 coordinates of vectors) that many are drawn at random
+    and scored, and a warning says so: memory stays below 1 GB at any number.
 
     Parameters
     ----------
@@ -125,14 +129,17 @@ def evaluate_vectors(
     DataError
         A column is missing, a true value is, or their number is not that of the coordinates.
     """
-    parts, values, first = [], [], 0
+    parts, values, first, n_missing = [], [], 0, 0
+    drawn = Drawn(file.n_rows, most=_MOST_COORDINATES // len(truth))
     for pdfs, table in file.chunks(truth, batch_rows=20_000):
         numbers = matrix(table, truth, origin=file.table.origin(first))
         known = np.isfinite(numbers).all(axis=1)
+        n_missing += int(np.sum(~known))
         if not known.all() and not drop_missing:
             path, number = file.table.origin(first).of(int(np.argmin(known)))
             message = f"{path}: a true value is missing in row {number}"
             raise DataError(f"{message}. Fill it, or pass --drop-missing.")
+        known &= drawn(len(pdfs))
         parts.append(pdfs[np.flatnonzero(known)])
         values.append(numbers[known])
         first += len(pdfs)
@@ -142,8 +149,8 @@ def evaluate_vectors(
     if pdfs.event_size != len(truth):
         message = f"{file.table.path} holds PDFs of {pdfs.event_size} coordinates"
         raise DataError(f"{message}; --truth names {len(truth)} columns.")
-    metrics = evaluate_joint(pdfs, true)
-    figure = plot_reliability({"TARP": tarp_credibilities(pdfs.sample(200), true)})
+    metrics = evaluate_joint(pdfs, true, n_draws=_N_DRAWS)
+    figure = plot_reliability({"TARP": tarp_credibilities(pdfs.sample(_N_DRAWS), true)})
     page = Page("Evaluation")
     page.table(("metric", "value", "error"), metric_rows(metrics))
     with whole(folder, mark=METRICS_FILE) as temporary:
@@ -151,66 +158,11 @@ def evaluate_vectors(
         save(figure, temporary / "tarp.png")
         page.figure(figure, "Expected coverage by random points; on the diagonal if calibrated.")
         _write_results(temporary, {"overall": metrics}, page)
-    if len(true) < first:
-        message = f"Left out {first - len(true)} of {first} objects without a true value"
+    if n_missing:
+        message = f"Left out {n_missing:,} of {first:,} objects without a true value"
         warnings.warn(f"{message}.", stacklevel=3)
+    drawn.warn(len(true))
     return Evaluated(folder, len(true), metrics)
-
-
-def read_scores(
-    file: PDFsFile,
-    truth: str,
-    *,
-    by: str | None = None,
-    least: float | None = None,
-    drop_missing: bool = False,
-    on_rows: Callable[[int], None] | None = None,
-) -> tuple[ObjectScores, np.ndarray | None]:
-    """Scores of all objects of a file, chunk by chunk, and the column to bin by.
-
-    Parameters
-    ----------
-    least : the least that a true value can be.
-    drop_missing : leave out objects without a true value.
-
-    Raises
-    ------
-    DataError
-        A column is missing, or a true value is.
-    """
-    columns = [truth] if by is None else [truth, by]
-    parts, values, first = [], [], 0
-    support = (-np.inf, np.inf)
-    truths = Truths(truth, file.table, least=least, drop=drop_missing)
-    for pdfs, table in file.scalars(columns, batch_rows=20_000):
-        numbers = matrix(table, columns, origin=file.table.origin(first))
-        support = pdfs.support
-        kept = truths.kept(numbers[:, 0])
-        if kept.any():
-            known = pdfs if kept.all() else pdfs[np.flatnonzero(kept)]
-            parts.append(score_objects(known, numbers[kept, 0]))
-            values.append(numbers[kept, -1])
-        first += len(pdfs)
-        if on_rows is not None:
-            on_rows(len(pdfs))
-    truths.check()
-    objects = join(parts)
-    _warn_of_outside(objects, support)
-    return objects, None if by is None else np.concatenate(values)
-
-
-def _warn_of_outside(objects: ObjectScores, support: tuple[float, float]) -> None:
-    """Say how many true values lie where their PDF is 0."""
-    n_outside = int(np.sum(~np.isfinite(objects.log_score)))
-    if n_outside:
-        share = 100 * n_outside / len(objects)
-        message = f"{n_outside:,} true values ({share:.2g} %) lie where their PDF is 0, mostly"
-        warnings.warn(
-            f"{message} beyond the range of the training targets, {support[0]:.4g} to "
-            f"{support[1]:.4g}: the mean log score leaves them out, the median counts them. "
-            "Fit again with --bounds if such values can be.",
-            stacklevel=3,
-        )
 
 
 def write_evaluation(

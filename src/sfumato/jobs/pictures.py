@@ -10,8 +10,8 @@ from sfumato.errors import choose
 from sfumato.io._files import reserved
 from sfumato.io.pdfs import PDFsFile, open_pdfs
 from sfumato.io.tables import DEFAULT, Reading, matrix
-from sfumato.jobs.evaluation import read_scores
 from sfumato.jobs.profiles import profile_for
+from sfumato.jobs.scoring import read_scores
 from sfumato.metrics.evaluation import ObjectScores
 from sfumato.pdfs import concatenate, summarise
 from sfumato.plots.calibration import plot_coverage, plot_pit, plot_reliability

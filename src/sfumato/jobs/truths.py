@@ -8,6 +8,9 @@ from sfumato.errors import DataError
 from sfumato.io.tables import TableFile
 from sfumato.preprocessing.missing import codes_in
 
+_MOST_SEEN = 1_000_000
+"""Values among which codes are looked for: every few-th of more."""
+
 
 class Truths:
     """Looks at true values chunk by chunk, and says at the end what was wrong with them.
@@ -25,6 +28,7 @@ class Truths:
         self._column, self._table, self._least, self._drop = column, table, least, drop
         self._first, self._n = 0, 0
         self._seen: list[np.ndarray] = []
+        self._step = -(-max(table.n_rows, 1) // _MOST_SEEN)
 
     def kept(self, values: np.ndarray) -> np.ndarray:
         """Which of the next rows (n,) have a true value."""
@@ -35,7 +39,7 @@ class Truths:
             _, self._first = self._table.origin(self._n).of(int(np.argmin(known)))
         self.n_left_out += int(np.sum(~known))
         self._n += len(values)
-        self._seen.append(values[known])
+        self._seen.append(values[known][:: self._step])
         return known
 
     def check(self) -> None:
@@ -56,8 +60,9 @@ class Truths:
         if self.n_left_out:
             warn(f"Left out {self.n_left_out:,} rows: {where.partition(': ')[2]}.", stacklevel=3)
         for code in codes_in(np.concatenate(self._seen)):
+            rows = f"{'about ' * (self._step > 1)}{code.n_rows * self._step:,} rows"
             warn(
-                f"{self._column} is {code.value:g} in {code.n_rows:,} rows: taken as true values. "
+                f"{self._column} is {code.value:g} in {rows}: taken as true values. "
                 "If it is a code, leave those rows out.",
                 stacklevel=3,
             )

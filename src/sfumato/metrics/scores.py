@@ -9,6 +9,10 @@ from sfumato.metrics.closed import closed_crps, closed_square
 from sfumato.pdfs import AbstractPDFs, CountPDFs
 
 
+_POLE = 0.02
+"""A density whose integral by its nodes is off by more has a pole: so is that of its square."""
+
+
 def log_scores(pdfs: AbstractPDFs, truth: ArrayLike) -> np.ndarray:
     """Log-density at the truth, (n,), nats per unit of the target; -inf outside the support."""
     return pdfs.log_prob(truth)
@@ -33,7 +37,8 @@ def cde_losses(pdfs: AbstractPDFs, truth: ArrayLike) -> np.ndarray:
 
     .. math:: L = \int p(z)^2 dz - 2 p(y)
 
-    (Izbicki & Lee 2016, equation 7, without the constant that does not depend on p).
+    (Izbicki & Lee 2016, equation 7, without the constant that does not depend on p). Infinite
+    where a density has a pole, as a Beta density with a parameter below 0.95 has.
     """
     return crps_and_cde(pdfs, truth)[1]
 
@@ -77,5 +82,23 @@ def _simpson_scores(pdfs: AbstractPDFs, y: np.ndarray) -> tuple[np.ndarray, np.n
     below = right <= inside
     g0, g1, g2 = (np.where(below, f / total, 1 - f / total) for f in (f0, f1, f2))
     crps = np.sum(half / 3 * (g0**2 + 4 * g1**2 + g2**2), axis=1) + np.abs(y - inside[:, 0])
-    square = np.sum(half / 3 * (p0**2 + 4 * p1**2 + p2**2), axis=1)
-    return crps, square - 2 * pdfs.density_at(y[:, None])[:, 0]
+    losses = np.sum(half / 3 * (p0**2 + 4 * p1**2 + p2**2), axis=1)
+    losses -= 2 * pdfs.density_at(y[:, None])[:, 0]
+    poles = np.flatnonzero(np.abs(total[:, 0] - 1) > _POLE)
+    if poles.size:
+        crps[poles], losses[poles] = _crps_by_cdf(pdfs[poles], y[poles]), np.inf
+    return crps, losses
+
+
+def _crps_by_cdf(pdfs: AbstractPDFs, y: np.ndarray) -> np.ndarray:
+    """CRPS (n,) from the exact cdf at the nodes and between them, where densities have a pole."""
+    nodes = pdfs.nodes()
+    inside = np.clip(y, nodes[:, 0], nodes[:, -1])[:, None]
+    nodes = np.sort(np.concatenate([nodes, inside], axis=1), axis=1)
+    left, right = nodes[:, :-1], nodes[:, 1:]
+    steps = (right <= inside)[..., None]
+    points = np.stack([left, 0.5 * (left + right), right], axis=-1)
+    values = np.stack([pdfs[r : r + 1].cdf(x.ravel())[0] for r, x in enumerate(points)])
+    tails = np.where(steps, values.reshape(points.shape), 1 - values.reshape(points.shape)) ** 2
+    cells = (right - left) / 6 * (tails[..., 0] + 4 * tails[..., 1] + tails[..., 2])
+    return cells.sum(axis=1) + np.abs(y - inside[:, 0])

@@ -1,0 +1,100 @@
+"""Scores of the objects of a file against their true values, read chunk by chunk."""
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+
+from sfumato.io.pdfs import PDFsFile
+from sfumato.io.tables import matrix
+from sfumato.jobs.truths import Truths
+from sfumato.metrics.evaluation import ObjectScores, join, score_objects
+
+MOST_SCORED = 2_000_000
+"""Objects whose scores are kept at a time, 100 bytes each."""
+
+
+def read_scores(
+    file: PDFsFile,
+    truth: str,
+    *,
+    by: str | None = None,
+    least: float | None = None,
+    drop_missing: bool = False,
+    on_rows: Callable[[int], None] | None = None,
+) -> tuple[ObjectScores, np.ndarray | None]:
+    """Scores of all objects of a file, chunk by chunk, and the column to bin by.
+
+    Parameters
+    ----------
+    least : the least that a true value can be.
+    drop_missing : leave out objects without a true value.
+
+    Raises
+    ------
+    DataError
+        A column is missing, or a true value is.
+    """
+    columns = [truth] if by is None else [truth, by]
+    parts, values, first = [], [], 0
+    support = (-np.inf, np.inf)
+    drawn = Drawn(file.n_rows, most=MOST_SCORED)
+    truths = Truths(truth, file.table, least=least, drop=drop_missing)
+    for pdfs, table in file.scalars(columns, batch_rows=20_000):
+        numbers = matrix(table, columns, origin=file.table.origin(first))
+        support = pdfs.support
+        kept = truths.kept(numbers[:, 0]) & drawn(len(pdfs))
+        if kept.any():
+            known = pdfs if kept.all() else pdfs[np.flatnonzero(kept)]
+            parts.append(score_objects(known, numbers[kept, 0]))
+            values.append(numbers[kept, -1])
+        first += len(pdfs)
+        if on_rows is not None:
+            on_rows(len(pdfs))
+    truths.check()
+    objects = join(parts)
+    drawn.warn(len(objects))
+    _warn_of_outside(objects, support)
+    _warn_of_poles(objects)
+    return objects, None if by is None else np.concatenate(values)
+
+
+class Drawn:
+    """Which objects of a file are scored: all, or about as many at random as memory allows."""
+
+    def __init__(self, n_rows: int, *, most: int) -> None:
+        self._n_rows, self._share = n_rows, min(1.0, most / max(n_rows, 1))
+        self._rng = np.random.default_rng(0)
+
+    def __call__(self, n: int) -> np.ndarray:
+        """Whether each of the next `n` objects is."""
+        return self._rng.random(n) < self._share
+
+    def warn(self, n_scored: int) -> None:
+        """Say how many were, if not all."""
+        if self._share < 1:
+            message = f"The metrics are of {n_scored:,} objects, drawn at random from"
+            warnings.warn(f"{message} {self._n_rows:,}; their errors say so.", stacklevel=4)
+
+
+def _warn_of_poles(objects: ObjectScores) -> None:
+    """Say whose densities have no finite CDE loss."""
+    poles = np.flatnonzero(~np.isfinite(objects.cde_loss))
+    if poles.size:
+        first = f"true value {objects.truth[poles[0]]:g}"
+        message = f"The densities of {poles.size:,} objects have a pole, first at {first}"
+        warnings.warn(f"{message}: the mean CDE loss leaves them out.", stacklevel=3)
+
+
+def _warn_of_outside(objects: ObjectScores, support: tuple[float, float]) -> None:
+    """Say how many true values lie where their PDF is 0."""
+    n_outside = int(np.sum(np.isneginf(objects.log_score)))
+    if n_outside:
+        share = 100 * n_outside / len(objects)
+        message = f"{n_outside:,} true values ({share:.2g} %) lie where their PDF is 0, mostly"
+        warnings.warn(
+            f"{message} beyond the range of the training targets, {support[0]:.4g} to "
+            f"{support[1]:.4g}: the mean log score leaves them out, the median counts them. "
+            "Fit again with --bounds if such values can be.",
+            stacklevel=3,
+        )

@@ -39,7 +39,7 @@ from sfumato.plots.images import plot_residuals
 from sfumato.plots.page import save
 from sfumato.plots.posteriors import plot_corner
 
-N = 800
+N = 600
 V2 = POPULATIONS["v2"]
 ONE = replace(  # a single galaxy under noise of many levels
     POPULATIONS["snr60"],
@@ -161,7 +161,7 @@ def draw_map(folder):
 
 def draw_table(fits, truth, folder):
     """Errors on the population v2: published networks, fits and posterior means, and the floor."""
-    floor = bayesian_floor(V2, 300, basis=population_basis(V2), random_state=1)
+    floor = bayesian_floor(V2, 200, basis=population_basis(V2), random_state=1)
     done = np.isfinite(fits.theta).all(axis=1)
     errors = (fits.theta - fits.bias - truth)[done]
     rows = {

@@ -83,3 +83,14 @@ def test_truths_that_cannot_be_are_refused_or_left_out(folder, pdfs):
     assert written["overall"]["crps"]["error"] is None
     where = Reading(where="z >= 0")
     assert evaluate_file(path, "z", folder / "some", reading=where, n_bootstrap=5).n == 160
+
+
+@pytest.mark.filterwarnings("ignore:.*was it edited:UserWarning")
+def test_a_lone_code_among_the_truths_is_said(folder, pdfs):
+    table = parquet.read_table(pdfs)
+    truth = table["y"].to_numpy().copy()
+    truth[7] = -9999.0
+    path = folder / "lone.parquet"
+    parquet.write_table(table.append_column("z", [truth]), path)
+    with pytest.warns(UserWarning, match="True values of z far from all others: 1, -9999 farthest"):
+        read_scores(open_pdfs(path), "z")

@@ -1,5 +1,7 @@
 """Another prior: at hard edges, in thin tails and outside of what was trained on."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -163,3 +165,28 @@ def test_a_histogram_may_be_of_counts_or_of_density():
     counts, density = (np.histogram(y, edges, density=d) for d in (False, True))
     one, two = (pdfs.reweight(prior, **flat) for prior in (counts, density))
     np.testing.assert_allclose(one.density, two.density, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("prior", "message"),
+    [
+        (np.array(["a", "b"]), "must be a function, a set of one PDF, a histogram"),
+        (np.array([1.0, np.nan]), "two or more finite numbers; got 1 that are not finite"),
+        (np.zeros(10), "all targets are 0, which has no density"),
+        (np.zeros((2, 2)), r"two or more finite numbers; got shape \(2, 2\)"),
+    ],
+)
+def test_training_priors_that_are_none_are_refused(learnt, prior, message):
+    with pytest.raises(ValueError, match=f"`training_prior`.*{message}"):
+        learnt[0].reweight(np.ones_like, training_prior=prior)
+
+
+def test_a_stack_on_a_grid_that_does_not_hold_it_is_said():
+    family = MixtureFamily(Normal(), 1, 0.0, 1.0)
+    zeros = np.zeros((3, 1, 1))
+    pdfs = ParametricPDFs(family, {"log_weights": zeros, "loc": zeros, "scale": zeros + 0.1})
+    with pytest.warns(UserWarning, match="average density lies outside or between 2 points"):
+        pdfs.stack(grid=[-3.0, 3.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pdfs.stack(grid=np.linspace(-1, 1, 101))

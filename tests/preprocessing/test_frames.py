@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from astropy import units
+from astropy.io import fits
 from astropy.table import MaskedColumn, QTable, Table
 from astropy.utils.masked import Masked
 
@@ -16,6 +17,7 @@ from sfumato import MDNRegressor
 from sfumato.errors import DataError
 from sfumato.preprocessing.frames import read_frame, unmasked
 from sfumato.preprocessing.table import encode, find_levels
+from sfumato.preprocessing.unseen import unseen_together
 
 NUMBERS, WHOLE, WORDS = [1.5, None, -2.0], [1, 2, None], ["x", None, "y"]
 COLUMNS = {"a": NUMBERS, "n": WHOLE, "w": WORDS}
@@ -218,3 +220,43 @@ def test_a_table_in_other_units_than_in_training_is_said():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.predict(QTable({"m": x * units.mag, "f": x * units.Unit("1e-3 Jy"), "n": x}))
+
+
+@pytest.mark.parametrize("kind", ["records", "structured", "FITS", "mapping"])
+def test_arrays_by_name_are_tables(kind):
+    a, b = np.array([1.0, 2.0, 3.0]), np.array([4, 5, 6])
+    records = np.rec.fromarrays([a, b], names="a,b")
+    given = {
+        "records": records,
+        "structured": np.asarray(records).view(np.dtype([("a", "f8"), ("b", "i8")])),
+        "FITS": fits.BinTableHDU(records).data,
+        "mapping": {"a": a, "b": np.ma.array(b, mask=[0, 1, 0])},
+    }[kind]
+    frame = read_frame(given)
+    assert frame.names == ("a", "b")
+    np.testing.assert_array_equal(frame.columns[0], a)
+    np.testing.assert_array_equal(frame.columns[1], [4, np.nan, 6] if kind == "mapping" else b)
+
+
+def test_arrays_by_name_that_make_no_table_are_refused():
+    with pytest.raises(DataError, match="different lengths: a 2, b 3"):
+        read_frame({"a": [1, 2], "b": [1, 2, 3]})
+    with pytest.raises(DataError, match=r"Column 'a' has shape \(2, 2\)"):
+        read_frame({"a": np.zeros((2, 2))})
+
+
+def test_unseen_levels_of_pieces_are_counted_together():
+    def encoded(words):
+        encode(np.array(words, object)[:, None], {0: ["x"]}, lambda _: "w")
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with unseen_together():
+            encoded(["x", "y", "y"])
+            encoded(["y", "z"])
+            warnings.warn("another", stacklevel=1)
+            encoded(["y", "y"])
+    texts = [str(warning.message) for warning in told]
+    assert texts[0] == "another"
+    assert texts[1].startswith("6 rows have levels of w that training never saw ('y', 'z')")
+    assert len(texts) == 2

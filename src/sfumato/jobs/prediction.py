@@ -46,6 +46,7 @@ from sfumato.jobs.presets import Answers, renamed
 from sfumato.jobs.training_tables import feature_rows
 from sfumato.pdfs import make_pdfs, summarise
 from sfumato.pdfs.statistics import parse_statistic
+from sfumato.preprocessing.unseen import unseen_together
 
 CHUNK_ROWS = 131_072
 """Objects of one chunk: what an interruption can cost at most."""
@@ -162,6 +163,7 @@ def predict_files(
                 "where": reading.where,
             },
         )
+        _say_corrected(reading, keep)
         on_start(sum(file.n_rows for file in files))
         return predict_tables(fitted.regressor, files, output, job=job, on_rows=on_rows)
 
@@ -177,6 +179,14 @@ def _compare_corrections(trained: dict[str, Json], reading: Reading) -> None:
             message = f"{option} was {_listed(trained[name])} in training"
             here = _listed(reading.corrections[name])
             warnings.warn(f"{message} and is {here} here: is that meant?", stacklevel=3)
+
+
+def _say_corrected(reading: Reading, keep: Sequence[str]) -> None:
+    """Say which columns that are kept are not as in their table."""
+    corrected = sorted({*reading.zero_points, *reading.extinction} & set(keep))
+    if corrected:
+        message = f"{', '.join(corrected)}: kept as corrected by --zero-point and --extinction"
+        warnings.warn(f"{message}, not as in the table.", stacklevel=3)
 
 
 def _listed(corrections: dict[str, float]) -> str:
@@ -231,7 +241,8 @@ def _predict_locked(
     others = parts.others(output)
     report(done)
     try:
-        _run(model, tables, parts, job=job, done=done, report=report)
+        with unseen_together():
+            _run(model, tables, parts, job=job, done=done, report=report)
         if job.fingerprint(tables) != fingerprint:
             raise DataError("A table changed while it was read. Run the command again.")
     except ValueError as error:

@@ -5,6 +5,7 @@ from warnings import warn
 import numpy as np
 
 from sfumato.errors import DataError
+from sfumato.estimators.targets import extremes
 from sfumato.io.tables import TableFile
 from sfumato.preprocessing.missing import codes_in
 
@@ -59,7 +60,18 @@ class Truths:
             raise DataError(f"{message} {self._first}. Leave them out by --drop-missing.")
         if self.n_left_out:
             warn(f"Left out {self.n_left_out:,} rows: {where.partition(': ')[2]}.", stacklevel=3)
-        for code in codes_in(np.concatenate(self._seen)):
+        seen = np.concatenate(self._seen)
+        far = extremes(seen)
+        if far.size:
+            farthest = seen[far[np.argmax(np.abs(seen[far] - np.median(seen)))]]
+            n_far = far.size * self._step
+            message = f"True values of {self._column} far from all others: {n_far:,}"
+            warn(
+                f"{message}, {farthest:g} farthest. They rule every mean: are they codes, or in "
+                "another unit? Leave them out with --where.",
+                stacklevel=3,
+            )
+        for code in codes_in(seen):
             rows = f"{'about ' * (self._step > 1)}{code.n_rows * self._step:,} rows"
             warn(
                 f"{self._column} is {code.value:g} in {rows}: taken as true values. "

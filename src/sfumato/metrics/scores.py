@@ -8,7 +8,6 @@ from sfumato.errors import ShapeError
 from sfumato.metrics.closed import closed_crps, closed_square
 from sfumato.pdfs import AbstractPDFs, CountPDFs
 
-
 _POLE = 0.02
 """A density whose integral by its nodes is off by more has a pole: so is that of its square."""
 

@@ -133,6 +133,15 @@ class Evaluated(Objects):
             cure = "and are stretched to 1: choose a finer or wider grid"
             warnings.warn(f"{message}: {found} there, {cure}.", stacklevel=4)
 
+    def warn_of_coarse(self, points: np.ndarray, average: np.ndarray) -> None:
+        """Say that points (g,) do not hold or resolve the average density (g,) of a set."""
+        if abs(np.trapezoid(average, points) - 1) > _UNRESOLVED:
+            where = f"{points.size} points from {points[0]:g} to {points[-1]:g}"
+            message = f"The average density lies outside or between {where}"
+            warnings.warn(
+                f"{message}: it is stretched to 1, choose a finer or wider grid.", stacklevel=3
+            )
+
     def density_at(self, points: ArrayLike) -> np.ndarray:
         """Densities (n, j) at each object's own points (n, j), per unit of y."""
         values = np.asarray(points, float)

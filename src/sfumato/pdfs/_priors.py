@@ -23,8 +23,28 @@ def range_of(prior: Curve) -> tuple[float, float] | None:
     """Where the targets of a prior begin and end; None for a function."""
     if callable(prior):
         return None
-    values = prior[1] if isinstance(prior, tuple) and len(prior) == 2 else prior
+    if isinstance(prior, tuple) and len(prior) == 2:
+        values = np.asarray(prior[1], float)
+    else:
+        values = _targets_of(prior, name="training_prior")
     return float(np.min(values)), float(np.max(values))
+
+
+def _targets_of(prior: Curve, *, name: str) -> np.ndarray:
+    """Targets (n,) that stand for their density, checked."""
+    forms = "a function, a set of one PDF, a histogram (counts, edges), or targets"
+    try:
+        values = np.asarray(prior, float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`{name}` must be {forms}; got {prior!r:.60}.") from error
+    bad = ~np.isfinite(values)
+    if values.ndim != 1 or values.size < 2 or bad.any():
+        what = f"{bad.sum()} that are not finite" if bad.any() else f"shape {values.shape}"
+        message = f"`{name}`, given as targets, must be two or more finite numbers"
+        raise ValueError(f"{message}; got {what}. Else give {forms[: forms.rindex(',')]}.")
+    if np.ptp(values) == 0:
+        raise ValueError(f"`{name}`: all targets are {values[0]:g}, which has no density.")
+    return values
 
 
 def knots_of(prior: Curve) -> np.ndarray:
@@ -92,7 +112,7 @@ def on_grid(prior: Curve, grid: np.ndarray, *, name: str) -> np.ndarray:
     elif isinstance(prior, tuple) and len(prior) == 2:
         values = _histogram_on(*prior, grid)
     else:
-        points, density = sample_density(np.asarray(prior, float))
+        points, density = sample_density(_targets_of(prior, name=name))
         values = np.interp(grid, points, density, left=0.0, right=0.0)
     if values.shape != grid.shape or not np.all(np.isfinite(values) & (values >= 0)):
         raise ValueError(f"`{name}` must give one finite value >= 0 for each grid point.")

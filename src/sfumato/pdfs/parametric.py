@@ -213,6 +213,8 @@ class ParametricPDFs(Mixtures, AbstractPDFs):
         share = shares(weights, len(self))
         if grid is not None:
             points = self._curve_grid(grid)
-            return GridPDFs(points, self._average_density(share, points)[None])
+            average = self._average_density(share, points)
+            self.warn_of_coarse(points, average)
+            return GridPDFs(points, average[None])
         params, members = self._as_one(share)
         return type(self)(self.family, params, members)

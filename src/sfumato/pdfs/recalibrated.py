@@ -135,4 +135,6 @@ class RecalibratedPDFs(AbstractPDFs):
     def stack(self, weights: ArrayLike | None = None, *, grid: ArrayLike | None = None) -> GridPDFs:
         """Average density of all objects on a grid."""
         points = self.points_of(grid)
-        return GridPDFs(points, (shares(weights, len(self)) @ self.pdf(points))[None])
+        average = shares(weights, len(self)) @ self.pdf(points)
+        self.warn_of_coarse(points, average)
+        return GridPDFs(points, average[None])

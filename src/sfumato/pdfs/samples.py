@@ -308,10 +308,12 @@ class SamplePDFs(AbstractPDFs):
         """
         share = shares(weights, len(self))
         if grid is not None:
-            points, total = self._curve_grid(grid), 0.0
+            points = self._curve_grid(grid)
+            total = np.zeros(points.size)
             for rows in row_chunks(len(self), width=points.size * self._width):
                 total = total + share[rows] @ self._take(rows).pdf(points)
-            return GridPDFs(points, np.atleast_2d(total))
+            self.warn_of_coarse(points, total)
+            return GridPDFs(points, total[None])
         if self.log_weights is None and np.ptp(share) == 0:
             return SamplePDFs(self.draws.reshape(1, -1), None, self.bounds)
         with np.errstate(divide="ignore"):

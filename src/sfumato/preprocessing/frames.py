@@ -1,4 +1,4 @@
-"""The one door for data of any library: pandas, polars, pyarrow, astropy, masked arrays.
+"""The one door for data of any library: pandas, polars, pyarrow, astropy, arrays by name or masked.
 
 What is missing becomes NaN in numbers and None among words: masked, null, NA, NaN. Units of
 astropy are told, not applied.
@@ -63,6 +63,9 @@ def read_frame(X: Foreign) -> Frame | None:
         large = [i for i, column in enumerate(columns) if _is_beyond_doubles(column)]
         exact = {i: _objects(np.ma.asarray(X[names[i]]).tolist()) for i in large}
         return Frame(names, columns, exact, units)
+    records = X.dtype.names if isinstance(X, np.ndarray) else None
+    if records or isinstance(X, Mapping):
+        return _of_mapping({name: X[name] for name in records or X})
     try:
         frame = nw.from_native(X, pass_through=True)
         frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
@@ -75,6 +78,25 @@ def read_frame(X: Foreign) -> Frame | None:
     large = [i for i, column in enumerate(columns) if _is_beyond_doubles(column)]
     exact = {i: _objects(frame[:, i].to_list()) for i in large if frame[:, i].dtype.is_integer()}
     return Frame(tuple(map(str, names)), columns, exact)
+
+
+def _of_mapping(values: Mapping[str, ArrayLike]) -> Frame:
+    """Arrays by name, or the fields of an array of records."""
+    columns = {}
+    for name, given in values.items():
+        column: Foreign = np.ma.asarray(given)
+        if column.ndim != 1:
+            raise DataError(
+                f"Column {name!r} has shape {column.shape}. Give each element a column."
+            )
+        if column.dtype.kind in "iuf":
+            columns[str(name)] = column.astype(float).filled(np.nan)
+        else:
+            columns[str(name)] = _objects(column.tolist())
+    if len({len(column) for column in columns.values()}) > 1:
+        sizes = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
+        raise DataError(f"The columns have different lengths: {sizes}.")
+    return Frame(tuple(columns), tuple(columns.values()))
 
 
 def _is_beyond_doubles(column: np.ndarray) -> bool:

@@ -20,6 +20,7 @@ from sfumato.errors import DataError
 from sfumato.preprocessing.features import FeatureTransform
 from sfumato.preprocessing.frames import Frame, is_missing, read_frame
 from sfumato.preprocessing.units import Units, fit_units
+from sfumato.preprocessing.unseen import warn_of_unseen
 
 Levels = dict[int, list[str]]
 """Sorted levels of each categorical column, by the index of the column."""
@@ -207,7 +208,8 @@ def encode(X: Given, levels: Levels, name_of: Callable[[int], str] = str) -> np.
             code_of = codes_of(levels[index])
             codes = {word: code_of(word) for word in set(words)}
             out[:, index] = [codes[word] for word in words]
-            _warn_of_unseen([w for w in words if w and not codes[w]], name_of(index))
+            unseen = [word for word in words if word and not codes[word]]
+            warn_of_unseen(unseen, name_of(index), stacklevel=4)
             continue
         if column.dtype != object:
             out[:, index] = column
@@ -218,10 +220,3 @@ def encode(X: Given, levels: Levels, name_of: Callable[[int], str] = str) -> np.
             message = f"Column {names[index]!r} holds words ({error})"
             raise DataError(f"{message}. Name it in `categorical`, or convert it.") from error
     return out
-
-
-def _warn_of_unseen(words: list[str], name: str) -> None:
-    if words:
-        some = ", ".join(repr(word) for word in sorted(set(words))[:3])
-        message = f"{len(words)} rows have levels of {name} that training never saw ({some})"
-        warnings.warn(f"{message}: they count as missing ones.", stacklevel=5)

@@ -203,3 +203,25 @@ def test_a_card_that_nobody_can_read_is_damage(tmp_path):
         (tmp_path / "t.fits").write_bytes(data.replace(card, card[:-1] + b"?"))
         with pytest.raises(DataError, match=r"t.fits: "):
             read_table(open_table(tmp_path / "t.fits"), ["a"])
+
+
+def test_what_has_another_length_is_no_column_and_said(tmp_path):
+    with h5py.File(tmp_path / "t.hdf5", "w") as file:
+        file["a"], file["b"], file["bands"] = np.zeros(9), np.ones(9), np.arange(6.0)
+    table = open_table(tmp_path / "t.hdf5")
+    assert table.columns == ("a", "b")
+    with pytest.raises(DataError, match="'bands' has 6 rows and the table 9: it is no column"):
+        table.require(["a", "bands"])
+
+
+def test_columns_of_a_votable_go_by_their_names(tmp_path):
+    field = '<FIELD ID="{}" name="{}" datatype="double"/>'
+    fields = field.format("_1mag", "1 mag") + field.format("zz", "z-spec")
+    rows = "<TR><TD>1.5</TD><TD>0.5</TD></TR><TR><TD>2.5</TD><TD></TD></TR>"
+    (tmp_path / "t.vot").write_text(
+        '<?xml version="1.0"?><VOTABLE version="1.3"><RESOURCE><TABLE>'
+        f"{fields}<DATA><TABLEDATA>{rows}</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+    )
+    table = read_table(open_table(tmp_path / "t.vot"), ["1 mag", "z-spec"])
+    assert table["1 mag"].to_pylist() == [1.5, 2.5]
+    assert table["z-spec"].to_pylist() == [0.5, None]

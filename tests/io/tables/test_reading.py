@@ -250,3 +250,38 @@ def test_whole_numbers_that_another_file_cannot_hold_are_refused(tmp_path, other
         DataError, match=r"[ab].parquet: column 'id' holds u?int64, and .* in anoth"
     ):
         list(batches(tables, ["id"], batch_rows=10, schema=schema))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("ok", [0, 2]),
+        ("not ok", [1, 3]),
+        ("ok == true", [0, 2]),
+        ("false != ok", [0, 2]),
+        ("a > 1 and ok", [2]),
+    ],
+)
+def test_truth_values_of_any_file_are_conditions(tmp_path, suffix, text, rows):
+    frame = pd.DataFrame({"a": [1.0, 2, 3, 4], "ok": [True, False, True, False]})
+    write = frame.to_csv if suffix == ".csv" else frame.to_parquet
+    write(tmp_path / f"t{suffix}", index=False)
+    taken = Reading(where=text).open(tmp_path / f"t{suffix}")
+    np.testing.assert_array_equal(taken.rows, rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("w > 3", "w holds words"),
+        ("w + 1 > 2", "w holds words"),
+        ("a == 'x'", "a holds numbers"),
+        ("ok == 'yes'", "ok holds truth values"),
+    ],
+)
+def test_comparisons_of_unlike_things_are_said_in_words(tmp_path, text, held):
+    frame = pd.DataFrame({"a": [1.0, 2.0], "ok": [True, False], "w": ["x", "y"]})
+    frame.to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match=f"does not fit the columns: {held}. Words stand in"):
+        Reading(where=text).open(tmp_path / "t.parquet")

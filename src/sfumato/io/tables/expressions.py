@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from sfumato._typing import Foreign
 from sfumato.io.tables.compute import pc
+from sfumato.io.tables.contract import TEXTS
 
 _QUOTED = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
 _NAMED = re.compile(rf"{_QUOTED}|`(?P<ticked>[^`]+)`|(?P<bare>[^\W\d]\w*)")
@@ -46,6 +47,7 @@ _ARITHMETIC: dict[type, Callable] = {
     ast.Pow: pc.power,
     ast.Mod: lambda a, b: pc.subtract(a, pc.multiply(b, pc.floor(pc.divide(a, b)))),
 }
+_TRUTHS = {"true": True, "True": True, "false": False, "False": False, 1: True, 0: False}
 _WORDS = {"true": True, "false": False, "True": True, "False": False}
 
 
@@ -75,11 +77,15 @@ class Condition:
         try:
             found = self._value(self._tree, batch)
         except (pa.ArrowException, TypeError, OverflowError) as error:
-            raise ValueError(f"--where {self.text!r} does not fit the columns: {error}.") from error
+            held = [f"{name} holds {_kind(batch[name].type)}" for name in self.columns]
+            message = f"--where {self.text!r} does not fit the columns: {', '.join(held)}"
+            raise ValueError(f"{message}. Words stand in quotes, numbers do not.") from error
         return self._condition(found)
 
     def _condition(self, found: Foreign) -> pa.ChunkedArray:
         """Truth values without nulls."""
+        if isinstance(found, pa.ChunkedArray) and pa.types.is_string(found.type):
+            found = _truths(found)
         if not isinstance(found, pa.ChunkedArray) or not pa.types.is_boolean(found.type):
             raise ValueError(f"--where {self.text!r} is no condition on columns.")
         return pc.fill_null(found, fill_value=False)
@@ -116,6 +122,8 @@ class Condition:
             else:
                 right = self._value(other, batch)
                 pair = _constant(left, beside=right), _constant(right, beside=left)
+                if any(isinstance(value, bool) for value in pair):
+                    pair = tuple(map(_truths, pair))
                 part = pc.fill_null(_COMPARE[type(op)](*pair), fill_value=False)
             part = pc.invert(part) if isinstance(op, ast.NotIn | ast.NotEq) else part
             found = part if found is None else pc.and_(found, part)
@@ -242,12 +250,31 @@ def _constant(value: Foreign, *, beside: Foreign) -> Foreign:
     """A number or word in the type of the column that it is compared with."""
     if isinstance(value, pa.ChunkedArray) or not isinstance(beside, pa.ChunkedArray):
         return value
+    if pa.types.is_boolean(beside.type) and value in _TRUTHS:
+        return _TRUTHS[value]
     if isinstance(value, str):
         return value.strip()
     if pa.types.is_floating(beside.type) and not isinstance(value, bool):
         # 0.1 is that of the column, in single precision too
         return pa.scalar(float(value), pa.float64()).cast(beside.type, safe=False).as_py()
     return value
+
+
+def _truths(value: Foreign) -> Foreign:
+    """Words of a column that are all truth values as such; everything else as it is."""
+    if not isinstance(value, pa.ChunkedArray) or not pa.types.is_string(value.type):
+        return value
+    words = pc.utf8_lower(value)
+    is_truth = pc.is_in(words, pa.array(["true", "false"]))
+    return pc.equal(words, "true") if pc.all(is_truth).as_py() is not False else value
+
+
+def _kind(kind: pa.DataType) -> str:
+    """What a column of a type holds, in words."""
+    if pa.types.is_boolean(kind):
+        return "truth values"
+    numbers = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    return "numbers" if numbers else "words" if kind in TEXTS else str(kind)
 
 
 def _literal(value: Foreign) -> Foreign:

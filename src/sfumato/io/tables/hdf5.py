@@ -53,6 +53,7 @@ def open_hdf5(path: Path, group: str | None) -> TableFile:
                 rows = slice(begin, min(begin + batch_rows, n_rows))
                 yield pa.table([_column(node, n, sizes, rows) for n in names], names=list(names))
 
+    others = {name: shape[0] for name, shape in shapes.items() if shape[0] != n_rows}
     return TableFile(
         path,
         columns,
@@ -60,6 +61,7 @@ def open_hdf5(path: Path, group: str | None) -> TableFile:
         read,
         first_schema(read),
         group,
+        others=others,
         units=of_elements(units, sizes),
         descriptions=of_elements(descriptions, sizes),
     )

@@ -20,7 +20,9 @@ def astropy_opener(kind: str) -> Callable[[Path, str | None], TableFile]:
 
 def _open(path: Path, group: str | None, kind: str) -> TableFile:
     table = optional_module("astropy.table", extra="io").Table
-    options: Foreign = {"table_id": _table_of(path, group)} if kind == "votable" else {}
+    options: Foreign = {}
+    if kind == "votable":  # the names that catalogues are described by, not the IDs behind them
+        options = {"table_id": _table_of(path, group), "use_names_over_ids": True}
     if kind.startswith("ascii.") and kind != "ascii.ecsv":
         # a gap is a gap in words too; "0" is not
         options["fill_values"] = [("", "0"), ("--", "0"), ("...", "0"), ("null", "0")]

@@ -67,7 +67,7 @@ def read_frame(X: Foreign) -> Frame | None:
     if records or isinstance(X, Mapping):
         return _of_mapping({name: X[name] for name in records or X})
     try:
-        frame = nw.from_native(X, pass_through=True)
+        frame: Foreign = nw.from_native(X, pass_through=True)
         frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
         names = tuple(frame.columns) if isinstance(frame, nw.DataFrame) else ()
     except DuplicateError as error:

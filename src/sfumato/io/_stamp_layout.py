@@ -8,6 +8,7 @@ import numpy as np
 
 from sfumato._typing import Foreign
 from sfumato.errors import ShapeError
+from sfumato.io._stamp_checks import PREFIX, SEAL, crc_of_rows, crc_of_stamps, seal_of
 
 FITS_FORMATS = {"f4": "E", "f8": "D", "i2": "I", "i4": "J", "i8": "K", "u1": "B", "b1": "L"}
 _LOWER = re.compile(r"[a-z][a-z0-9_]*")
@@ -70,8 +71,15 @@ def make_layout(
             raise ValueError(f"The attribute {name!r} has a meaning of its own in FITS. Rename it.")
         if not isinstance(plain[name], int | float | str):
             raise ValueError(f"The attribute {name!r} must be a number or text; got {value!r}.")
+    if clash := [name for name in (*columns, *plain) if name.startswith((PREFIX, SEAL))]:
+        raise ValueError(f"The name {clash[0]!r} is taken by our checksums. Rename it.")
     checked = {name: _column(name, *given) for name, given in columns.items()}
-    return Layout(int(n), (int(shape[0]), int(shape[1])), plain, tuple(images), checked)
+    size = (int(shape[0]), int(shape[1]))
+    plain[SEAL] = seal_of(int(n), size, plain, [*images, *columns])
+    for name in (*images, *(["table"] if columns else [])):
+        of = "row" if name == "table" else f"stamp in {name}"
+        checked[PREFIX + name] = Column(np.dtype("<i8"), "", f"CRC-32 of the {of}")
+    return Layout(int(n), size, plain, tuple(images), checked)
 
 
 def check_piece(
@@ -86,9 +94,10 @@ def check_piece(
     ValueError
         A name is missing or unknown, or values do not fit the type of their column.
     """
+    own = [name for name in layout.columns if not name.startswith(PREFIX)]
     for what, given, needed in (
         ("image sets", images, layout.images),
-        ("columns", columns, layout.columns),
+        ("columns", columns, own),
     ):
         if set(given) != set(needed):
             raise ValueError(f"Append the {what} {sorted(needed)}; got {sorted(given)}.")
@@ -100,10 +109,11 @@ def check_piece(
             raise ShapeError(f"`images[{name!r}]` is {array.shape}; needed is {needed}.")
         if array.dtype.kind not in "fiub":
             raise ValueError(f"`images[{name!r}]` holds {array.dtype}, not real numbers.")
-    cells = {
-        name: _cells(name, columns[name], layout.columns[name], b[0]) for name in layout.columns
-    }
-    return stamps, cells
+    cells = {name: _cells(name, columns[name], layout.columns[name], b[0]) for name in own}
+    checks = {PREFIX + name: crc_of_stamps(array) for name, array in stamps.items()}
+    if own:
+        checks[f"{PREFIX}table"] = crc_of_rows(cells)
+    return stamps, cells | checks
 
 
 def _check_names(what: str, names: Sequence[str], pattern: re.Pattern[str]) -> None:

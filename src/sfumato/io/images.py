@@ -18,6 +18,7 @@ import numpy as np
 
 from sfumato._typing import Foreign
 from sfumato.errors import DataError, ShapeError, optional_module
+from sfumato.io._stamp_checks import verified
 from sfumato.io._stamp_layout import STRUCTURE
 from sfumato.io._stamp_writer import StampWriter
 from sfumato.io._stamps import (
@@ -62,7 +63,7 @@ def open_stamps(path: str | Path) -> StampFile:
         allowed = ", ".join(OPENERS)
         raise DataError(f"{path}: unknown kind of images {path.suffix!r}; known are {allowed}.")
     with damage(path):
-        return opener(path)
+        return verified(opener(path))
 
 
 # -- HDF5 ------------------------------------------------------------------------------------------

@@ -61,15 +61,14 @@ def open_fits(path: Path, group: str | None) -> TableFile:
         names, cards = [column.name for column in table.columns], table.header
         stated = {column.name: column.unit for column in table.columns}
         comments = {name: cards.get(f"TCOMM{i}") for i, name in enumerate(names, start=1)}
-    if path.stat().st_size < needed:
-        size = path.stat().st_size
-        raise DataError(f"{path}: truncated: {size} bytes, but its table needs {needed}.")
+    _check_size(path, needed)
     columns = tuple(n for name, field in fields.items() for n in vector_names(name, field.size))
 
     def read(names: Sequence[str], start: int, batch_rows: int) -> Batches:
         with _opened(path) as hdus:
             data = hdus[index].data
             for begin in range(start, n_rows, batch_rows):
+                _check_size(path, needed)  # what is mapped and gone kills the process
                 rows = data[begin : begin + batch_rows]
                 yield pa.table([_column(rows, name, fields) for name in names], names=list(names))
 
@@ -87,6 +86,13 @@ def open_fits(path: Path, group: str | None) -> TableFile:
         units=of_elements(stated, size_of),
         descriptions=of_elements(comments, size_of),
     )
+
+
+def _check_size(path: Path, needed: int) -> None:
+    """Refuse a file that ends before its table does."""
+    size = path.stat().st_size
+    if size < needed:
+        raise DataError(f"{path}: truncated: {size} bytes, but its table needs {needed}.")
 
 
 def _table_of(hdus: Foreign, group: str | None, *, path: Path) -> int:

@@ -1,0 +1,69 @@
+"""Commands that are killed, crowded and starved, and what they leave."""
+
+import json
+import os
+import shutil
+
+WHOLE = os.environ.get("SFUMATO_CAMPAIGNS") == "whole"
+"""Set by ``make test-all``; elsewhere a sample runs."""
+
+FIT = "fit t.csv --features a,b --target y --epochs 3 --members 2 --seed 1"
+COMMANDS = {
+    "fit": f"{FIT} --output new-model",
+    "predict": "predict model big.parquet --output out.parquet --keep id --statistics mean",
+    "evaluate": "evaluate p.parquet --truth y --bootstrap 3 --output scores",
+    "stack": "stack p.parquet --by mean --edges=-9,0,9 --truth y --output n.parquet",
+    "export": "export p.parquet --output q.hdf5",
+    "plot": "plot p.parquet --kind pdfs --rows 0,1 --output picture.png",
+    "simulate": "simulate galaxies --set v1 --number 40 --seed 1 --output s.hdf5",
+}
+"""What is killed; all begin in a copy of the project."""
+
+OUTPUTS = {
+    "fit": ["new-model"],
+    "predict": ["out.parquet"],
+    "evaluate": ["scores"],
+    "stack": ["n.parquet", "n.png"],
+    "export": ["q.hdf5"],
+    "plot": ["picture.png"],
+    "simulate": ["s.hdf5"],
+}
+
+
+def amount(whole, sample):
+    """Size of a campaign: all of it, or what every run does."""
+    return whole if WHOLE else sample
+
+
+def contents(folder, names):
+    """What files and those in folders hold, by path."""
+    found = {}
+    for name in names:
+        entry = folder / name
+        for path in sorted(entry.rglob("*")) if entry.is_dir() else [entry]:
+            if path.is_file():
+                found[str(path.relative_to(folder))] = _timeless(path)
+    return found
+
+
+def _timeless(path):
+    """Bytes of a file, without the seconds that a training took and the digest over them."""
+    if path.name != "model.json":
+        return path.read_bytes()
+    header = json.loads(path.read_text())
+    return {key: value for key, value in header.items() if key not in ("sha256", "about")}
+
+
+def listing(folder):
+    """Names of all that lies in a folder, hidden or not."""
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def clear(folder, names):
+    """Remove what a command left."""
+    for name in names:
+        entry = folder / name
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.exists():
+            entry.unlink()

@@ -77,8 +77,9 @@ test-double: .venv/.dev
 	JAX_ENABLE_X64=1 JAX_NUMPY_DTYPE_PROMOTION=strict \
 		$(BIN)/python -m pytest -n 2 --dist loadscope tests/families tests/pdfs tests/metrics
 
+# and every campaign of faults whole: about an hour
 test-all: .venv/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m "slow or not slow"
+	SFUMATO_CAMPAIGNS=whole $(BIN)/python -m pytest -n 2 --dist loadscope -m "slow or not slow"
 
 lint: .venv/.dev
 	$(BIN)/ruff format --check .

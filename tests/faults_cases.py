@@ -30,6 +30,10 @@ OUTPUTS = {
 }
 
 
+FEW = list(COMMANDS) if WHOLE else ["predict", "stack", "export"]
+"""Commands that every run tries."""
+
+
 def amount(whole, sample):
     """Size of a campaign: all of it, or what every run does."""
     return whole if WHOLE else sample

@@ -6,7 +6,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sfumato._typing import Json
@@ -122,6 +122,12 @@ def check_room(folder: Path, n_bytes: int) -> None:
     if free < n_bytes:
         message = f"The disk of {folder} has {free / 1e6:.1f} MB left and {n_bytes / 1e6:.1f} MB"
         raise DataError(f"{message} are to be written. Make room, or choose another --output.")
+
+
+def claim_room(path: Path, n_bytes: int) -> None:
+    """Claim room for a file that is there, where the system can: a full disk is known at once."""
+    with path.open("r+b") as stream, suppress(AttributeError):  # not on every system
+        os.posix_fallocate(stream.fileno(), 0, n_bytes)
 
 
 def _on_disk(written: Path) -> None:

@@ -7,7 +7,7 @@ import socket
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -89,8 +89,9 @@ def _acquired(lock: Path, path: Path) -> int:
                     "host": socket.gethostname(),
                     "since": time.strftime("%Y-%m-%d %H:%M:%S"),
                 }
-                os.ftruncate(descriptor, 0)
-                os.write(descriptor, json.dumps(owner).encode())
+                with suppress(OSError):  # a full disk: the lock holds, only its owner is not told
+                    os.ftruncate(descriptor, 0)
+                    os.write(descriptor, json.dumps(owner).encode())
                 return descriptor
         except BaseException:
             os.close(descriptor)

@@ -5,9 +5,8 @@ the memory, and its bytes depend on its content alone, not on the sizes of the p
 """
 
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,7 +15,7 @@ import numpy as np
 
 from sfumato._typing import Foreign
 from sfumato.errors import DataError, optional_module
-from sfumato.io._files import reserved, whole
+from sfumato.io._files import claim_room, reserved, whole
 from sfumato.io._stamp_layout import FITS_FORMATS, Layout, check_piece, make_layout
 
 Put = Callable[[int, Mapping[str, np.ndarray], Mapping[str, np.ndarray]], None]
@@ -132,12 +131,6 @@ class StampWriter:
 # -- one sink for each format ----------------------------------------------------------------------
 
 
-def _reserve(path: Path, size: int) -> None:
-    """Claim room on the disk where the system can, so that a full disk is known at once."""
-    with path.open("r+b") as stream, suppress(AttributeError):  # not on every system
-        os.posix_fallocate(stream.fileno(), 0, size)
-
-
 @contextmanager
 def _hdf5_file(path: Path) -> Iterator[Foreign]:
     """A new HDF5 file; what goes wrong at its end is an error of the disk."""
@@ -163,7 +156,7 @@ def _hdf5_sink(path: Path, layout: Layout) -> Iterator[Put]:
     early.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
     # once before the library, which takes a full disk badly
     path.touch()
-    _reserve(path, layout.n * stamp_bytes * len(layout.images))
+    claim_room(path, layout.n * stamp_bytes * len(layout.images))
     with _hdf5_file(path) as file:
         for name, value in layout.attributes.items():
             file.attrs[name] = value
@@ -179,7 +172,7 @@ def _hdf5_sink(path: Path, layout: Layout) -> Iterator[Put]:
             )
             cells.attrs["unit"], cells.attrs["description"] = column.unit, column.description
         file.flush()
-        _reserve(path, file.id.get_filesize())
+        claim_room(path, file.id.get_filesize())
 
         def put(start: int, images: Mapping, columns: Mapping) -> None:
             for node, arrays in ((file, images), (table, columns)):
@@ -207,7 +200,7 @@ def _fits_sink(path: Path, layout: Layout) -> Iterator[Put]:
             stream.seek(-(-size // _FITS_BLOCK) * _FITS_BLOCK, 1)
         stream.truncate()
         stream.flush()
-        _reserve(path, path.stat().st_size)
+        claim_room(path, path.stat().st_size)
 
         def put(start: int, images: Mapping, columns: Mapping) -> None:
             for name, array in images.items():

@@ -108,11 +108,14 @@ def _plain(value: Foreign) -> Foreign:
 @contextmanager
 def _hdus(path: Path) -> Iterator[Foreign]:
     fits = optional_module("astropy.io.fits", extra="io")
-    with warnings.catch_warnings():
-        # of other people's headers astropy says much that does not matter here
-        warnings.simplefilter("ignore")
-        with fits.open(path) as hdus:
-            yield hdus
+    try:
+        with warnings.catch_warnings():
+            # of other people's headers astropy says much that does not matter here
+            warnings.simplefilter("ignore")
+            with fits.open(path) as hdus:
+                yield hdus
+    except fits.VerifyError as error:
+        raise DataError(f"{path}: its header is damaged ({error}). Write it again.") from error
 
 
 def _open_fits(path: Path) -> StampFile:

@@ -10,12 +10,14 @@ from numpy.typing import ArrayLike
 
 from sfumato._typing import Foreign, Given
 from sfumato.errors import DataError, optional_module
-from sfumato.io._files import check_room, whole
+from sfumato.io._files import check_room, claim_room, whole
 from sfumato.io.tables.compute import pc
 from sfumato.io.tables.contract import TEXTS
 from sfumato.pdfs import AbstractPDFs, ParametricPDFs
 
 SUFFIX = ".hdf5"
+_OVERHEAD = 1 << 15
+"""Bytes of a file besides its arrays, at most."""
 
 
 def write_qp(
@@ -64,14 +66,19 @@ def write_qp(
     ensemble = qp.Ensemble(getattr(qp, kind), data=data, ancil=ancillary or None)
     parts = ensemble.build_tables()
     arrays = {**parts["data"], **parts.get("ancil", {})}
-    check_room(path.parent, sum(np.asarray(values).nbytes for values in arrays.values()))
+    n_bytes = sum(np.asarray(values).nbytes for values in arrays.values()) + _OVERHEAD
+    check_room(path.parent, n_bytes)
     with whole(path) as temporary:
         # qp tells the format from the suffix
         named = temporary.with_name(temporary.name + path.suffix)
         try:
+            named.touch()
+            claim_room(named, n_bytes)  # before HDF5, which may crash where there is none
             ensemble.write_to(str(named))
             _check_written(named, arrays)
             named.replace(temporary)
+        except RuntimeError as error:  # what h5py and tables_io make of a full disk
+            raise OSError(str(error).splitlines()[0]) from error
         finally:
             named.unlink(missing_ok=True)
 

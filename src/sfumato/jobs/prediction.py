@@ -246,24 +246,36 @@ def _predict_locked(
         if job.fingerprint(tables) != fingerprint:
             raise DataError("A table changed while it was read. Run the command again.")
     except ValueError as error:
-        # bad data will be no better next time; a full disk may be, and finished chunks are kept
-        if isinstance(error.__cause__, OSError):
-            kept = "Rows that are finished are kept: the same command goes on behind them"
-            raise DataError(f"{error} {kept}.") from error
-        parts.remove()
-        raise
+        raise _given_up(error, parts, output) from error
     header = family_header(
         model.family_,
         n_members=model.network_.n_members * (N_DRAWS if job.columns.noise else 1),
         precision=job.precision,
     ) | {"about": job.about or {}}
     header |= prior_header(model.training_priors_)
-    _join(parts, output, header, tables[0])
+    try:
+        _join(parts, output, header, tables[0])
+    except ValueError as error:
+        raise _given_up(error, parts, output) from error
     parts.remove()
     for folder in others:
         warnings.warn(f"Removed {folder}, unfinished work of another job on it.", stacklevel=2)
         remove(folder)
     return done
+
+
+def _given_up(error: ValueError, parts: Parts, output: Path) -> ValueError:
+    """What to say of an error, and what it costs.
+
+    Bad data will be no better next time; a full disk may be, and finished chunks are kept.
+    """
+    reason = error.__cause__
+    if not isinstance(reason, OSError) or not parts.finished():
+        parts.remove()
+        return error
+    message = f"{output} could not be written ({reason.strerror or reason})"
+    kept = "Rows that are finished are kept: the same command goes on behind them"
+    return DataError(f"{message}. {kept}.")
 
 
 def _run(

@@ -1,5 +1,6 @@
 """The list of verbs: quick, and true."""
 
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -43,6 +44,19 @@ def test_the_package_itself_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not [name for name in HEAVY if f"'{name}'" in done.stdout]
     assert "'sfumato'" in done.stdout
+
+
+def test_a_terminal_of_ascii_gets_help_without_a_traceback():
+    ascii_only = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    for words in (["--help"], ["measure", "--help"]):
+        done = subprocess.run(
+            [sys.executable, "-c", f"from sfumato.cli.main import run; run({words})"],
+            capture_output=True,
+            env=os.environ | ascii_only,
+            check=True,
+        )
+        assert b"sfumato" in done.stdout
+        assert not done.stderr
 
 
 def test_quiet_prints_nothing_but_what_is_wrong(tmp_path, capfd):

@@ -1,12 +1,14 @@
 """Predicted densities in pictures: each curve, bar, band and line against the PDFs themselves."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from cases import make_pdfs
 from oracles import Mixture
 from sfumato.families import COMPONENTS, MixtureFamily
-from sfumato.pdfs import CountPDFs
+from sfumato.pdfs import CountPDFs, ParametricPDFs
 from sfumato.plots.pdfs import density_range, plot_depths, plot_pdfs, plot_stacks
 
 PDFS = make_pdfs(n=4, members=2, k=3)
@@ -142,3 +144,23 @@ def test_stacks_are_lines_over_normalised_histograms_of_the_truths():
     np.testing.assert_array_equal(drawn(second, "low").get_ydata(), stacks[1])
     assert [axes.get_title() for axes in (first, second)] == ["one", "two"]
     assert first.get_ylabel() == "n(z), normalised"
+
+
+def test_labels_of_ticks_do_not_touch_and_every_column_has_its_own():
+    # far from 0 and narrow: the numbers are long
+    family = MixtureFamily(COMPONENTS["normal"], 1, 0.0, 1.0)
+    params = {
+        "log_weights": np.zeros((5, 1, 1)),
+        "loc": 1234.5 + np.arange(5.0)[:, None, None] / 100,
+        "scale": np.full((5, 1, 1), 1e-3),
+    }
+    figure = plot_pdfs(ParametricPDFs(family, params), truth=None, labels=list("abcde"), target="y")
+    figure.canvas.draw()
+    shown = [axes for axes in figure.axes if axes.get_visible()]
+    for axes in shown:
+        low, high = axes.get_xlim()
+        ticks = zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+        boxes = [t.get_window_extent() for x, t in ticks if low <= x <= high and t.get_text()]
+        assert len(boxes) > 1
+        assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
+    assert [axes.get_xlabel() for axes in shown] == ["", "", "y", "y", "y"]

@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 import typer
@@ -82,6 +83,9 @@ def _main(
 def run(arguments: list[str] | None = None) -> None:
     """Entry point: bad input is one line on standard error and exit code 2."""
     warnings.showwarning = _show_warning
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # an ASCII terminal gets "?" for a µ, no traceback
+            stream.reconfigure(errors="replace")
     given = sys.argv[1:] if arguments is None else arguments
     verbs = [word for word in given if not word.startswith("-")][:1]
     verbs = [word for word in verbs if word in VERBS]

@@ -62,6 +62,7 @@ def draw_pdf(
     if truth is not None:
         axes.axvline(truth, color=TRUTH, lw=1.2, label="truth")
     axes.set(title=label, ylim=(0, None), xlim=(grid[0], grid[-1]))
+    axes.xaxis.set_major_locator(MaxNLocator(4))
 
 
 def plot_pdfs(
@@ -84,7 +85,7 @@ def plot_pdfs(
                 continue
             value = None if truth is None else float(truth[index])
             draw_pdf(axes, pdfs[index], truth=value, label=labels[index], symbol=symbol)
-        for axes in grid[-1]:
+        for axes in grid.flat[max(len(pdfs) - n_columns, 0) : len(pdfs)]:  # the last of each column
             axes.set_xlabel(target)
         for axes in grid[:, 0]:
             unit = target.split()[-1]

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,34 +21,40 @@ from sfumato.io.tables.numbers import matrix
 from sfumato.io.tables.parquet import open_arrow, open_parquet
 from sfumato.io.tables.standards import astropy_opener
 
-OPENERS: dict[str, Opener] = {
-    ".parquet": open_parquet,
-    ".pq": open_parquet,
-    ".feather": open_arrow,
-    ".arrow": open_arrow,
-    ".csv": open_text,
-    ".tsv": open_text,
-    ".txt": open_text,
-    ".dat": open_text,
-    ".cat": open_text,
-    ".ecsv": astropy_opener("ascii.ecsv"),
-    ".tbl": astropy_opener("ascii.ipac"),
-    ".mrt": astropy_opener("ascii.mrt"),
-    ".cds": astropy_opener("ascii.cds"),
-    ".vot": astropy_opener("votable"),
-    ".votable": astropy_opener("votable"),
-    ".xml": astropy_opener("votable"),
-    ".hdf5": open_hdf5,
-    ".h5": open_hdf5,
-    ".hdf": open_hdf5,
-    ".fits": open_fits,
-    ".fit": open_fits,
+
+class Kind(NamedTuple):
+    """How a kind of file is opened, and whether it may hold several tables."""
+
+    open: Opener
+    many: bool = False
+
+
+_VOTABLE = Kind(astropy_opener("votable"), many=True)
+
+OPENERS: dict[str, Kind] = {
+    ".parquet": Kind(open_parquet),
+    ".pq": Kind(open_parquet),
+    ".feather": Kind(open_arrow),
+    ".arrow": Kind(open_arrow),
+    ".csv": Kind(open_text),
+    ".tsv": Kind(open_text),
+    ".txt": Kind(open_text),
+    ".dat": Kind(open_text),
+    ".cat": Kind(open_text),
+    ".ecsv": Kind(astropy_opener("ascii.ecsv")),
+    ".tbl": Kind(astropy_opener("ascii.ipac")),
+    ".mrt": Kind(astropy_opener("ascii.mrt")),
+    ".cds": Kind(astropy_opener("ascii.cds")),
+    ".vot": _VOTABLE,
+    ".votable": _VOTABLE,
+    ".xml": _VOTABLE,
+    ".hdf5": Kind(open_hdf5, many=True),
+    ".h5": Kind(open_hdf5, many=True),
+    ".hdf": Kind(open_hdf5, many=True),
+    ".fits": Kind(open_fits, many=True),
+    ".fit": Kind(open_fits, many=True),
 }
-"""The one table from a suffix to the function that opens such a table."""
-
-
-GROUPED = frozenset({".vot", ".votable", ".xml", ".hdf5", ".h5", ".hdf", ".fits", ".fit"})
-"""Suffixes of files that may hold several tables."""
+"""The one table from a suffix to how such a table is opened."""
 
 
 def open_file(path: str | Path, group: str | None = None) -> TableFile:
@@ -71,16 +78,16 @@ def open_file(path: str | Path, group: str | None = None) -> TableFile:
         raise DataError(f"{path} is a folder. Name the files of tables in it.")
     packed = path.suffix.lower() in UNPACKERS
     suffix = Path(path.stem).suffix if packed else path.suffix
-    opener = OPENERS.get(suffix.lower())
-    if opener is None:
+    kind = OPENERS.get(suffix.lower())
+    if kind is None:
         allowed = ", ".join(OPENERS)
         message = f"{path}: unknown kind of table {suffix!r}; known are {allowed}"
         raise DataError(f"{message}, and each inside {', '.join(UNPACKERS)}.")
-    if group is not None and suffix.lower() not in GROUPED:
+    if group is not None and not kind.many:
         message = f"{path} holds one table: --group {group!r} has no meaning for it"
         warnings.warn(f"{message} and was left aside.", stacklevel=2)
     try:
-        table = open_compressed(path, group, opener) if packed else opener(path, group)
+        table = open_compressed(path, group, kind.open) if packed else kind.open(path, group)
     except DataError:
         raise
     except DAMAGE as error:

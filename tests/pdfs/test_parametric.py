@@ -121,6 +121,7 @@ def test_slicing_and_concatenation_commute_with_methods(pdfs):
     np.testing.assert_array_equal(pdfs[-1].mean(), pdfs.mean()[-1:])
 
 
+@pytest.mark.filterwarnings("ignore:.*lies? outside or between:UserWarning")
 def test_stack_is_the_average_density(pdfs):
     grid = np.linspace(0.7, 3.3, 101)
     expected = pdfs.pdf(grid).mean(axis=0)
@@ -144,7 +145,7 @@ def test_stack_refuses_nothing_and_bad_weights(pdfs):
         pdfs.stack(np.ones(3))
 
 
-@pytest.mark.filterwarnings("ignore:.*lie outside or between:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*lies? outside or between:UserWarning")
 def test_reweighting_with_a_flat_weight_changes_nothing(pdfs):
     grid = np.linspace(0.55, 3.45, 3001)
     flat = pdfs[:3].reweight(lambda y: np.full_like(y, 7.0), training_prior=None, grid=grid)
@@ -222,7 +223,7 @@ def test_wrong_shapes_and_levels_are_refused(pdfs):
         ParametricPDFs(pdfs.family, {k: v[:, 0] for k, v in pdfs.params.items()})
 
 
-@pytest.mark.filterwarnings("ignore:.*lie outside or between:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*lies? outside or between:UserWarning")
 def test_concatenation_refuses_unlike_parts(pdfs):
     with pytest.raises(ValueError, match="at least one set"):
         concatenate([])

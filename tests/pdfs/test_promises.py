@@ -65,7 +65,7 @@ def closed_grid(pdfs):
     return np.linspace(low, high, 301)
 
 
-@pytest.mark.filterwarnings("ignore:.*lie outside or between:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*lies? outside or between:UserWarning")
 @pytest.mark.parametrize("road", ROADS)
 @pytest.mark.parametrize("name", CONTINUOUS)
 @given(seed=st.integers(0, 2**31), size=st.sampled_from([0.0, 0.5, 1.5]))

@@ -2,8 +2,9 @@
 
 ``ValueError`` and ``TypeError`` are for a bad argument of one function. The types below say more:
 `ShapeError` for arrays that disagree, `DataError` for a file or table that is not what it claims,
-`IncompatibleError` for arguments that are fine alone and not together, `MissingDependencyError`
-for an absent optional package. Every message says what is required, what was given, what to do.
+`DiskError` for an output that could not be written, `IncompatibleError` for arguments that are fine
+alone and not together, `MissingDependencyError` for an absent optional package. Every message says
+what is required, what was given, what to do.
 """
 
 import difflib
@@ -18,6 +19,14 @@ class ShapeError(ValueError):
 
 class DataError(ValueError):
     """A file or table is not what it claims; the message names file, column or row."""
+
+
+class DiskError(DataError):
+    """The disk is full or its folder cannot be written: an output is not there."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{path} could not be written ({reason}). Nothing was left.")
 
 
 class IncompatibleError(ValueError):

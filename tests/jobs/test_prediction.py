@@ -106,3 +106,22 @@ def test_codes_are_counted_wherever_they_lie(folder, fitted, tmp_path, monkeypat
     with pytest.warns(UserWarning, match="a is -999 in 40 rows") as told:
         predict_files(folder / "model", [tmp_path / "t.csv"], tmp_path / "o.parquet")
     assert sum("-999" in str(warning.message) for warning in told) == 1
+
+
+def test_damage_that_is_found_at_the_join_costs_one_chunk(folder, fitted, tmp_path, monkeypatch):
+    monkeypatch.setattr(prediction, "CHUNK_ROWS", 100)
+    all_rows, output = prediction._all_rows, tmp_path / "out.parquet"
+
+    def and_damage(*arguments, **options):
+        all_rows(*arguments, **options)
+        (second,) = tmp_path.glob("out.parquet.partial-*/000001.parquet")
+        second.write_bytes(second.read_bytes()[:-100])
+
+    job = (folder / "model", [folder / "table.csv"], output)
+    monkeypatch.setattr(prediction, "_all_rows", and_damage)
+    with pytest.raises(DataError, match=r"000001.parquet is damaged .*the other rows are kept"):
+        predict_files(*job)
+    monkeypatch.setattr(prediction, "_all_rows", all_rows)
+    with pytest.warns(UserWarning, match="made again"):
+        assert predict_files(*job) == 100
+    assert len(read_pdfs(output)) == 240

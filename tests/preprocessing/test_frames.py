@@ -188,7 +188,7 @@ def test_errors_in_a_table_go_by_their_names(toy):
             )
 
 
-@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow", "astropy", "numpy"])
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow", "astropy", "numpy", "records"])
 def test_categories_that_no_double_tells_apart_stay_apart(library):
     ids = [2**60 + 1, 2**60 + 2, 2**60 + 3, 5]
     table = {
@@ -197,6 +197,7 @@ def test_categories_that_no_double_tells_apart_stay_apart(library):
         "pyarrow": lambda: pa.table({"id": [*ids, None]}),
         "astropy": lambda: Table({"id": MaskedColumn([*ids, 0], mask=[0, 0, 0, 0, 1])}),
         "numpy": lambda: np.array(ids, np.int64)[:, None],
+        "records": lambda: np.array([(number,) for number in ids], [("id", "i8")]),
     }[library]()
     levels = find_levels(table, [0])
     assert levels == {0: sorted(map(str, ids))}

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sfumato._typing import Json
-from sfumato.errors import DataError
+from sfumato.errors import DataError, DiskError
 from sfumato.io._locks import aside_of, locked, may_replace, real, remove, temporary_of
 
 
@@ -90,8 +90,10 @@ def whole(path: Path, *, mark: str | None = None) -> Iterator[Path]:
 
     Raises
     ------
+    DiskError
+        The disk is full, or the folder cannot be written.
     DataError
-        The disk is full, the folder cannot be written, or `path` may not be replaced.
+        `path` may not be replaced.
     """
     with locked(path):
         check_replaceable(path, mark=mark)
@@ -105,7 +107,7 @@ def whole(path: Path, *, mark: str | None = None) -> Iterator[Path]:
             _place(temporary, target)
         except OSError as error:
             reason = error.strerror or str(error)
-            raise DataError(f"{path} could not be written ({reason}). Nothing was left.") from error
+            raise DiskError(path, reason) from error
         finally:
             remove(temporary)
 

@@ -31,6 +31,7 @@ from sfumato.io._stamps import (
     disagree,
     image_sets,
 )
+from sfumato.io.tables.fits import opened
 
 __all__ = ["ImageSet", "StampFile", "StampWriter", "open_stamps"]
 
@@ -107,15 +108,10 @@ def _plain(value: Foreign) -> Foreign:
 
 @contextmanager
 def _hdus(path: Path) -> Iterator[Foreign]:
-    fits = optional_module("astropy.io.fits", extra="io")
-    try:
-        with warnings.catch_warnings():
-            # of other people's headers astropy says much that does not matter here
-            warnings.simplefilter("ignore")
-            with fits.open(path) as hdus:
-                yield hdus
-    except fits.VerifyError as error:
-        raise DataError(f"{path}: its header is damaged ({error}). Write it again.") from error
+    with opened(path) as hdus, warnings.catch_warnings():
+        # of other people's headers astropy says much that does not matter here
+        warnings.simplefilter("ignore")
+        yield hdus
 
 
 def _open_fits(path: Path) -> StampFile:

@@ -4,8 +4,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sfumato.io.tables import Reading, TableFile
-from sfumato.preprocessing import FeatureTransform
+from sfumato.io.tables import TableFile
 from sfumato.preprocessing.column_units import other_units
 
 
@@ -41,22 +40,6 @@ class Columns:
     def categorical_indices(self) -> tuple[int, ...]:
         """Places of the categorical columns among the features."""
         return tuple(self.features.index(name) for name in self.categorical)
-
-
-def check_corrections(
-    reading: Reading, columns: Columns, features: FeatureTransform | None
-) -> None:
-    """Refuse to correct what are no magnitudes of a model.
-
-    Raises
-    ------
-    DataError
-        A table's reading corrects another column, or the model takes fluxes.
-    """
-    reading.check_corrections(
-        [name for name in columns.features if name not in columns.errors],
-        are_fluxes=features is not None and features.takes_fluxes,
-    )
 
 
 def units_of(tables: Sequence[TableFile], columns: Columns) -> dict[str, str]:

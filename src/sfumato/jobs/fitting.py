@@ -10,7 +10,8 @@ from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io._files import reserved
 from sfumato.io.archive import HEADER
 from sfumato.io.tables import DEFAULT, Reading, TableFile
-from sfumato.jobs.columns import Columns, check_corrections, units_of
+from sfumato.jobs.columns import Columns, units_of
+from sfumato.jobs.corrections import check_corrections
 from sfumato.jobs.model_files import TabularModel
 from sfumato.jobs.presets import Answers, Roles, Settings, prepare
 from sfumato.jobs.training_tables import (

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from sfumato import engine
 from sfumato._typing import Json
 from sfumato.engine.threads import n_threads
-from sfumato.errors import DataError, IncompatibleError
+from sfumato.errors import DataError, DiskError, IncompatibleError
 from sfumato.estimators._base import N_DRAWS
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io._files import reserved, whole
@@ -39,7 +39,8 @@ from sfumato.io.tables import (
     matrix,
     rebatched,
 )
-from sfumato.jobs.columns import Columns, check_corrections, compare_units
+from sfumato.jobs.columns import Columns, compare_units
+from sfumato.jobs.corrections import check_corrections, compare_corrections, say_corrected
 from sfumato.jobs.model_files import TabularModel
 from sfumato.jobs.parts import Parts
 from sfumato.jobs.presets import Answers, renamed
@@ -141,7 +142,7 @@ def predict_files(
             raise ValueError(f"--precision must be 16 or 32; got {precision}.")
         fitted = TabularModel.read(model)
         files = [reading.open(table) for table in tables]
-        _compare_corrections(fitted.about.get("corrections", {}), reading)
+        compare_corrections(fitted.about.get("corrections", {}), reading)
         features = fitted.regressor.features
         columns = renamed(fitted.columns, features, answers or {})
         check_corrections(reading, columns, features)
@@ -163,34 +164,9 @@ def predict_files(
                 "where": reading.where,
             },
         )
-        _say_corrected(reading, keep)
+        say_corrected(reading, keep)
         on_start(sum(file.n_rows for file in files))
         return predict_tables(fitted.regressor, files, output, job=job, on_rows=on_rows)
-
-
-def _compare_corrections(trained: dict[str, Json], reading: Reading) -> None:
-    """Say where magnitudes were corrected for training and are not here, or the other way."""
-    for name, option in (("zero_points", "--zero-point"), ("extinction", "--extinction")):
-        if (name in trained) != (name in reading.corrections):
-            where, other = ("in training", "here") if name in trained else ("here", "in training")
-            message = f"{option} was given {where} and not {other}"
-            warnings.warn(f"{message}: are both sets of magnitudes on one scale?", stacklevel=3)
-        elif name in trained and trained[name] != reading.corrections[name]:
-            message = f"{option} was {_listed(trained[name])} in training"
-            here = _listed(reading.corrections[name])
-            warnings.warn(f"{message} and is {here} here: is that meant?", stacklevel=3)
-
-
-def _say_corrected(reading: Reading, keep: Sequence[str]) -> None:
-    """Say which columns that are kept are not as in their table."""
-    corrected = sorted({*reading.zero_points, *reading.extinction} & set(keep))
-    if corrected:
-        message = f"{', '.join(corrected)}: kept as corrected by --zero-point and --extinction"
-        warnings.warn(f"{message}, not as in the table.", stacklevel=3)
-
-
-def _listed(corrections: dict[str, float]) -> str:
-    return ", ".join(f"{name}={value:g}" for name, value in corrections.items())
 
 
 def predict_tables(
@@ -241,22 +217,14 @@ def _predict_locked(
     others = parts.others(output)
     report(done)
     try:
-        with unseen_together():
-            _run(model, tables, parts, job=job, done=done, report=report)
-        if job.fingerprint(tables) != fingerprint:
-            raise DataError("A table changed while it was read. Run the command again.")
-    except ValueError as error:
-        raise _given_up(error, parts, output) from error
-    header = family_header(
-        model.family_,
-        n_members=model.network_.n_members * (N_DRAWS if job.columns.noise else 1),
-        precision=job.precision,
-    ) | {"about": job.about or {}}
-    header |= prior_header(model.training_priors_)
-    try:
-        _join(parts, output, header, tables[0])
-    except ValueError as error:
-        raise _given_up(error, parts, output) from error
+        _all_rows(model, tables, parts, job=job, done=done, report=report)
+        _join(parts, output, _header(model, job), tables[0])
+    except DiskError as error:
+        if not parts.finished():
+            parts.remove()
+            raise
+        kept = "Rows that are finished are kept: the same command goes on behind them"
+        raise DataError(f"{output} could not be written ({error.reason}). {kept}.") from error
     parts.remove()
     for folder in others:
         warnings.warn(f"Removed {folder}, unfinished work of another job on it.", stacklevel=2)
@@ -264,18 +232,36 @@ def _predict_locked(
     return done
 
 
-def _given_up(error: ValueError, parts: Parts, output: Path) -> ValueError:
-    """What to say of an error, and what it costs.
+def _header(model: MDNRegressor, job: Job) -> dict[str, Json]:
+    """What the file says of its PDFs."""
+    header = family_header(
+        model.family_,
+        n_members=model.network_.n_members * (N_DRAWS if job.columns.noise else 1),
+        precision=job.precision,
+    )
+    return header | {"about": job.about or {}} | prior_header(model.training_priors_)
 
-    Bad data will be no better next time; a full disk may be, and finished chunks are kept.
-    """
-    reason = error.__cause__
-    if not isinstance(reason, OSError) or not parts.finished():
+
+def _all_rows(
+    model: MDNRegressor,
+    tables: Sequence[TableFile],
+    parts: Parts,
+    *,
+    job: Job,
+    done: int,
+    report: Callable[[int], None],
+) -> None:
+    """Predict the rows that are missing, from tables that stay as they were."""
+    try:
+        with unseen_together():
+            _run(model, tables, parts, job=job, done=done, report=report)
+        if job.fingerprint(tables) != parts.fingerprint:
+            raise DataError("A table changed while it was read. Run the command again.")
+    except DiskError:  # a full disk may have room next time, and finished chunks are kept
+        raise
+    except ValueError:  # bad data will be no better
         parts.remove()
-        return error
-    message = f"{output} could not be written ({reason.strerror or reason})"
-    kept = "Rows that are finished are kept: the same command goes on behind them"
-    return DataError(f"{message}. {kept}.")
+        raise
 
 
 def _run(

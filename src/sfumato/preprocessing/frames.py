@@ -59,10 +59,7 @@ def read_frame(X: Foreign) -> Frame | None:
     if astropy is not None and isinstance(X, astropy.Table):
         names = tuple(X.colnames)
         units = {name: str(unit) for name in names if (unit := X[name].info.unit) is not None}
-        columns = tuple(_of_astropy(X[name], name) for name in names)
-        large = [i for i, column in enumerate(columns) if _is_beyond_doubles(column)]
-        exact = {i: _objects(np.ma.asarray(X[names[i]]).tolist()) for i in large}
-        return Frame(names, columns, exact, units)
+        return _of_arrays({name: X[name] for name in names}, units)
     records = X.dtype.names if isinstance(X, np.ndarray) else None
     if records or isinstance(X, Mapping):
         return _of_mapping({name: X[name] for name in records or X})
@@ -84,19 +81,23 @@ def _of_mapping(values: Mapping[str, ArrayLike]) -> Frame:
     """Arrays by name, or the fields of an array of records."""
     columns = {}
     for name, given in values.items():
-        column: Foreign = np.ma.asarray(given)
+        column = columns[str(name)] = np.ma.asarray(given)
         if column.ndim != 1:
-            raise DataError(
-                f"Column {name!r} has shape {column.shape}. Give each element a column."
-            )
-        if column.dtype.kind in "iuf":
-            columns[str(name)] = column.astype(float).filled(np.nan)
-        else:
-            columns[str(name)] = _objects(column.tolist())
+            message = f"Column {name!r} has shape {column.shape}"
+            raise DataError(f"{message}. Give each element a column.")
     if len({len(column) for column in columns.values()}) > 1:
         sizes = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
         raise DataError(f"The columns have different lengths: {sizes}.")
-    return Frame(tuple(columns), tuple(columns.values()))
+    return _of_arrays(columns, {})
+
+
+def _of_arrays(arrays: Mapping[str, Foreign], units: Mapping[str, str]) -> Frame:
+    """A frame of arrays (n,), masked or with units."""
+    columns = tuple(_of_array(array, name) for name, array in arrays.items())
+    given = list(arrays.values())
+    large = [i for i, column in enumerate(columns) if _is_beyond_doubles(column)]
+    exact = {i: _objects(np.ma.asarray(given[i]).tolist()) for i in large}
+    return Frame(tuple(arrays), columns, exact, units)
 
 
 def _is_beyond_doubles(column: np.ndarray) -> bool:
@@ -146,7 +147,7 @@ def _numbers(series: nw.Series) -> np.ndarray:
     return np.asarray(series.cast(nw.Float64).to_numpy(), float)
 
 
-def _of_astropy(column: Foreign, name: str) -> np.ndarray:
+def _of_array(column: Foreign, name: str) -> np.ndarray:
     """A column, masked or with a unit."""
     if np.ndim(column) != 1:
         raise DataError(f"Column {name!r} holds vectors. Give each element a column.")

@@ -39,10 +39,7 @@ def unseen_together() -> Iterator[None]:
                 show(message, *where, **options)  # type: ignore[arg-type]
 
         warnings.simplefilter("always", UnseenLevels)
-        warnings.showwarning = gather
-        try:
-            yield
-        finally:
-            warnings.showwarning = show
+        warnings.showwarning = gather  # until the block ends
+        yield
     for column, n_rows in rows.items():
         warnings.warn(UnseenLevels(column, n_rows, sorted(words[column])), stacklevel=3)

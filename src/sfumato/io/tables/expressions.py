@@ -47,8 +47,8 @@ _ARITHMETIC: dict[type, Callable] = {
     ast.Pow: pc.power,
     ast.Mod: lambda a, b: pc.subtract(a, pc.multiply(b, pc.floor(pc.divide(a, b)))),
 }
-_TRUTHS = {"true": True, "True": True, "false": False, "False": False, 1: True, 0: False}
 _WORDS = {"true": True, "false": False, "True": True, "False": False}
+_TRUTHS = {**_WORDS, 1: True, 0: False}
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,7 @@ class Condition:
 
     def _condition(self, found: Foreign) -> pa.ChunkedArray:
         """Truth values without nulls."""
-        if isinstance(found, pa.ChunkedArray) and pa.types.is_string(found.type):
-            found = _truths(found)
+        found = _truths(found)
         if not isinstance(found, pa.ChunkedArray) or not pa.types.is_boolean(found.type):
             raise ValueError(f"--where {self.text!r} is no condition on columns.")
         return pc.fill_null(found, fill_value=False)

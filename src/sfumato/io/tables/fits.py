@@ -35,13 +35,13 @@ class _Field(NamedTuple):
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Foreign]:
+def opened(path: Path, *, memmap: bool | None = None) -> Iterator[Foreign]:
     """The parts of a file; what astropy cannot make out of a card is damage."""
     fits = optional_module("astropy.io.fits", extra="io")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            stack = fits.open(path, memmap=True)
+            stack = fits.open(path, memmap=memmap)
         with stack as hdus:
             yield hdus
     except fits.VerifyError as error:
@@ -50,7 +50,7 @@ def _opened(path: Path) -> Iterator[Foreign]:
 
 def open_fits(path: Path, group: str | None) -> TableFile:
     """A table of a FITS file, mapped into memory."""
-    with _opened(path) as hdus, warnings.catch_warnings():
+    with opened(path, memmap=True) as hdus, warnings.catch_warnings():
         # astropy warns of truncation; the error below says it with the file's name
         warnings.simplefilter("ignore")
         index = _table_of(hdus, group, path=path)
@@ -65,7 +65,7 @@ def open_fits(path: Path, group: str | None) -> TableFile:
     columns = tuple(n for name, field in fields.items() for n in vector_names(name, field.size))
 
     def read(names: Sequence[str], start: int, batch_rows: int) -> Batches:
-        with _opened(path) as hdus:
+        with opened(path, memmap=True) as hdus:
             data = hdus[index].data
             for begin in range(start, n_rows, batch_rows):
                 _check_size(path, needed)  # what is mapped and gone kills the process

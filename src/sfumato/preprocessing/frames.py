@@ -12,6 +12,7 @@ import narwhals as nw
 import numpy as np
 from narwhals.exceptions import DuplicateError
 from numpy.typing import ArrayLike
+from scipy import sparse
 
 from sfumato._numerics import doubles, unveiled
 from sfumato._typing import Foreign
@@ -61,7 +62,7 @@ def read_frame(X: Foreign) -> Frame | None:
         units = {name: str(unit) for name in names if (unit := X[name].info.unit) is not None}
         return _of_arrays({name: X[name] for name in names}, units)
     records = X.dtype.names if isinstance(X, np.ndarray) else None
-    if records or isinstance(X, Mapping):
+    if records or (isinstance(X, Mapping) and not sparse.issparse(X)):  # one of them is a mapping
         return _of_mapping({name: X[name] for name in records or X})
     try:
         frame: Foreign = nw.from_native(X, pass_through=True)

@@ -1,5 +1,7 @@
 """Statistics of whatever a network may put out, and of shapes that it may not: finite and true."""
 
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -59,6 +61,33 @@ def test_one_component_is_scipys_however_extreme(name, parameters, twin):
     np.testing.assert_allclose(twin.cdf(pdfs.quantiles(LEVELS)[0]), LEVELS, atol=1e-9)
     assert pdfs.entropy()[0] == pytest.approx(twin.entropy(), rel=0.01)
     assert pdfs.mean()[0] == pytest.approx(twin.mean(), rel=1e-9, abs=1e-20)
+
+
+def mills(alpha):
+    """The hazard of a Normal variable at alpha, by Laplace's continued fraction in 60 digits."""
+    with localcontext() as context:
+        context.prec = 60
+        alpha, value = Decimal(alpha), Decimal(alpha)
+        for k in range(400, 0, -1):
+            value = alpha + k / value
+        return value, float(value - alpha), float(1 - value * (value - alpha))
+
+
+@pytest.mark.parametrize("loc", [-0.5, -5.0, -85.0, 11.0, 1001.0])
+def test_a_normal_whose_location_is_far_outside_keeps_its_digits(loc):
+    # SciPy's own moments are wrong there: its variance at loc -85, scale 0.2 is negative
+    scale = 1 / 32  # alpha is exact
+    alpha = (loc - 1 if loc > 1 else -loc) / scale
+    hazard, mean, variance = mills(alpha)
+    family = MixtureFamily(bound("truncated-normal"), 1, 0.0, 1.0)
+    values = {"loc": np.full((1, 1, 1), loc), "scale": np.full((1, 1, 1), scale)}
+    pdfs = make_pdfs(family, {"log_weights": np.zeros((1, 1, 1)), **values})
+    told = pdfs.mean()[0] if loc < 1 else 1 - pdfs.mean()[0]
+    assert told == pytest.approx(scale * mean, rel=1e-8)
+    assert pdfs.std()[0] == pytest.approx(scale * np.sqrt(variance), rel=1e-8)
+    at_the_bound = pdfs.pdf(np.array([0.0 if loc < 1 else 1.0]))[0, 0]
+    assert at_the_bound == pytest.approx(float(hazard) / scale, rel=1e-8)
+    np.testing.assert_allclose(pdfs.cdf(pdfs.quantiles(LEVELS)[0])[0], LEVELS, atol=1e-9)
 
 
 def test_between_components_far_apart_every_quantile_is_found():

@@ -1,7 +1,6 @@
 """Log-densities for training where NumPyro's lose their digits, or their gradient, in float32."""
 
 import jax.numpy as jnp
-from jax.scipy import special
 from jaxtyping import Array
 
 from sfumato.families._special import HALF_LOG_2PI, log1p_minus, stirling_remainder
@@ -49,15 +48,3 @@ def gumbel_log_prob(u: Array, loc: Array, scale: Array) -> Array:
     """Log-density of the Gumbel distribution (maxima), its double exponential limited."""
     z = jnp.maximum((u - loc) / scale, -_LARGEST_EXPONENT)
     return -z - jnp.exp(-z) - jnp.log(scale)
-
-
-def truncated_normal_log_prob(u: Array, loc: Array, scale: Array) -> Array:
-    """Log-density of a Normal distribution cut to [0, 1], from the tails of its cdf."""
-    low, high = -loc / scale, (1.0 - loc) / scale
-    # both bounds are taken in the lower tail, where the logarithm of the cdf keeps its digits
-    flip = low + high > 0
-    near, far = jnp.where(flip, -low, high), jnp.where(flip, -high, low)
-    log_near, log_far = special.log_ndtr(near), special.log_ndtr(far)
-    gap = jnp.minimum(log_far - log_near, -1e-6)
-    log_mass = log_near + jnp.log(-jnp.expm1(gap))
-    return -0.5 * ((u - loc) / scale) ** 2 - jnp.log(scale) - HALF_LOG_2PI - log_mass

@@ -18,6 +18,7 @@ from sfumato.families.mixture import MixtureFamily
 from sfumato.families.normal import Normal
 from sfumato.families.scalar import ScalarComponent
 from sfumato.families.spline import Spline
+from sfumato.families.truncated import TruncatedNormal, truncated_normal_log_prob
 from sfumato.families.uniform import SoftUniform, soft_uniform_log_prob, soft_uniform_nodes
 from sfumato.families.vector import VectorComponent
 
@@ -160,10 +161,10 @@ _ROWS: tuple[ScalarComponent, ...] = (
     ScalarComponent(
         "truncated-normal",
         ("loc", "scale"),
-        exact=lambda loc, scale: stats.truncnorm(-loc / scale, (1 - loc) / scale, loc, scale),
+        exact=TruncatedNormal,
         start=lambda m, s: (m, s),
         numpyro="Normal",
-        kernel=log_densities.truncated_normal_log_prob,
+        kernel=truncated_normal_log_prob,
         floors=(0.0, _WIDTH),
         scaling="bounds",
         support=(0.0, 1.0),

@@ -16,7 +16,7 @@ class Bundle(NamedTuple):
     """Options, and the one value that what was given for them becomes."""
 
     options: list[inspect.Parameter]
-    value: Callable[..., Foreign]
+    value: Callable[..., object]
 
 
 def option(

@@ -24,7 +24,7 @@ def plain(value: Given) -> Given:  # whatever a user passed
     return value if isinstance(value, str | int | float | bool | None) else None
 
 
-def has_lost(value: Given, stored: Given) -> bool:
+def has_lost(value: object, stored: object) -> bool:
     """Whether JSON holds None where the value has something."""
     if isinstance(stored, Mapping) and isinstance(value, Mapping):
         return any(has_lost(value[key], stored[str(key)]) for key in value)
@@ -128,7 +128,7 @@ def _strategy(text: Given) -> str | Strategy:
     return STRATEGIES[name](**{key.strip(): _literal(value) for key, _, value in pairs})
 
 
-def _literal(text: str) -> Given:
+def _literal(text: str) -> object:
     try:
         return json.loads(text)
     except json.JSONDecodeError:

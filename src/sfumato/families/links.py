@@ -88,7 +88,7 @@ LOWER_CHOLESKY = Link(
 )
 
 
-def link_of(constraint: Foreign) -> Link:
+def link_of(constraint: object) -> Link:
     """The link of a NumPyro constraint.
 
     Raises

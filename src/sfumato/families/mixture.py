@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from sfumato._typing import Either, HostParams, Json, Params
+from sfumato._typing import Either, HostParams, Params
 from sfumato.families._base import Component, options_of
 
 
@@ -103,7 +103,7 @@ class MixtureFamily:
         fixed = tuple(np.broadcast_to(values, shape) for values in self.component.constants)
         return fixed + tuple(np.asarray(params[n], float) for n in self.component.parameters)
 
-    def to_dict(self) -> dict[str, Json]:
+    def to_dict(self) -> dict[str, object]:
         """Everything needed to build it again, in JSON's types."""
         shift, scale = (list(v) if isinstance(v, tuple) else v for v in (self.shift, self.scale))
         return {

@@ -49,7 +49,7 @@ class ScalarComponent(Component):
 
     name: str
     parameters: tuple[str, ...]
-    exact: Callable[..., Foreign]
+    exact: Callable[..., object]
     start: Callable[..., tuple]
     numpyro: str = ""
     combine: Callable[..., tuple] | None = None

@@ -62,7 +62,7 @@ class TruncatedNormal:
         return np.where(self._mirrored, 1 - u, u)
 
     def _log_mass(self) -> np.ndarray:
-        """log of 1 - exp(-D) across the whole of [0, 1]."""
+        """Log of 1 - exp(-D) across the whole of [0, 1]."""
         return np.log(-np.expm1(-_fall(self._alpha, 1 / self.scale)))
 
     def logpdf(self, u: np.ndarray) -> np.ndarray:
@@ -117,7 +117,7 @@ class TruncatedNormal:
 
 
 def _log_tail(x: np.ndarray) -> np.ndarray:
-    """log Q, without the square x^2 / 2 for x > 0."""
+    """Log Q, without the square x^2 / 2 for x > 0."""
     positive = np.maximum(x, 0)
     scaled = np.log(0.5 * special.erfcx(positive / np.sqrt(2)))
     return np.where(x > 0, scaled, special.log_ndtr(-np.minimum(x, 0)))

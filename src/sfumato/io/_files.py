@@ -148,14 +148,14 @@ def _place(temporary: Path, target: Path) -> None:
     remove(aside)
 
 
-def write_json(path: Path, values: Json) -> None:
+def write_json(path: Path, values: object) -> None:
     """Readable JSON, whole or not at all; null for what is not finite, as JSON knows none."""
     text = json.dumps(_finite(values), indent=2, allow_nan=False)
     with whole(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def _finite(values: Json) -> Json:
+def _finite(values: object) -> object:
     """Nested values with None in the place of NaN and infinities."""
     if isinstance(values, Mapping):
         return {name: _finite(value) for name, value in values.items()}
@@ -164,7 +164,7 @@ def _finite(values: Json) -> Json:
     return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
-def digest_of(values: Json) -> str:
+def digest_of(values: object) -> str:
     """SHA-256 of nested values, whatever the order of their names."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

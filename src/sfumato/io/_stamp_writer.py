@@ -217,7 +217,7 @@ def _fits_sink(path: Path, layout: Layout) -> Iterator[Put]:
         yield put
 
 
-def _fits_header(cards: Mapping[str, Foreign]) -> bytes:
+def _fits_header(cards: Mapping[str, object]) -> bytes:
     fits = optional_module("astropy.io.fits", extra="io")
     header = fits.Header()
     for keyword, value in cards.items():
@@ -225,14 +225,14 @@ def _fits_header(cards: Mapping[str, Foreign]) -> bytes:
     return header.tostring().encode("ascii")
 
 
-def _primary_cards(layout: Layout) -> dict[str, Foreign]:
+def _primary_cards(layout: Layout) -> dict[str, object]:
     cards: dict[str, Foreign] = {"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True}
     for name, value in layout.attributes.items():
         cards[f"HIERARCH {name.upper()}" if len(name) > 8 else name.upper()] = value
     return cards
 
 
-def _image_cards(name: str, layout: Layout) -> dict[str, Foreign]:
+def _image_cards(name: str, layout: Layout) -> dict[str, object]:
     height, width = layout.shape
     sizes = {"NAXIS": 3, "NAXIS1": width, "NAXIS2": height, "NAXIS3": layout.n}
     end = {"PCOUNT": 0, "GCOUNT": 1, "EXTNAME": name.upper()}
@@ -241,7 +241,7 @@ def _image_cards(name: str, layout: Layout) -> dict[str, Foreign]:
 
 def _table_cards(layout: Layout, row: np.dtype) -> dict[str, Foreign]:
     sizes = {"NAXIS": 2, "NAXIS1": row.itemsize, "NAXIS2": layout.n}
-    cards: dict[str, Foreign] = {"XTENSION": "BINTABLE", "BITPIX": 8, **sizes}
+    cards: dict[str, object] = {"XTENSION": "BINTABLE", "BITPIX": 8, **sizes}
     cards |= {"PCOUNT": 0, "GCOUNT": 1, "TFIELDS": len(layout.columns), "EXTNAME": "TABLE"}
     for index, (name, column) in enumerate(layout.columns.items(), start=1):
         kind, size = column.dtype.kind, column.dtype.itemsize

@@ -175,13 +175,13 @@ def damage(path: Path) -> Iterator[None]:
         raise DataError(message) from error
 
 
-def _floats(values: Foreign) -> np.ndarray:
+def _floats(values: object) -> np.ndarray:
     """A copy as floats of at least single precision, in this machine's byte order."""
     array = np.asarray(values)
     return array.astype(np.result_type(array.dtype.newbyteorder("="), np.float32))
 
 
-def _native(values: Foreign) -> np.ndarray:
+def _native(values: object) -> np.ndarray:
     """A copy in this machine's byte order; text as ``str``."""
     array = np.asarray(values)
     if array.dtype.kind == "S":

@@ -99,13 +99,13 @@ def _family(header: dict[str, Json]) -> str:
     return f"{n_components} components {component}, times {_short(scale)} plus {_short(shift)}"
 
 
-def _short(value: Json) -> str:
+def _short(value: object) -> str:
     if isinstance(value, list):
         return "(" + ", ".join(map(_short, value)) + ")"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _settings(parameters: dict[str, Json]) -> str:
+def _settings(parameters: dict[str, object]) -> str:
     """Those that are not the defaults."""
     defaults = {name: p.default for name, p in signature(MDNRegressor).parameters.items()}
     plain = to_json({name: value for name, value in defaults.items() if name in parameters})

@@ -224,8 +224,8 @@ def fitted_state(
     network: Network,
     sharpening: Sharpening,
     history: History,
-    parameters: dict[str, Json],
-) -> tuple[dict[str, Json], dict[str, np.ndarray]]:
+    parameters: dict[str, object],
+) -> tuple[dict[str, object], dict[str, np.ndarray]]:
     """A fitted model as readable values and named arrays.
 
     Parameters

@@ -200,7 +200,7 @@ class PhotometryFeatures(FeatureTransform):
         mag = jnp.where(moved > 1e-12, mag, 99.0)
         return jnp.where(not_observed + not_detected > 0, x[: len(self.bands)], mag)
 
-    def to_dict(self) -> dict[str, Json]:
+    def to_dict(self) -> dict[str, object]:
         """Constructor arguments, for a model file."""
         return {
             "bands": self.bands,

@@ -111,7 +111,7 @@ def unmasked(values: ArrayLike | None) -> ArrayLike | None:
 
     What holds no numbers, and arrays without a mask, come back as they are.
     """
-    given: Foreign = values
+    given: object = values
     if isinstance(given, np.ndarray) and given.dtype.kind in "biuf":
         return doubles(given)
     series = nw.from_native(given, pass_through=True, allow_series=True)

@@ -76,7 +76,7 @@ class TableFeatures(FeatureTransform):
             parts.append(jnp.moveaxis(jax.nn.one_hot(code, count + 1, dtype=x.dtype), -1, 0))
         return jnp.concatenate(parts)
 
-    def to_dict(self) -> dict[str, Given]:
+    def to_dict(self) -> dict[str, object]:
         """The fields, without the kind."""
         return {"n_columns": self.n_columns, "categories": self.categories, "flags": self.flags}
 

@@ -22,7 +22,7 @@ import equinox as eqx
 import numpy as np
 from scipy import optimize
 
-from sfumato._typing import Foreign, HostParams, Params
+from sfumato._typing import HostParams, Params
 from sfumato.families import MixtureFamily
 from sfumato.metrics.calibration import pit_cvm
 from sfumato.pdfs import ParametricPDFs
@@ -119,7 +119,7 @@ def _best_temperature(log_weights: np.ndarray, classes: np.ndarray) -> float:
         truth = np.take_along_axis(scaled, classes[:, None, None], axis=2)[:, :, 0]
         return -float(np.mean(np.logaddexp.reduce(truth, axis=1))) + 1e-3 * level**2
 
-    found: Foreign = optimize.minimize_scalar(loss, bounds=(-2, 2), method="bounded")
+    found: object = optimize.minimize_scalar(loss, bounds=(-2, 2), method="bounded")
     return float(found.x)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sfumato.estimators.fitting import Data, Plan, fit_arrays
+from sfumato.estimators.fitting import Data, FittingPlan, fit_arrays
 from sfumato.families import MixtureFamily, Normal
 from sfumato.networks.backbone import Backbone, Unchanged
 from sfumato.networks.density import ConditionalDensity, Inputs, Network
@@ -81,7 +81,7 @@ def test_images_and_sequences_train_like_columns(shape, kernel, strategy):
     x, y = waves(shape)
     family = MixtureFamily(Normal(), 1, float(y.mean()), float(y.std()))
     inputs = Inputs(None, AffineScaler(jnp.zeros(1), jnp.ones(1)))
-    plan = Plan(strategy, n_members=2, max_epochs=50, batch_size=50, learning_rate=2e-2)
+    plan = FittingPlan(strategy, n_members=2, max_epochs=50, batch_size=50, learning_rate=2e-2)
     data = Data(x, family.to_unit(y), np.ones(N))
     fitted = fit_arrays(
         family, Builder(kernel), inputs, data, plan=plan, rng=np.random.default_rng(0)
@@ -104,7 +104,7 @@ def test_images_and_sequences_train_like_columns(shape, kernel, strategy):
 def test_a_strategy_says_what_a_backbone_lacks():
     x, y = waves((64,))
     family = MixtureFamily(Normal(), 1)
-    plan = Plan(MonteCarloDropout(), n_members=2, max_epochs=1)
+    plan = FittingPlan(MonteCarloDropout(), n_members=2, max_epochs=1)
     inputs = Inputs(None, AffineScaler(jnp.zeros(1), jnp.ones(1)))
     with pytest.raises(ValueError, match=r"Convolved has no dropout with gates.*Use uncertainty="):
         fit_arrays(

@@ -185,7 +185,9 @@ def profile_with_gaps():
     radius = np.array([0.1, 0.3, np.nan, 0.7, 0.9])
     brightness = np.array([100.0, 30.0, np.nan, -1.0, 2.0])
     error = np.array([2.0, 2.0, np.nan, 2.0, 2.0])
-    return images.Profile(radius, brightness, error, np.array([4, 9, 0, 9, 9]), np.arange(6) / 5)
+    return images.RadialProfile(
+        radius, brightness, error, np.array([4, 9, 0, 9, 9]), np.arange(6) / 5
+    )
 
 
 @pytest.mark.parametrize("x_scale", ["linear", "log"])

@@ -12,7 +12,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sfumato import MDNRegressor, read_model, read_pdfs, write_model, write_pdfs
 from sfumato.errors import DataError, IncompatibleError, ShapeError
 from sfumato.networks.architecture import Architecture
-from sfumato.networks.embeddings import Bins, bin_edges
+from sfumato.networks.embeddings import BinEmbedding, bin_edges
 from sfumato.preprocessing.measurement import disturbed, excess_factors, noise_factors
 from sfumato.preprocessing.table import TableFeatures, encode, find_levels
 
@@ -157,7 +157,7 @@ def test_every_front_and_backbone_learns_survives_and_has_a_gradient(embedding, 
 
 
 def test_piecewise_linear_features_by_hand():
-    layer = Bins.between(((0.0, 1.0, 3.0), (5.0,)))
+    layer = BinEmbedding.between(((0.0, 1.0, 3.0), (5.0,)))
     # through all of the first bin and half of the second; -1 is not at all, 1 all the way
     np.testing.assert_allclose(layer(jnp.array([2.0, 7.0])), [2.0, 7.0, 1.0, 0.0])
     # beyond the edges on in a straight line, to a bin's width

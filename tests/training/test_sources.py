@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sfumato.errors import IncompatibleError
-from sfumato.estimators.fitting import Plan, fit_source
+from sfumato.estimators.fitting import FittingPlan, fit_source
 from sfumato.families import MixtureFamily, Normal
 from sfumato.networks.backbone import Backbone, Unchanged
 from sfumato.networks.density import ConditionalDensity, Inputs, Network
@@ -59,7 +59,7 @@ def test_an_endless_source_reaches_the_closed_solution():
     TRACES.clear()
     family = MixtureFamily(Normal(), 1)
     inputs = Inputs(None, AffineScaler(jnp.zeros(2), jnp.ones(2)))
-    plan = Plan(
+    plan = FittingPlan(
         Ensemble(), n_members=2, max_epochs=20, patience=None, weight_decay=0.0, learning_rate=2e-2
     )
     fitted = fit_source(
@@ -111,8 +111,8 @@ def test_what_an_endless_source_cannot_do():
         )
 
     with pytest.raises(IncompatibleError, match="'laplace' looks at rows when training is over"):
-        run(Plan(Laplace(), max_epochs=1), 1)
+        run(FittingPlan(Laplace(), max_epochs=1), 1)
     with pytest.raises(IncompatibleError, match="feeds 2 members; the plan trains 3"):
-        run(Plan(Ensemble(), n_members=3, max_epochs=1))
+        run(FittingPlan(Ensemble(), n_members=3, max_epochs=1))
     with pytest.raises(ValueError, match="`max_epochs` must be given for a source without an end"):
-        run(Plan(Ensemble(), n_members=2))
+        run(FittingPlan(Ensemble(), n_members=2))

@@ -18,7 +18,7 @@ from sfumato.networks.architecture import Architecture
 from sfumato.networks.density import Inputs
 from sfumato.networks.layers import Dropout, Linear
 from sfumato.preprocessing import AffineScaler
-from sfumato.uncertainty._base import Task
+from sfumato.uncertainty._base import StrategyTask
 from sfumato.uncertainty.batch_ensemble import BatchEnsemble
 from sfumato.uncertainty.dropout import MonteCarloDropout, thinned
 from sfumato.uncertainty.ensembles import Ensemble, Single
@@ -53,7 +53,7 @@ def stacked(member):
 
 def task(x, u, *, n_members=4, seed=0):
     scaler = AffineScaler(jnp.zeros(x.shape[1]), jnp.ones(x.shape[1]))
-    return Task(Inputs(None, scaler), x, u, np.ones(len(u)), n_members, seed)
+    return StrategyTask(Inputs(None, scaler), x, u, np.ones(len(u)), n_members, seed)
 
 
 SLOW = ("none", "ensemble", "variational", "dropout", "batch-ensemble", "nuts", "svi")

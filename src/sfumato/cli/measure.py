@@ -11,7 +11,7 @@ from sfumato.cli._options import Overwrite, numbers, split
 from sfumato.errors import choose
 from sfumato.galaxies.fit.scene import DEFAULT_FREE
 from sfumato.galaxies.jobs.files import measure_files
-from sfumato.galaxies.jobs.measure import Plan
+from sfumato.galaxies.jobs.measure import MeasuringPlan
 from sfumato.galaxies.jobs.sources import parse_psf
 from sfumato.galaxies.population.population import POPULATIONS
 
@@ -110,7 +110,7 @@ def measure(
     exposures = split(bands) or ("0",) * len(images)
     if len(exposures) != len(images):
         raise ValueError(f"--bands must name {len(images)} bands, one per exposure; got {bands!r}.")
-    plan = Plan(
+    plan = MeasuringPlan(
         free=tuple(name for name in split(free) if name not in fixed),
         fixed=fixed,
         bands=tuple(list(dict.fromkeys(exposures)).index(band) for band in exposures),

@@ -307,10 +307,12 @@ class DensityEstimator(BaseEstimator):
 # -- pieces of fit ---------------------------------------------------------------------------------
 
 
-def _plan(options: dict[str, Given], strategy: Strategy) -> fitting.Plan:  # see `_options`
+def _plan(options: dict[str, Given], strategy: Strategy) -> fitting.FittingPlan:  # see `_options`
     """The plan of training that the options are."""
-    own = {name: options[name] for name in fitting.Plan.__dataclass_fields__ if name in options}
-    return fitting.Plan(**{**own, "strategy": strategy, "priors": options["priors"] or {}})
+    own = {
+        name: options[name] for name in fitting.FittingPlan.__dataclass_fields__ if name in options
+    }
+    return fitting.FittingPlan(**{**own, "strategy": strategy, "priors": options["priors"] or {}})
 
 
 def check_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ from sfumato.training.optimisers import make_optimiser
 from sfumato.training.priors import Prior, check_priors, prior_loss
 from sfumato.training.schedules import Fade
 from sfumato.training.sources import Rows, Source
-from sfumato.uncertainty._base import Strategy, Task
+from sfumato.uncertainty._base import Strategy, StrategyTask
 from sfumato.uncertainty.ensembles import Ensemble
 
 BATCHES_PER_EPOCH = 26
@@ -37,7 +37,7 @@ FEWEST_EPOCHS, MOST_EPOCHS, STEPS = 80, 600, 16_000
 
 
 @dataclass(frozen=True)
-class Plan:
+class FittingPlan:
     """How networks are trained, whatever they are made of; the names are the options'."""
 
     strategy: Strategy = Ensemble()  # noqa: RUF009 - immutable
@@ -105,7 +105,7 @@ def fit_arrays(
     inputs: Inputs,
     data: Data,
     *,
-    plan: Plan,
+    plan: FittingPlan,
     rng: np.random.Generator,
 ) -> Fitted:
     """Train on rows in memory, each network with rows of its own to hold out.
@@ -159,7 +159,7 @@ def fit_source(
     inputs: Inputs,
     source: Source,
     *,
-    plan: Plan,
+    plan: FittingPlan,
     rng: np.random.Generator,
     n_rows: int,
 ) -> Fitted:
@@ -202,7 +202,7 @@ def _start(
     builder: Builder,
     u: np.ndarray,
     *,
-    plan: Plan,
+    plan: FittingPlan,
     rng: np.random.Generator,
 ) -> ConditionalDensity:
     """Fresh networks, stacked, with what the strategy needs in training."""
@@ -231,7 +231,7 @@ def _trained(
     source: Source,
     inputs: Inputs,
     *,
-    plan: Plan,
+    plan: FittingPlan,
     n_rows: int,
     max_epochs: int,
     rng: np.random.Generator,
@@ -280,12 +280,12 @@ def _finished(
     history: History,
     inputs: Inputs,
     data: Data,
-    plan: Plan,
+    plan: FittingPlan,
     rng: np.random.Generator,
 ) -> tuple[ConditionalDensity, History]:
     """Explicit members, and the history with warnings about what went less well than it should."""
     seed = int(rng.integers(2**31))
-    task = Task(inputs, data.x, data.u, data.weight, plan.members, seed, plan.priors)
+    task = StrategyTask(inputs, data.x, data.u, data.weight, plan.members, seed, plan.priors)
     finished = plan.strategy.finish(trained, task)
     note = convergence_note(history)
     notes = (*finished.warnings, *([note] if note else []))
@@ -294,7 +294,7 @@ def _finished(
     return finished.members, history.with_warnings(notes)
 
 
-def _schedule(plan: Plan, n_rows: int) -> tuple[int, int]:
+def _schedule(plan: FittingPlan, n_rows: int) -> tuple[int, int]:
     """Rows of a batch and epochs: those asked for, or what suits so many rows."""
     batch = plan.batch_size or int(np.clip(n_rows // BATCHES_PER_EPOCH, 32, 256))
     n_batches = -(-n_rows // batch)
@@ -309,7 +309,7 @@ def _patience(patience: float | None, max_epochs: int) -> int | None:
     return max(1, round(patience * max_epochs)) if patience < 1 else int(patience)
 
 
-def held_out_share(plan: Plan, n_rows: int) -> float:
+def held_out_share(plan: FittingPlan, n_rows: int) -> float:
     """Share of the rows a network holds out: what was asked for, or about 30 rows, or a 30th."""
     if plan.validation_fraction is not None:
         return plan.validation_fraction

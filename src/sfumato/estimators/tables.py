@@ -8,7 +8,7 @@ import numpy as np
 from sfumato.errors import IncompatibleError
 from sfumato.networks.architecture import Architecture
 from sfumato.networks.density import Inputs
-from sfumato.networks.embeddings import Bins, Edges, bin_edges
+from sfumato.networks.embeddings import BinEmbedding, Edges, bin_edges
 from sfumato.preprocessing import SCALERS, FeatureTransform
 from sfumato.preprocessing.table import Levels, TableFeatures
 from sfumato.preprocessing.units import Units, fit_units, no_units
@@ -81,7 +81,7 @@ def fit_inputs(
         edges=edges,
         gated=gated,
     )
-    bins = Bins.between(edges) if edges else None
+    bins = BinEmbedding.between(edges) if edges else None
     return units, Inputs(features, scaler, bins), architecture
 
 

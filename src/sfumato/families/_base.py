@@ -100,9 +100,9 @@ class Component(ABC):
         return self.support[1]
 
     def bound(self, **options: object) -> Self:
-        """Bound to a task by those of `OPTIONS` that it has; the others are left out."""
+        """Bound to a task by those of `COMPONENT_OPTIONS` that it has; the others are left out."""
         row: Any = self  # a dataclass, which its base cannot say
-        own = {f.name for f in fields(row)} & set(OPTIONS)
+        own = {f.name for f in fields(row)} & set(COMPONENT_OPTIONS)
         given = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items() if k in own}
         return replace(row, **given)
 
@@ -218,12 +218,12 @@ _FAR = np.array([4.75, 5.75, 7.25, 9.5])
 SPREAD = np.concatenate([-_FAR[::-1], np.linspace(-4, 4, 33), _FAR])
 """Nodes of a bell-shaped component, in its standard deviations."""
 
-OPTIONS = ("event_size", "rank", "trials", "edges", "n_classes", "n_bins")
+COMPONENT_OPTIONS = ("event_size", "rank", "trials", "edges", "n_classes", "n_bins")
 """Names of the fields that bind a component to a task: its dimension, trials, bins."""
 
 
 def options_of(component: Component) -> dict[str, object]:
     """The options a component has been bound with, in JSON's types."""
     row: Any = component  # a dataclass, which its base cannot say
-    values = {f.name: vars(row)[f.name] for f in fields(row) if f.name in OPTIONS}
+    values = {f.name: vars(row)[f.name] for f in fields(row) if f.name in COMPONENT_OPTIONS}
     return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items() if v is not None}

@@ -22,7 +22,7 @@ STRUCTURE = re.compile(
 
 
 @dataclass(frozen=True)
-class Column:
+class StampColumn:
     """The type, unit and meaning of a column of the table."""
 
     dtype: np.dtype
@@ -38,7 +38,7 @@ class Layout:
     shape: tuple[int, int]
     attributes: dict[str, Foreign]
     images: tuple[str, ...]
-    columns: dict[str, Column]
+    columns: dict[str, StampColumn]
 
 
 def make_layout(
@@ -78,7 +78,7 @@ def make_layout(
     plain[SEAL] = seal_of(int(n), size, plain, [*images, *columns])
     for name in (*images, *(["table"] if columns else [])):
         of = "row" if name == "table" else f"stamp in {name}"
-        checked[PREFIX + name] = Column(np.dtype("<i8"), "", f"CRC-32 of the {of}")
+        checked[PREFIX + name] = StampColumn(np.dtype("<i8"), "", f"CRC-32 of the {of}")
     return Layout(int(n), size, plain, tuple(images), checked)
 
 
@@ -126,7 +126,7 @@ def _check_names(what: str, names: Sequence[str], pattern: re.Pattern[str]) -> N
         raise ValueError(f"Names of {what} must differ in more than case; got {list(names)}.")
 
 
-def _column(name: str, kind: Foreign, unit: str, description: str) -> Column:
+def _column(name: str, kind: Foreign, unit: str, description: str) -> StampColumn:
     """A column whose type both formats have."""
     dtype = np.dtype(kind)
     text = dtype.kind == "S" and dtype.itemsize > 0
@@ -135,10 +135,10 @@ def _column(name: str, kind: Foreign, unit: str, description: str) -> Column:
             f"Column {name!r} cannot be stored as {dtype}; use one of "
             f"{', '.join(FITS_FORMATS)} or 'S<bytes>' for text."
         )
-    return Column(dtype.newbyteorder("<"), unit, description)
+    return StampColumn(dtype.newbyteorder("<"), unit, description)
 
 
-def _cells(name: str, values: Foreign, column: Column, b: int) -> np.ndarray:
+def _cells(name: str, values: Foreign, column: StampColumn, b: int) -> np.ndarray:
     """A column's next values (b,) in its own type, with nothing lost but digits of floats."""
     array = np.asarray(values)
     if array.shape != (b,):

@@ -67,7 +67,7 @@ def _decode_normal(loc: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.n
     return loc.astype(np.float32), np.exp(_from_code(scale, *_LOG_SCALE))
 
 
-CODECS = {
+COMPACT_FORMS = {
     "beta": (_encode_beta, _decode_beta, ("<u2", "<u2")),
     "normal": (_encode_normal, _decode_normal, ("<f4", "<u2")),
 }
@@ -80,10 +80,9 @@ def _stored_types(family: MixtureFamily, precision: int) -> dict[str, str]:
     names = family.component.parameters
     if precision == 32:
         return dict.fromkeys(("log_weights", *names), "<f4")
-    if family.component.name in CODECS:
-        return dict(
-            zip(("log_weights", *names), ("<u2", *CODECS[family.component.name][2]), strict=True)
-        )
+    if family.component.name in COMPACT_FORMS:
+        types = COMPACT_FORMS[family.component.name][2]
+        return dict(zip(("log_weights", *names), ("<u2", *types), strict=True))
     return {"log_weights": "<u2", **dict.fromkeys(names, "<f4")}
 
 
@@ -98,8 +97,8 @@ def encode(family: MixtureFamily, params: HostParams, *, precision: int) -> np.n
     arrays = {name: np.asarray(params[name]) for name in ("log_weights", *names)}
     if precision == 16:
         arrays["log_weights"] = _to_code(arrays["log_weights"], *_LOG_WEIGHT)
-        if family.component.name in CODECS:
-            encoder = CODECS[family.component.name][0]
+        if family.component.name in COMPACT_FORMS:
+            encoder = COMPACT_FORMS[family.component.name][0]
             arrays |= dict(zip(names, encoder(*(arrays[name] for name in names)), strict=True))
     flat = [
         np.ascontiguousarray(
@@ -125,8 +124,8 @@ def decode(
         start = stop
     if precision == 16:
         arrays["log_weights"] = _from_code(arrays["log_weights"], *_LOG_WEIGHT)
-        if family.component.name in CODECS:
-            decoder, names = CODECS[family.component.name][1], family.component.parameters
+        if family.component.name in COMPACT_FORMS:
+            decoder, names = COMPACT_FORMS[family.component.name][1], family.component.parameters
             values = decoder(*(arrays[name] for name in names))
             arrays |= dict(zip(names, values, strict=True))
     log_weights = arrays["log_weights"]

@@ -24,7 +24,7 @@ from sfumato.preprocessing.shift.weights import effective_sample_size
 from sfumato.training.loop import OnEpoch
 
 
-class Task(NamedTuple):
+class FittingTask(NamedTuple):
     """A model that is to be trained, and the rows it is to be trained on."""
 
     files: list[TableFile]
@@ -59,7 +59,7 @@ def open_task(
     settings: Settings,
     reading: Reading,
     drop_missing: bool,
-) -> Task:
+) -> FittingTask:
     """The model that is asked for and the rows of the tables, checked for what it can take.
 
     Raises
@@ -73,7 +73,7 @@ def open_task(
     data = load_training(files, columns, drop_missing_targets=drop_missing)
     if regressor.features is None and regressor.missing == "error":
         check_finite(data, columns)
-    return Task(files, columns, regressor, data, reading)
+    return FittingTask(files, columns, regressor, data, reading)
 
 
 def fit_tables(

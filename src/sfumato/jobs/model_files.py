@@ -26,7 +26,7 @@ from sfumato.io.tables.contract import reason_of
 from sfumato.jobs.columns import Columns
 from sfumato.networks.architecture import Architecture
 from sfumato.networks.density import Inputs, Network
-from sfumato.networks.embeddings import Bins
+from sfumato.networks.embeddings import BinEmbedding
 from sfumato.networks.members import make_members
 from sfumato.pdfs import GridPDFs
 from sfumato.preprocessing import AffineScaler, feature_kind
@@ -289,7 +289,7 @@ def restored_state(
     _check_affine("scaler", arrays["scaler_centre"], arrays["scaler_scale"])
     if any(np.any(np.diff(own) <= 0) for own in architecture.edges):
         raise ValueError("edges of the piecewise-linear embedding do not increase")
-    bins = Bins.between(architecture.edges) if architecture.edges else None
+    bins = BinEmbedding.between(architecture.edges) if architecture.edges else None
     if len(architecture.hidden_sizes) > len(arrays):
         raise ValueError(f"{len(architecture.hidden_sizes)} layers and {len(arrays)} arrays")
     if header["n_members"] != len(arrays["member_00"]):

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from sfumato._typing import Params
 from sfumato.networks.backbone import Backbone, Front
-from sfumato.networks.embeddings import Bins
+from sfumato.networks.embeddings import BinEmbedding
 from sfumato.networks.head import Head
 from sfumato.networks.layers import fold
 from sfumato.preprocessing import AffineScaler, FeatureTransform
@@ -86,7 +86,7 @@ class Inputs(eqx.Module):
 
     features: FeatureTransform | None
     scaler: AffineScaler
-    bins: Bins | None = None
+    bins: BinEmbedding | None = None
 
     def __call__(
         self,

@@ -66,7 +66,7 @@ class Periodic(eqx.Module):
         return jnp.concatenate([x, embedded.reshape(-1, *x.shape[1:])])
 
 
-class Bins(eqx.Module):
+class BinEmbedding(eqx.Module):
     """How far each feature has passed through each of its bins, from -1 to 1, behind the features.
 
     (Gorishniy et al. 2022, section 3.2, "PLE".) Beyond its first and last edge a feature goes on
@@ -171,7 +171,7 @@ def bin_edges(x: np.ndarray) -> Edges:
 class TableFront(Front):
     """All features to the input of the first dense layer.
 
-    The first `n_numeric` features are numbers, and their `Bins`; then come flags, which pass as
+    The first `n_numeric` features are numbers, with their `bins`; then come flags, which pass as
     they are; then the one-hot features of the categorical columns.
     """
 

@@ -18,7 +18,7 @@ REACH = 5.0  # sigmas, where the colours of residuals end
 LIMIT = "upper limit, 2 errors"
 
 
-class Profile(NamedTuple):
+class RadialProfile(NamedTuple):
     """Mean surface brightness in elliptical annuli, each field (b,) but for the edges."""
 
     radius: np.ndarray
@@ -91,7 +91,7 @@ def prepare_profile(
     n_bins: int = 16,
     r_max: float | None = None,
     mask: ArrayLike | None = None,
-) -> Profile:
+) -> RadialProfile:
     r"""Mean surface brightness of a stamp in elliptical annuli of equal width.
 
     The elliptical radius keeps the area, :math:`r^2 = q x'^2 + y'^2 / q` with :math:`x'` along the
@@ -129,7 +129,7 @@ def prepare_profile(
     count = np.bincount(index, minlength=n_bins)
     n = np.where(count > 0, count, np.nan)
     per_area = 1 / n / pixel_scale**2
-    return Profile(sums[0] / n, sums[1] * per_area, np.sqrt(sums[2]) * per_area, count, edges)
+    return RadialProfile(sums[0] / n, sums[1] * per_area, np.sqrt(sums[2]) * per_area, count, edges)
 
 
 def _elliptical(
@@ -253,7 +253,7 @@ def _write(axes: Axes, text: str) -> None:
 
 
 def plot_profiles(
-    profile: Profile,
+    profile: RadialProfile,
     models: Mapping[str, np.ndarray],
     *,
     x_scale: Scale = "log",

@@ -22,7 +22,7 @@ from sfumato.training.priors import Prior
 
 
 @dataclass(frozen=True)
-class Task:
+class StrategyTask:
     """What a strategy may look at when training is over.
 
     Parameters
@@ -91,11 +91,11 @@ class Strategy(ABC):
         return 0.0
 
     @abstractmethod
-    def finish(self, members: ConditionalDensity, task: Task) -> Finished:
+    def finish(self, members: ConditionalDensity, task: StrategyTask) -> Finished:
         """Trained networks, stacked, to `task.n_members` plain ones."""
 
 
-def draws_of(make: Callable[[Array], ConditionalDensity], task: Task) -> ConditionalDensity:
+def draws_of(make: Callable[[Array], ConditionalDensity], task: StrategyTask) -> ConditionalDensity:
     """``make(key)`` for each member, stacked."""
     keys = jax.random.split(jax.random.key(task.seed), task.n_members)
     return eqx.filter_jit(eqx.filter_vmap(make))(keys)

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from sfumato.networks.density import ConditionalDensity
 from sfumato.networks.layers import Linear
 from sfumato.networks.members import first_of
-from sfumato.uncertainty._base import Finished, Strategy, Task
+from sfumato.uncertainty._base import Finished, Strategy, StrategyTask
 
 
 class SharedLinear(eqx.Module):
@@ -73,7 +73,7 @@ class BatchEnsemble(Strategy):
         keys = jax.random.split(key, len(layers))
         return member.with_dense_layers([shared(a, k) for a, k in zip(layers, keys, strict=True)])
 
-    def finish(self, members: ConditionalDensity, task: Task) -> Finished:
+    def finish(self, members: ConditionalDensity, task: StrategyTask) -> Finished:
         """The members written out."""
         member = first_of(members)
 

@@ -15,7 +15,7 @@ from jaxtyping import Array
 from sfumato.networks.density import ConditionalDensity
 from sfumato.networks.layers import Dropout, Linear
 from sfumato.networks.members import first_of
-from sfumato.uncertainty._base import Finished, Strategy, Task, draws_of
+from sfumato.uncertainty._base import Finished, Strategy, StrategyTask, draws_of
 
 _FIRST_RATE = 0.1
 
@@ -78,7 +78,7 @@ class MonteCarloDropout(Strategy):
             total = total + squared - layer.weight.shape[1] * entropy
         return total / n_rows
 
-    def finish(self, members: ConditionalDensity, task: Task) -> Finished:
+    def finish(self, members: ConditionalDensity, task: StrategyTask) -> Finished:
         """Thinned networks, one for each draw of masks."""
         member = first_of(members)
         return Finished(draws_of(lambda key: thinned(member, key), task))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sfumato.networks.density import ConditionalDensity
-from sfumato.uncertainty._base import Finished, Strategy, Task
+from sfumato.uncertainty._base import Finished, Strategy, StrategyTask
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Ensemble(Strategy):
     default_members: ClassVar[int] = 8
     trains_all: ClassVar[bool] = True
 
-    def finish(self, members: ConditionalDensity, task: Task) -> Finished:
+    def finish(self, members: ConditionalDensity, task: StrategyTask) -> Finished:
         """The networks as they are."""
         return Finished(members)
 

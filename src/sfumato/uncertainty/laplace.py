@@ -20,7 +20,7 @@ from sfumato._typing import Params
 from sfumato.networks.density import ConditionalDensity
 from sfumato.networks.members import broadcast, first_of
 from sfumato.pdfs import make_pdfs
-from sfumato.uncertainty._base import Finished, Strategy, Task
+from sfumato.uncertainty._base import Finished, Strategy, StrategyTask
 
 _CHUNK_ROWS = 4096
 _TAUS = np.logspace(-4, 6, 201)
@@ -42,7 +42,7 @@ class Laplace(Strategy):
     default_members: ClassVar[int] = 30
     needs_rows: ClassVar[bool] = True
 
-    def finish(self, members: ConditionalDensity, task: Task) -> Finished:
+    def finish(self, members: ConditionalDensity, task: StrategyTask) -> Finished:
         """Draws of the head's weights around the trained ones."""
         member = first_of(members)
         a, b = curvature(member, task, n_draws=self.n_draws)
@@ -62,7 +62,7 @@ class Laplace(Strategy):
 
 
 def curvature(
-    member: ConditionalDensity, task: Task, *, n_draws: int
+    member: ConditionalDensity, task: StrategyTask, *, n_draws: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """A (h + 1, h + 1), summed over rows, and B (r, r), their mean, in double precision."""
     family = member.head.family

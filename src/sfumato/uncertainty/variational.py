@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from sfumato.networks.density import ConditionalDensity
 from sfumato.networks.layers import Linear, column
 from sfumato.networks.members import first_of
-from sfumato.uncertainty._base import Finished, Strategy, Task, draws_of, prior_std
+from sfumato.uncertainty._base import Finished, Strategy, StrategyTask, draws_of, prior_std
 
 
 class BayesianLinear(eqx.Module):
@@ -96,7 +96,7 @@ class Variational(Strategy):
         layers = member.dense_layers()
         return sum((layer.divergence() for layer in layers), jnp.zeros(())) / n_rows
 
-    def finish(self, members: ConditionalDensity, task: Task) -> Finished:
+    def finish(self, members: ConditionalDensity, task: StrategyTask) -> Finished:
         """Draws of the weights."""
         member = first_of(members)
 

@@ -20,7 +20,7 @@ from sfumato._typing import Foreign
 from sfumato.networks.density import ConditionalDensity
 from sfumato.networks.members import first_of
 from sfumato.training.priors import prior_loss
-from sfumato.uncertainty._base import Finished, Strategy, Task, n_weights
+from sfumato.uncertainty._base import Finished, Strategy, StrategyTask, n_weights
 
 
 class _Sampled(Strategy):
@@ -65,7 +65,7 @@ class NUTS(_Sampled):
                 "uncertainty='svi' or 'laplace', or raise NUTS(max_weights=...)."
             )
 
-    def finish(self, members: ConditionalDensity, task: Task) -> Finished:
+    def finish(self, members: ConditionalDensity, task: StrategyTask) -> Finished:
         """Draws from all chains, evenly thinned; warns where the chains disagree."""
         from numpyro import infer
         from numpyro.diagnostics import gelman_rubin
@@ -118,7 +118,7 @@ class SVI(_Sampled):
     name: ClassVar[str] = "svi"
     default_members: ClassVar[int] = 50
 
-    def finish(self, members: ConditionalDensity, task: Task) -> Finished:
+    def finish(self, members: ConditionalDensity, task: StrategyTask) -> Finished:
         """Draws from the fitted Normal; warns where the fit is still moving."""
         from numpyro import infer, optim
         from numpyro.infer import Trace_ELBO, init_to_value
@@ -148,7 +148,7 @@ class SVI(_Sampled):
 
 
 def _model(
-    member: ConditionalDensity, task: Task, *, prior_scale: float
+    member: ConditionalDensity, task: StrategyTask, *, prior_scale: float
 ) -> tuple[Callable[[], None], Array, Callable[[Array], Foreign]]:
     """NumPyro's model of the flat weights, where to start, and back to a network."""
     import numpyro

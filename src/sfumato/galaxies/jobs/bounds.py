@@ -37,7 +37,7 @@ class BoundAt:
     Parameters
     ----------
     galaxy : flux, sersic_index, half_light_radius, g1, g2.
-    psf, noise, gain : as in `sfumato.galaxies.jobs.sources.Source`.
+    psf, noise, gain : as in `sfumato.galaxies.jobs.sources.StampSource`.
     pixels, pixel_scale : side of the stamp, and arcsec per pixel.
     free : unknown parameters; the others are known.
 

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from sfumato.galaxies.jobs.measure import Measured
-from sfumato.galaxies.jobs.sources import Source
+from sfumato.galaxies.jobs.sources import StampSource
 from sfumato.galaxies.render.profiles import LABELS, UNITS
 from sfumato.plots.estimators import plot_bias_and_scatter, prepare_bias_and_scatter
 from sfumato.plots.images import plot_profiles, plot_residuals, prepare_profile
@@ -19,7 +19,7 @@ _LEAST_FOR_STATISTICS = 50
 _EDGES = np.array([10.0, 15.0, 22.0, 33.0, 50.0, 70.0, 100.0])
 
 
-def write_figures(folder: Path, done: list[Measured], source: Source) -> list[Path]:
+def write_figures(folder: Path, done: list[Measured], source: StampSource) -> list[Path]:
     """Write pictures of a measurement as PNG; returns their paths.
 
     ``residuals.png`` shows the first clean galaxies, ``profile.png`` the brightest of them,
@@ -35,7 +35,7 @@ def write_figures(folder: Path, done: list[Measured], source: Source) -> list[Pa
     return paths
 
 
-def _figures(done: list[Measured], source: Source) -> Iterator[tuple[str, Figure]]:
+def _figures(done: list[Measured], source: StampSource) -> Iterator[tuple[str, Figure]]:
     batch = max(done, key=lambda b: int(np.sum(b.fits.flags == 0)))
     clean = np.flatnonzero(batch.fits.flags == 0)[:N_SHOWN]
     if clean.size:
@@ -103,7 +103,7 @@ def models_of(batch: Measured, rows: np.ndarray) -> np.ndarray:
     return np.stack(out)
 
 
-def _truths(done: list[Measured], source: Source) -> np.ndarray | None:
+def _truths(done: list[Measured], source: StampSource) -> np.ndarray | None:
     """True parameters (n, p) in the order of the batches, if the stamps have them."""
     names, file = done[0].fits.names, source.files[0]
     if not set(names) <= set(file.columns):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sfumato.galaxies.jobs.figures import write_figures
 from sfumato.galaxies.jobs.measure import (
     Measured,
-    Plan,
+    MeasuringPlan,
     count_flags,
     measure_source,
     posterior_pdfs,
@@ -31,7 +31,7 @@ class MeasuredFiles(NamedTuple):
 def measure_files(
     images: Sequence[Path | str],
     output: Path | str,
-    plan: Plan,
+    plan: MeasuringPlan,
     *,
     psfs: Sequence[PSFSource],
     noise: float | str,

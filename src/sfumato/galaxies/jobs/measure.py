@@ -14,7 +14,7 @@ from sfumato.errors import DataError
 from sfumato.galaxies.fit.maximum_likelihood import FLAGS, Fits, fit_stamps
 from sfumato.galaxies.fit.scene import Scene
 from sfumato.galaxies.fit.stamps import Stamps
-from sfumato.galaxies.jobs.sources import Source
+from sfumato.galaxies.jobs.sources import StampSource
 from sfumato.galaxies.population.population import Population, Uniform
 from sfumato.galaxies.posterior.chains import LARGEST_R_HAT, run_chains
 from sfumato.galaxies.posterior.pixels import Posteriors, sample_stamps
@@ -33,7 +33,7 @@ _FEW = 16  # galaxies at a time
 
 
 @dataclass(frozen=True)
-class Plan:
+class MeasuringPlan:
     """What is measured.
 
     Parameters
@@ -71,7 +71,7 @@ class Measured(NamedTuple):
 
 
 def measure_source(
-    source: Source, plan: Plan, *, on_galaxies: Callable[[int], None] = lambda n: None
+    source: StampSource, plan: MeasuringPlan, *, on_galaxies: Callable[[int], None] = lambda n: None
 ) -> list[Measured]:
     """Measure all galaxies of a source, a few batches at a time.
 
@@ -224,7 +224,9 @@ def _repeated(values: ArrayLike, size: int) -> np.ndarray:
 # Results ----------------------------------------------------------------------------------------
 
 
-def results(done: list[Measured], plan: Plan, *, covariance: bool = False) -> dict[str, Column]:
+def results(
+    done: list[Measured], plan: MeasuringPlan, *, covariance: bool = False
+) -> dict[str, Column]:
     """Columns of the table of all galaxies, in the order of the source.
 
     Estimates are freed of their bias to second order if the plan says so; ``*_error`` are the

@@ -11,7 +11,7 @@ import numpy as np
 from sfumato import engine
 from sfumato.engine.compiled import CPU_OPTIONS
 from sfumato.errors import check_one_of, choose
-from sfumato.galaxies.population.labelled import Batch, check_cut, draw_batch, noise_of
+from sfumato.galaxies.population.labelled import LabelledStamps, check_cut, draw_batch, noise_of
 from sfumato.galaxies.population.population import Population
 from sfumato.galaxies.render.galsim_twin import galsim_image
 from sfumato.galaxies.render.profiles import UNITS
@@ -96,18 +96,18 @@ def simulate_set(
     return Path(path)
 
 
-def _batches(draw: Callable, seed: int, n_chunks: int) -> Iterator[Batch]:
+def _batches(draw: Callable, seed: int, n_chunks: int) -> Iterator[LabelledStamps]:
     """Batches of all chunks in their order."""
     key = jax.random.key(seed)
 
-    def one(chunk: int) -> Batch:
+    def one(chunk: int) -> LabelledStamps:
         return jax.block_until_ready(draw(jax.random.fold_in(key, chunk)))
 
     return engine.map(one, range(n_chunks))
 
 
 def _images(
-    batch: Batch, population: Population, names: tuple[str, ...], n: int
+    batch: LabelledStamps, population: Population, names: tuple[str, ...], n: int
 ) -> dict[str, np.ndarray]:
     out = {"image": batch.noisy, "noiseless": batch.noiseless}
     if "psf" in names:
@@ -122,7 +122,7 @@ def _psf_images(population: Population) -> Callable:
     return jax.jit(jax.vmap(one))
 
 
-def _labels(batch: Batch, start: int, n: int) -> dict[str, np.ndarray]:
+def _labels(batch: LabelledStamps, start: int, n: int) -> dict[str, np.ndarray]:
     galaxy = batch.labels.galaxy
     values = {name: getattr(galaxy, name) for name in galaxy._fields[:5]}
     values |= {
@@ -144,7 +144,7 @@ def _galsim_engine(population: Population, most: int) -> Callable:
     """The same labels and noise around GalSim's noiseless images."""
     own = _own_engine(population, most)
 
-    def draw(key: jax.Array) -> Batch:
+    def draw(key: jax.Array) -> LabelledStamps:
         batch = own(key)
         rows = zip(*(np.broadcast_to(v, CHUNK) for v in batch.labels.galaxy[:5]), strict=True)
         widths = np.broadcast_to(batch.labels.psf_fwhm, CHUNK)

@@ -118,7 +118,7 @@ def parse_psf(
 
 
 @dataclass(frozen=True)
-class Source:
+class StampSource:
     """Files of stamps of the same galaxies, one per exposure, and how to read them.
 
     Parameters
@@ -327,7 +327,7 @@ def open_source(
     gain: float | None,
     pixel_scale: float | None,
     mask_bad: bool = False,
-) -> Source:
+) -> StampSource:
     """Open stamps; scale and gain not given are taken from what the file says of itself.
 
     Raises
@@ -340,10 +340,10 @@ def open_source(
     if np.isnan(scale):
         raise DataError(f"{files[0].path} does not say its pixel scale. Pass --pixel-scale.")
     chosen = gain if gain is not None else attribute(files[0], "gain", 0.0)
-    return Source(files, tuple(psfs), noise, chosen, scale, mask_bad)
+    return StampSource(files, tuple(psfs), noise, chosen, scale, mask_bad)
 
 
-def kept_columns(source: Source, names: Sequence[str]) -> dict[str, Column]:
+def kept_columns(source: StampSource, names: Sequence[str]) -> dict[str, Column]:
     """Identifiers of the galaxies, and columns of the first file; true parameters say so.
 
     Raises

@@ -35,7 +35,7 @@ class Catalogue(NamedTuple):
     noise_sigma: Array
 
 
-class Batch(NamedTuple):
+class LabelledStamps(NamedTuple):
     """Images (n, height, width) with and without noise, their labels and signal-to-noise (n,)."""
 
     labels: Catalogue
@@ -44,7 +44,9 @@ class Batch(NamedTuple):
     signal_to_noise: Array
 
 
-def draw_batch(key: Array, population: Population, n: int, *, smooth: bool = False) -> Batch:
+def draw_batch(
+    key: Array, population: Population, n: int, *, smooth: bool = False
+) -> LabelledStamps:
     """Labelled noisy images of n galaxies that pass the population's cut; for use under `jit`.
 
     A galaxy outside the cut is drawn again, so that the batch is always full. Galaxy i depends on
@@ -65,7 +67,7 @@ def draw_batch(key: Array, population: Population, n: int, *, smooth: bool = Fal
             image = through(galaxy, jnp.asarray(shared), grid)
         return Catalogue(galaxy, fwhm, sigma), image, signal_to_noise(image, sigma)
 
-    def one(key: Array) -> Batch:
+    def one(key: Array) -> LabelledStamps:
         of_noise, of_galaxy = jax.random.split(key)  # in this order: see `noise_of`
 
         def again(state: tuple) -> tuple:
@@ -79,12 +81,12 @@ def draw_batch(key: Array, population: Population, n: int, *, smooth: bool = Fal
         first = jnp.int32(1), try_one(jax.random.fold_in(of_galaxy, 0))
         _, (labels, image, ratio) = jax.lax.while_loop(outside, again, first)
         noise = Noise(labels.noise_sigma, population.gain)
-        return Batch(labels, image, noise.add(of_noise, image, smooth=smooth), ratio)
+        return LabelledStamps(labels, image, noise.add(of_noise, image, smooth=smooth), ratio)
 
     return over_rows(one, jax.random.split(key, n))
 
 
-def check_cut(batch: Batch, population: Population) -> None:
+def check_cut(batch: LabelledStamps, population: Population) -> None:
     """Refuse a batch in which a galaxy never passed the cut.
 
     Raises
@@ -114,7 +116,7 @@ def noise_of(key: Array, labels: Catalogue, images: np.ndarray, population: Popu
 
 def draw_batches(
     population: Population, *, batch_size: int, random_state: int = 0
-) -> Iterator[Batch]:
+) -> Iterator[LabelledStamps]:
     """Endless batches of labelled noisy images on the device, for training."""
     draw = jax.jit(
         partial(draw_batch, population=population, n=batch_size, smooth=True),

@@ -1,5 +1,6 @@
 """The table of options: each row through each face that a user has."""
 
+import dataclasses
 import inspect
 import json
 import tomllib
@@ -12,6 +13,7 @@ from sklearn.base import clone
 
 from sfumato import MDNClassifier, MDNRegressor, read_model
 from sfumato.cli.main import make_app
+from sfumato.estimators.fitting import FittingPlan
 from sfumato.estimators.options import OPTIONS, SPACE, TABLE, from_json, to_json
 from sfumato.jobs.tuning import as_text, to_toml
 from sfumato.uncertainty import MonteCarloDropout
@@ -239,3 +241,11 @@ def test_the_search_space_is_the_rows_that_have_a_range():
         "dropout_rate", "batch_size", "max_epochs",
     }  # fmt: skip
     assert str(SPACE["learning_rate"]) == "0.0001 to 0.05, by logarithm"
+
+
+def test_a_plan_of_training_starts_from_the_estimators_defaults():
+    declared = inspect.signature(MDNRegressor).parameters
+    plan = FittingPlan()
+    shared = {f.name for f in dataclasses.fields(plan)} & set(declared) - {"priors"}
+    assert len(shared) > 10
+    assert {n: vars(plan)[n] for n in shared} == {n: declared[n].default for n in shared}

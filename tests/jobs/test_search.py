@@ -218,7 +218,7 @@ def test_a_study_of_other_data_or_parameters_is_not_continued(rows, tmp_path):
     X, y = rows
     options = {"n_trials": 1, "storage": tmp_path / "study.db"}
     tune(Stub(), X, y, parameters=["learning_rate"], **options)
-    with pytest.raises(IncompatibleError, match="made with data"):
+    with pytest.raises(IncompatibleError, match="made on other rows"):
         tune(Stub(), X, y + 1, parameters=["learning_rate"], **options)
     with pytest.raises(IncompatibleError, match=r"made with parameters \['learning_rate'\]"):
         tune(Stub(), X, y, parameters=["dropout_rate"], **options)

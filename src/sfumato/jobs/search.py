@@ -253,7 +253,8 @@ def _check_settings(study: Foreign, settings: dict[str, Foreign]) -> None:
     """Refuse a study whose values would not compare with the new ones."""
     for name, value in settings.items():
         if (stored := study.user_attrs.get(name, value)) != value:
-            what = f"Study {study.study_name!r} was made with {name} {stored}, not {value}"
+            other = "on other rows" if name == "data" else f"with {name} {stored}, not {value}"
+            what = f"Study {study.study_name!r} was made {other}"
             raise IncompatibleError(f"{what}. Give the same, or another `storage` or `study_name`.")
         study.set_user_attr(name, value)
 

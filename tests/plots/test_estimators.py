@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from plot_cases import drawn, written
+from plot_cases import drawn, panels_with_ink
 from sfumato.errors import ShapeError
 from sfumato.plots import estimators
 
@@ -149,9 +149,9 @@ def test_table_marks_the_best_and_prints_ratios(best, winners):
         colours = [bar.get_facecolor() for bar in axes.patches]
         others = [c for k, c in enumerate(colours) if k != winner]
         assert others[0] == others[1] != colours[winner]
-    written = [[text.get_text() for text in axes.texts] for axes in figure.axes]
-    assert written[0] == ["0.400  (2.50×)", "0.200  (1.25×)", "0.300  (1.88×)"]
-    assert written[1] == ["8.00  (1.60×)", "–", "6.00  (1.20×)"]
+    panels_with_ink = [[text.get_text() for text in axes.texts] for axes in figure.axes]
+    assert panels_with_ink[0] == ["0.400  (2.50×)", "0.200  (1.25×)", "0.300  (1.88×)"]
+    assert panels_with_ink[1] == ["8.00  (1.60×)", "–", "6.00  (1.20×)"]
     assert [bar.get_width() for bar in figure.axes[0].patches] == [0.4, 0.2, 0.3]
     assert figure.axes[0].lines[0].get_xdata() == [0.16, 0.16]
     assert figure.axes[0].get_xlabel() == "floor 0.160"
@@ -219,4 +219,4 @@ def test_pictures_can_be_written():
             grid, grid, grid * grid[:, None], xlabel="x", ylabel="y", label="z", x_scale="log"
         ),
     ]
-    assert all(len(written(figure)) > 1000 for figure in figures)
+    assert [panels_with_ink(figure) for figure in figures] == [1] * len(figures)

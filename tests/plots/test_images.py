@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from plot_cases import drawn, written
+from plot_cases import drawn, panels_with_ink
 from sfumato.errors import ShapeError
 from sfumato.plots import images
 
@@ -221,4 +221,4 @@ def test_pictures_can_be_written():
     data, models, _ = stamps(1)
     residuals = images.plot_residuals(data, models, 2.0, pixel_scale=SCALE)
     profiles = images.plot_profiles(profile_with_gaps(), {"fit": np.ones(5)})
-    assert all(len(written(figure)) > 1000 for figure in (residuals, profiles))
+    assert [panels_with_ink(figure) for figure in (residuals, profiles)] == [1, 1]

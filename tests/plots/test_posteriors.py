@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from plot_cases import written
+from plot_cases import panels_with_ink
 from sfumato.errors import IncompatibleError, ShapeError
 from sfumato.plots import posteriors
 
@@ -138,4 +138,4 @@ def test_corner_names_what_disagrees():
 
 
 def test_a_corner_can_be_written():
-    assert len(written(corner(2, truth=np.zeros(2), bound=np.eye(2)))) > 1000
+    assert panels_with_ink(corner(2, truth=np.zeros(2), bound=np.eye(2))) == 1

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from matplotlib import image
 
 from sfumato.cli.main import run
 from sfumato.errors import DataError
@@ -274,7 +275,7 @@ def test_bound_prints_the_published_table_and_writes_maps(tmp_path, capsys):
     picture = tmp_path / "map.png"
     where = "half_light_radius:0.2:0.4:3,sersic_index:1:3:3"
     assert cli("bound", "--map", where, "--figure", picture) == 0
-    assert picture.read_bytes()[:4] == b"\x89PNG"
+    assert image.imread(picture).std() > 0.05
     assert cli("bound", "--set", "v1") == 2
     assert "Use --floor" in " ".join(capsys.readouterr().err.split())
     assert cli("bound", "--g1", "0.8", "--g2", "0.7") == 2

@@ -143,6 +143,8 @@ def test_stack_refuses_nothing_and_bad_weights(pdfs):
         pdfs.stack(np.zeros(len(pdfs)))
     with pytest.raises(ShapeError, match="`weights` must have shape"):
         pdfs.stack(np.ones(3))
+    with pytest.raises(ValueError, match="`weights` must be finite"):  # not what the mask hides
+        pdfs.stack(np.ma.masked_greater(np.r_[1e6, np.ones(len(pdfs) - 1)], 1))
 
 
 @pytest.mark.filterwarnings("ignore:.*lies? outside or between:UserWarning")

@@ -190,3 +190,13 @@ def test_a_stack_on_a_grid_that_does_not_hold_it_is_said():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pdfs.stack(grid=np.linspace(-1, 1, 101))
+
+
+def test_targets_outside_the_support_are_no_prior():
+    grid = np.linspace(0, 1, 11)
+    pdfs = GridPDFs(grid, np.ones((2, 11)))
+    inside = np.linspace(0, 1, 50)
+    with pytest.raises(ValueError, match=r"1 of 51 targets lie outside .* 0 to 1, as -99. Leave"):
+        pdfs.reweight(np.append(inside, -99.0), training_prior=None)
+    with pytest.raises(ValueError, match=r"`new_prior` must take an array of points.*it says"):
+        pdfs.reweight(lambda v: 1.0 if v > 0 else 2.0, training_prior=None)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cases import DATA
-from sfumato import GridPDFs, write_pdfs
+from cases import DATA, SMALL
+from sfumato import GridPDFs, MDNRegressor, write_pdfs
 from sfumato.photoz import mock, presets
 from sfumato.photoz.features import POGSON, PhotometryFeatures
 from sfumato.photoz.survey import SurveyPlan
@@ -316,3 +316,47 @@ def test_stacks_say_what_is_in_no_bin_and_count_the_last_edge(tmp_path):
     np.testing.assert_array_equal(stacks.counts, np.histogram(columns["point"], [0, 0.5, 1.0])[0])
     with pytest.warns(UserWarning, match="No object falls into the bins 0.5 to 0.9."):
         stack_file(tmp_path / "p.parquet", [0, 0.5, 0.9, 2.0], by="point", overwrite=True)
+
+
+def test_codes_that_are_read_are_no_measurements():
+    x = X[:6].copy()
+    x[0, 0], x[1, 0], x[2, 0], x[3, 3] = 99.0, -99.0, -9.99, -1.0
+    x[0, 3] = 99.0  # its error
+    got = FITTED.measured(x)
+    gaps = {tuple(place) for place in np.argwhere(np.isnan(got))}
+    assert gaps == {(0, 0), (1, 0), (0, 3), (1, 3), (3, 3)}
+    fluxes = PhotometryFeatures(("g", "r", "i"), unit="flux")
+    assert fluxes.measured(x) is x
+
+
+@pytest.mark.parametrize("code", [-9.99, 0.0, 50.0])
+def test_other_codes_among_magnitudes_are_named(code):
+    x = X.copy()
+    x[::10, 1] = code
+    features = PhotometryFeatures(("g", "r", "i"))
+    model = MDNRegressor(features=features, **SMALL)
+    with pytest.warns(UserWarning, match=f"column 1 is {code:g} in 50 rows .10 %.: taken as"):
+        model.fit(x, np.linspace(0.1, 1, 500))
+    clean = MDNRegressor(features=features, **SMALL).fit(X, np.linspace(0.1, 1, 500))
+    with pytest.warns(UserWarning, match=f"b is {code:g} in 50 rows .*has not seen it"):
+        assert clean.warn_of_new_codes(x, {1: "b"}) == {1}
+
+
+@pytest.mark.parametrize("zero_point", [31.4, 23.9, -48.6])
+def test_fluxes_that_are_taken_for_magnitudes_are_said(zero_point):
+    fluxes = X.copy()
+    fluxes[:, :3] = 10 ** (-0.4 * (MAG - zero_point))
+    assert "values of g are no magnitudes" in FITTED.doubt(fluxes)
+    assert "--flux" in FITTED.doubt(fluxes)
+    assert PhotometryFeatures(("g", "r", "i"), unit="flux").doubt(fluxes) is None
+    coded = X.copy()
+    coded[::3, :3] = [99.0, -99.0, 50.0]
+    assert FITTED.doubt(X) is FITTED.doubt(coded) is FITTED.doubt(X - 30) is None
+    assert "None of 500 rows has a value" in FITTED.doubt(np.full_like(X, np.nan))
+
+
+def test_units_that_do_not_suit():
+    fluxes = PhotometryFeatures(("g", "r", "i"), unit="flux")
+    stated = ["nJy", "mag", "erg / (Hz s cm2)", None, "mag(AB)", "nmgy"]
+    assert FITTED.unsuited(stated) == [0, 2, 5]
+    assert fluxes.unsuited(stated) == [1, 4]

@@ -261,3 +261,52 @@ def test_unseen_levels_of_pieces_are_counted_together():
     assert texts[0] == "another"
     assert texts[1].startswith("6 rows have levels of w that training never saw ('y', 'z')")
     assert len(texts) == 2
+
+
+def test_numbers_of_any_layout_are_numbers():
+    x = np.arange(5)
+    frame = pd.DataFrame(
+        {
+            "big": x.astype(">i2"),
+            "real": x.astype(">f8"),
+            "sparse": pd.arrays.SparseArray(1.0 * x),
+            "long": x.astype("longdouble"),
+        }
+    )
+    got = read_frame(frame)
+    assert got.words == ()
+    np.testing.assert_array_equal(np.column_stack(got.columns), np.tile(x[:, None], 4))
+    np.testing.assert_array_equal(unmasked(frame["real"]), x)
+
+
+NO_NUMBERS = {
+    "complex": np.arange(9) + 1j,
+    "Period": pd.period_range("2020", periods=9),
+    "Datetime": pd.date_range("2020", periods=9),
+    "Duration": pd.to_timedelta(np.arange(9), "D"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_NUMBERS)
+def test_what_is_neither_number_nor_word_is_refused(kind):
+    series = pd.Series(NO_NUMBERS[kind])
+    with pytest.raises(DataError, match=f"Column 'a' holds {kind}.*neither numbers nor words"):
+        read_frame(pd.DataFrame({"a": series}))
+    with pytest.raises(DataError, match=r"neither numbers nor words|no real numbers"):
+        unmasked(series)
+    with pytest.raises(DataError, match=r"neither numbers nor words|no real numbers"):
+        MDNRegressor(**SMALL).fit(np.zeros((9, 1)), series)
+
+
+@pytest.mark.parametrize(("gap", "what"), [(None, "NaN"), (np.nan, "NaN"), (np.inf, "infinity")])
+def test_a_target_that_is_missing_is_named_by_its_row(gap, what):
+    y = np.arange(9.0).astype(object)
+    y[3] = gap
+    with pytest.raises(ValueError, match=f"Input y contains {what} in row 4. Leave"):
+        MDNRegressor(**SMALL).fit(np.zeros((9, 1)), y)
+
+
+def test_a_feature_that_is_infinite_is_named_by_its_row():
+    frame = pd.DataFrame({"a": [0.0, 1.0, np.inf], "b": 0.0})
+    with pytest.raises(ValueError, match=r"X contains infinity in a, row 3. Fill it"):
+        MDNRegressor(**SMALL).fit(frame, np.arange(3.0))

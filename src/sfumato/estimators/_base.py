@@ -28,9 +28,10 @@ from sfumato.networks.density import Network
 from sfumato.networks.rows import in_chunks, map_rows
 from sfumato.pdfs import make_pdfs
 from sfumato.preprocessing.column_units import other_units
+from sfumato.preprocessing.features import FeatureTransform
 from sfumato.preprocessing.frames import in_order, read_frame, unmasked
 from sfumato.preprocessing.measurement import excess_factors, mean_covariance, noise_factors
-from sfumato.preprocessing.missing import warn_of_codes
+from sfumato.preprocessing.missing import Code, codes_in, warn_of_codes
 from sfumato.preprocessing.table import Levels, encode, find_levels
 from sfumato.preprocessing.units import Units
 from sfumato.recalibration.sharpening import Sharpening, check_sharpens, fit_sharpening
@@ -118,7 +119,10 @@ class DensityEstimator(BaseEstimator):
         rows = encode(X, self.levels_, self._name_of)
         gaps = np.flatnonzero(~np.isfinite(rows).all(axis=0))
         if gaps.size and not self.allows_gaps:
-            message = f"X contains NaN in {self._name_of(int(gaps[0]))}"
+            column = rows[:, gaps[0]]
+            row = int(np.argmin(np.isfinite(column)))
+            what = "NaN" if np.isnan(column[row]) else "infinity"
+            message = f"X contains {what} in {self._name_of(int(gaps[0]))}, row {row + 1}"
             raise ValueError(f"{message}. Fill it, or use missing='flag'.")
         return check_array(rows, input_name="X", **options)
 
@@ -134,47 +138,51 @@ class DensityEstimator(BaseEstimator):
 
     def _warn_of_codes(self, X: np.ndarray, y: np.ndarray) -> None:
         """Name what looks like a code for a missing value and is about to be learnt from."""
-        features = self._options["features"]
-        known = () if features is not None and features.reads_codes else range(X.shape[1])
         targets = y.reshape(len(y), -1).T
         names = self._target_names or [
             f"target {i}" if len(targets) > 1 else "the target" for i in range(len(targets))
         ]
-        columns = [(self._name_of(i), X[:, i]) for i in known if i not in self.levels_]
+        features = self._options["features"]
+        if features is not None and (doubt := features.doubt(X)):
+            warnings.warn(doubt, stacklevel=3)
+        codes = {i: c for i, c in _codes_of(features, X).items() if i not in self.levels_}
         found = warn_of_codes(
-            [*columns, *zip(names, targets, strict=True)],
+            [
+                *((self._name_of(i), c, len(X)) for i, c in codes.items()),
+                *((n, codes_in(t), len(t)) for n, t in zip(names, targets, strict=True)),
+            ],
             cure="If it means that nothing was measured, make it NaN or leave the rows out.",
             stacklevel=3,
         )
-        self.codes_ = {i: found[self._name_of(i)] for i in known if self._name_of(i) in found}
-
-    @property
-    def reads_codes(self) -> bool:
-        """Whether codes for missing values mean something to the fitted features."""
-        features = self.network_.inputs.features
-        return features is not None and features.reads_codes
+        self.codes_ = {i: found[self._name_of(i)] for i in codes if self._name_of(i) in found}
 
     def warn_of_new_codes(self, X: np.ndarray, names: Mapping[int, str]) -> set[int]:
-        """Name values in numbers (n, c) that look like codes and that training did not have.
+        """Name values in features (n, c) that look like codes and that training did not have.
 
         Parameters
         ----------
-        names : of the columns of X, in order, by their places among the model's.
+        names : of the columns that are looked at, by their places.
 
         Returns
         -------
         The places of those that have some.
         """
-        if len(X) < _FEW_FOR_CODES or self.reads_codes:
+        if len(X) < _FEW_FOR_CODES:
             return set()
         known = {name: self.codes_.get(place, []) for place, name in names.items()}
+        codes = _codes_of(self.network_.inputs.features, X)
         found = warn_of_codes(
-            [(name, X[:, i]) for i, name in enumerate(names.values())],
+            [(name, codes[place], len(X)) for place, name in names.items()],
             cure="The model has not seen it: if nothing was measured, make it NaN.",
             known=known,
             stacklevel=3,
         )
         return {p for p, name in names.items() if set(found.get(name, ())) - set(known[name])}
+
+    def doubt(self, X: np.ndarray) -> str | None:
+        """What makes features (n, c) look as if they held something else than the fitted ones."""
+        features = self.network_.inputs.features
+        return None if features is None else features.doubt(X)
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -305,6 +313,14 @@ class DensityEstimator(BaseEstimator):
 
 
 # -- pieces of fit ---------------------------------------------------------------------------------
+
+
+def _codes_of(features: FeatureTransform | None, X: np.ndarray) -> dict[int, list[Code]]:
+    """What looks like a code in each column (n, c), but for the codes that are read as such."""
+    if features is None:
+        return {i: codes_in(values) for i, values in enumerate(X.T)}
+    measured, (low, high) = features.measured(X).T, features.likely
+    return {i: codes_in(v, lowest=low[i], highest=high[i]) for i, v in enumerate(measured)}
 
 
 def _plan(options: dict[str, Given], strategy: Strategy) -> fitting.FittingPlan:  # see `_options`

@@ -14,6 +14,7 @@ from sfumato.estimators._base import N_DRAWS, DensityEstimator, check_weights, k
 from sfumato.estimators.options import check_options
 from sfumato.estimators.targets import (
     Wish,
+    check_present,
     check_targets,
     make_family,
     scaled_targets,
@@ -21,7 +22,7 @@ from sfumato.estimators.targets import (
 )
 from sfumato.pdfs import GridPDFs, JointPDFs, ParametricPDFs, density_of, frequencies_of
 from sfumato.preprocessing import FeatureTransform
-from sfumato.preprocessing.frames import unmasked
+from sfumato.preprocessing.frames import is_missing, unmasked
 from sfumato.training.priors import Prior
 from sfumato.uncertainty._base import Strategy
 
@@ -247,6 +248,9 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
                 "This MDNRegressor estimator requires y to be passed, but the target y is None."
             )
         nothing, given = cast("Given", "no_validation"), cast("Given", unmasked(y))
+        if isinstance(given, np.ndarray) and given.dtype == object:  # None passes every check
+            given = np.where(np.frompyfunc(is_missing, 1, 1)(given).astype(bool), np.nan, given)
+        check_present(given)
         checked = validate_data(self, nothing, given, multi_output=True, y_numeric=True)
         values = np.asarray(checked, float)
         return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values

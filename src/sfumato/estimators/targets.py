@@ -26,6 +26,25 @@ class Wish:
 _LARGEST = 1e150
 
 
+def check_present(y: object) -> None:
+    """Refuse targets that are missing or infinite, by their row; words are no business of this.
+
+    Raises
+    ------
+    ValueError
+        One is.
+    """
+    try:
+        values = np.asarray(y, float)
+    except (TypeError, ValueError):
+        return
+    if values.ndim not in (1, 2) or np.isfinite(values).all():
+        return
+    row = int(np.argmin(np.isfinite(values.reshape(len(values), -1)).all(axis=1)))
+    what = "NaN" if np.isnan(values[row]).any() else "infinity"
+    raise ValueError(f"Input y contains {what} in row {row + 1}. Leave such rows out.")
+
+
 def check_targets(y: np.ndarray, *, n_components: int) -> None:
     """Refuse targets, (n,) or (n, d), from which nothing can be learnt.
 

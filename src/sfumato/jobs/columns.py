@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sfumato.io.tables import TableFile
+from sfumato.preprocessing import FeatureTransform
 from sfumato.preprocessing.column_units import other_units
 
 
@@ -65,3 +66,18 @@ def compare_units(known: Mapping[str, str], name_of: Mapping[str, str], table: T
     if other:
         message = f"{table.path}: {', '.join(other)} in training"
         warnings.warn(f"{message}. Nothing is converted: bring them to one unit.", stacklevel=3)
+
+
+def say_unsuited(
+    tables: Sequence[TableFile], columns: Columns, features: FeatureTransform | None
+) -> None:
+    """Say which columns state a unit that is not one of what they are taken for."""
+    if features is None:
+        return
+    for table in tables:
+        stated = [table.units.get(name) for name in columns.features]
+        odd = [f"{columns.features[i]} is in {stated[i]}" for i in features.unsuited(stated)]
+        if odd:
+            taken = "fluxes" if features.takes_fluxes else "magnitudes"
+            message = f"{table.path}: {', '.join(odd)}"
+            warnings.warn(f"{message}, and is taken for {taken}: is that meant?", stacklevel=3)

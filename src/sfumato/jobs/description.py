@@ -1,5 +1,6 @@
 """What a model, a file of PDFs or a table is, in as many lines as fit a screen."""
 
+from collections import Counter
 from inspect import signature
 from pathlib import Path
 from typing import NamedTuple
@@ -44,9 +45,11 @@ def describe(path: Path | str, *, reading: Reading = DEFAULT) -> Description:
     table = reading.open(path)
     file = as_pdfs(table)
     if file is None:
-        schema = table.schema(table.columns)
-        lines = [(field.name, _column(field, table)) for field in schema][:MOST_NAMES]
-        rest = len(table.columns) - len(lines)
+        counts = Counter(table.columns)
+        schema = table.schema([name for name, n in counts.items() if n == 1])
+        lines = [(name, f"{n} columns of one name") for name, n in counts.items() if n > 1]
+        lines = [*((field.name, _column(field, table)) for field in schema), *lines][:MOST_NAMES]
+        rest = len(counts) - len(lines)
         lines += [("…", f"{rest} more")] if rest else []
         return Description(f"Table {path}: {table.n_rows:,} rows", lines, None)
     size = path.stat().st_size / file.n_rows

@@ -189,7 +189,9 @@ def write_evaluation(
         "by_truth": in_bins(objects, objects.truth, edges, **options),
     }
     if by is not None and by_name is not None:
-        result[profile.other] = in_bins(objects, by, profile.other_edges(by), **options)
+        other_edges = profile.other_edges(by)
+        result[profile.other] = in_bins(objects, by, other_edges, **options)
+        _say_outside(by, other_edges, by_name)
     page = Page("Evaluation")
     page.table(("metric", "value", "error"), metric_rows(result["overall"]))
     with whole(folder, mark=METRICS_FILE) as temporary:
@@ -199,6 +201,15 @@ def write_evaluation(
             page.figure(figure, caption)
         _write_results(temporary, result, page)
     return result
+
+
+def _say_outside(values: np.ndarray, edges: np.ndarray, name: str) -> None:
+    """Say how many objects are in no bin of a quantity (n,)."""
+    n = int(np.sum(~((values >= edges[0]) & (values < edges[-1]))))
+    if n:
+        message = f"{n:,} of {len(values):,} objects are in no bin of {name}"
+        where = f"{name} is missing there, or not within {edges[0]:g} to {edges[-1]:g}"
+        warnings.warn(f"{message}: {where}.", stacklevel=4)
 
 
 def _figures(

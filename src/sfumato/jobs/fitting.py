@@ -10,7 +10,7 @@ from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io._files import reserved
 from sfumato.io.archive import HEADER
 from sfumato.io.tables import DEFAULT, Reading, TableFile
-from sfumato.jobs.columns import Columns, units_of
+from sfumato.jobs.columns import Columns, say_unsuited, units_of
 from sfumato.jobs.corrections import check_corrections
 from sfumato.jobs.model_files import TabularModel
 from sfumato.jobs.presets import Answers, Roles, Settings, prepare
@@ -70,6 +70,7 @@ def open_task(
     columns, regressor = prepare(roles, preset=preset, answers=answers or {}, settings=settings)
     check_corrections(reading, columns, regressor.features)
     files = [reading.open(table) for table in tables]
+    say_unsuited(files, columns, regressor.features)
     data = load_training(files, columns, drop_missing_targets=drop_missing)
     if regressor.features is None and regressor.missing == "error":
         check_finite(data, columns)

@@ -39,7 +39,7 @@ from sfumato.io.tables import (
     matrix,
     rebatched,
 )
-from sfumato.jobs.columns import Columns, compare_units
+from sfumato.jobs.columns import Columns, compare_units, say_unsuited
 from sfumato.jobs.corrections import check_corrections, compare_corrections, say_corrected
 from sfumato.jobs.model_files import TabularModel
 from sfumato.jobs.parts import Parts
@@ -149,6 +149,8 @@ def predict_files(
         names = dict(zip(fitted.columns.features, columns.features, strict=True))
         for file in files:
             compare_units(fitted.about.get("units", {}), names, file)
+        if not fitted.about.get("units"):
+            say_unsuited(files, columns, features)
         job = Job(
             columns=columns,
             keep=tuple(dict.fromkeys(keep)),
@@ -303,14 +305,18 @@ class _Piece(NamedTuple):
 def _looked_at(
     chunks: Iterator[pa.Table], model: MDNRegressor, columns: Columns
 ) -> Iterator[pa.Table]:
-    """The chunks; codes that training did not have are named, each column's once."""
+    """The chunks; codes that training did not have are named, each column's once, and doubts."""
     numeric = {i: n for i, n in enumerate(columns.features) if n not in columns.categorical}
-    if model.reads_codes:
-        yield from chunks
-        return
+    left, doubted = numeric, False
     for chunk in chunks:
-        said = model.warn_of_new_codes(matrix(chunk, list(numeric.values())), numeric)
-        numeric = {place: name for place, name in numeric.items() if place not in said}
+        values = np.full((chunk.num_rows, len(columns.features)), np.nan)
+        values[:, list(numeric)] = matrix(chunk, list(numeric.values()))
+        said = model.warn_of_new_codes(values, left)
+        left = {place: name for place, name in left.items() if place not in said}
+        doubt = None if doubted else model.doubt(values)
+        if doubt is not None:
+            doubted = True
+            warnings.warn(doubt, stacklevel=2)
         yield chunk
 
 

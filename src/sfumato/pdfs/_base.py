@@ -20,7 +20,16 @@ from sfumato._numerics import (
 )
 from sfumato.errors import ShapeError
 from sfumato.pdfs._evaluation import Evaluated
-from sfumato.pdfs._priors import Curve, Outside, knots_of, limited, on_grid, prior_ratio, range_of
+from sfumato.pdfs._priors import (
+    Curve,
+    Outside,
+    check_within,
+    knots_of,
+    limited,
+    on_grid,
+    prior_ratio,
+    range_of,
+)
 
 Density = Union[Curve, "AbstractPDFs"]
 """A density of the target: a function of a grid, a set of one PDF, a histogram (counts, edges), or
@@ -159,6 +168,7 @@ class AbstractPDFs(Evaluated):
 
         Warns of objects with much probability elsewhere; see `reweight`.
         """
+        check_within(new_prior, self.support)
         new = on_grid(_curve_of(new_prior), points, name="new_prior")
         if training_prior is None:
             return new, np.ones(points.size, bool)

@@ -47,6 +47,25 @@ def _targets_of(prior: Curve, *, name: str) -> np.ndarray:
     return values
 
 
+def check_within(prior: object, support: tuple[float, float]) -> None:
+    """Refuse targets that no density of this support can have.
+
+    Raises
+    ------
+    ValueError
+        Some of the values that stand for a new prior lie outside.
+    """
+    if not isinstance(prior, np.ndarray | list):
+        return
+    values = _targets_of(np.asarray(prior), name="new_prior")
+    low, high = support
+    slack = 1e-6 * (high - low) if np.isfinite(high - low) else 0.0
+    beyond = values[(values < low - slack) | (values > high + slack)]
+    if beyond.size:
+        message = f"`new_prior`: {beyond.size:,} of {values.size:,} targets lie outside the support"
+        raise ValueError(f"{message}, {low:g} to {high:g}, as {beyond[0]:g}. Leave them out.")
+
+
 def knots_of(prior: Curve) -> np.ndarray:
     """Places where a prior jumps: just below and above the edges of a histogram."""
     if callable(prior) or not isinstance(prior, tuple) or len(prior) != 2:
@@ -108,7 +127,11 @@ def _histogram_on(counts: ArrayLike, edges: ArrayLike, grid: np.ndarray) -> np.n
 def on_grid(prior: Curve, grid: np.ndarray, *, name: str) -> np.ndarray:
     """Values (g,) of a prior on the grid, checked."""
     if callable(prior):
-        values = np.asarray(prior(grid), float)
+        try:
+            values = np.asarray(prior(grid), float)
+        except (TypeError, ValueError) as error:
+            message = f"`{name}` must take an array of points and give one value for each"
+            raise ValueError(f"{message}; it says: {error}") from error
     elif isinstance(prior, tuple) and len(prior) == 2:
         values = _histogram_on(*prior, grid)
     else:

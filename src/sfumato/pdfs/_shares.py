@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sfumato._numerics import doubles
 from sfumato.errors import ShapeError
 
 
@@ -10,7 +11,7 @@ def shares(weights: ArrayLike | None, n: int) -> np.ndarray:
     """Normalised weights of n objects."""
     if n == 0:
         raise ValueError("Cannot stack: there are no objects. Check the selection.")
-    values = np.ones(n) if weights is None else np.asarray(weights, float)
+    values = np.ones(n) if weights is None else np.asarray(doubles(weights), float)
     if values.shape != (n,):
         raise ShapeError(f"`weights` must have shape ({n},); got {values.shape}.")
     if np.any(~(values >= 0)) or not 0 < values.sum() < np.inf:

@@ -9,6 +9,8 @@ ones are not observed.
 """
 
 import itertools
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
 
@@ -30,6 +32,15 @@ SENTINEL = 90.0
 
 BRIGHTEST = -50.0
 """So are those below: the Sun has -27, and the flux of -71 does not fit in single precision."""
+
+_LIKELY = (4.0, 45.0)
+"""Beyond these a magnitude that many galaxies share may be a code."""
+
+_MANY = 0.02
+"""Share of different values beyond, from which on a band may hold fluxes."""
+
+_MAGNITUDES = re.compile(r"mag\b|mag\(|^mag", re.IGNORECASE)
+_FLUXES = re.compile(r"Jy|magg|mgy|erg|\bW\b|photon|electron|count|\bct\b|\bDN\b|\badu\b")
 
 _LEAST_SOFTENING = 1e-6
 """Of the median flux: below, an asinh magnitude has no digits left."""
@@ -88,10 +99,49 @@ class PhotometryFeatures(FeatureTransform):
         flags += [f"not_observed_{band}" for band in bands]
         return tuple([f"asinh_mag_{band}" for band in bands] + colours + errors + flags)
 
+    def measured(self, x: np.ndarray) -> np.ndarray:
+        """Magnitudes, and their errors, that are measured; a flux may be any number."""
+        if self.unit == "flux":
+            return x
+        n = len(self.bands)
+        out = np.array(x, float)
+        known = (out[:, :n] >= BRIGHTEST) & (out[:, :n] <= SENTINEL)
+        out[:, :n][~known] = np.nan
+        if self.has_errors:
+            errors = out[:, n:]
+            errors[~known | (errors < 0)] = np.nan
+        return out
+
     @property
-    def reads_codes(self) -> bool:
-        """Magnitudes have codes; a flux may be any number."""
-        return self.unit == "magnitude"
+    def likely(self) -> tuple[np.ndarray, np.ndarray]:
+        """Magnitudes are not 0; errors may well be."""
+        low, high = super().likely
+        if self.unit == "magnitude":
+            low[: len(self.bands)], high[: len(self.bands)] = _LIKELY
+        return low, high
+
+    def doubt(self, x: np.ndarray) -> str | None:
+        """Whether magnitudes may be fluxes: many galaxies have values that no magnitude has."""
+        values = x[:, : len(self.bands)]
+        n_finite = np.isfinite(values).sum(axis=0)
+        if not n_finite.any():
+            return f"None of {len(x):,} rows has a value in any of {', '.join(self.bands)}."
+        if self.unit == "flux":
+            return None
+        for band, column in zip(self.bands, values.T, strict=True):
+            beyond = column[np.isfinite(column) & (column > _LIKELY[1])]
+            tiny = column[(column > 0) & (column < _LIKELY[0])]
+            # codes and limits are a few values; fluxes are all different
+            for odd, least in ((beyond, _MANY), (tiny, 0.5)):
+                if len(np.unique(odd)) > max(20, least * np.isfinite(column).sum()):
+                    message = f"{len(odd):,} values of {band} are no magnitudes, as {odd[0]:.4g}"
+                    return f"{message}. Are they fluxes? Then say so: `--flux`, or unit='flux'."
+        return None
+
+    def unsuited(self, units: Sequence[str | None]) -> list[int]:
+        """Columns that state fluxes where magnitudes are meant, or the other way."""
+        wrong = _MAGNITUDES if self.unit == "flux" else _FLUXES
+        return [i for i, unit in enumerate(units) if unit and wrong.search(unit)]
 
     @property
     def takes_fluxes(self) -> bool:

@@ -6,6 +6,7 @@ points of the group ``sfumato.features``, so that a saved model can name the one
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import ClassVar, Self
 
@@ -14,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from sfumato.errors import choose
+from sfumato.preprocessing.missing import HIGHEST, LOWEST
 from sfumato.preprocessing.units import Units, no_units
 
 
@@ -33,10 +35,22 @@ class FeatureTransform(eqx.Module):
         """
         return no_units(x.shape[1])
 
+    def measured(self, x: np.ndarray) -> np.ndarray:
+        """Columns x (n, n_columns), NaN where the transform reads a code and no measurement."""
+        return x
+
     @property
-    def reads_codes(self) -> bool:
-        """Whether values such as 99 or -99 have a meaning, and are no measurements."""
-        return False
+    def likely(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest value of each column beyond which a repeated one may be a code."""
+        return np.full(self.n_columns, LOWEST), np.full(self.n_columns, HIGHEST)
+
+    def doubt(self, x: np.ndarray) -> str | None:
+        """What makes columns x (n, n_columns) look as if they held something else; or None."""
+        return None
+
+    def unsuited(self, units: Sequence[str | None]) -> list[int]:
+        """Columns that state a unit (None: nothing) of something else than what they are for."""
+        return []
 
     @property
     def takes_fluxes(self) -> bool:

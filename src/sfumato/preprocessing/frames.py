@@ -6,6 +6,7 @@ astropy are told, not applied.
 
 import sys
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 import narwhals as nw
@@ -19,6 +20,9 @@ from sfumato._typing import Foreign
 from sfumato.errors import DataError
 
 _EXACT = 2.0**53
+
+_CELLS = (str, bytes, bool, int, float, Decimal, np.bool_, np.integer, np.floating)
+"""What a cell may be among others of several types."""
 
 
 class Frame(NamedTuple):
@@ -114,9 +118,14 @@ def unmasked(values: ArrayLike | None) -> ArrayLike | None:
     given: object = values
     if isinstance(given, np.ndarray) and given.dtype.kind in "biuf":
         return doubles(given)
+    if isinstance(given, np.ndarray) and given.dtype.kind in "mMc":
+        if given.dtype.kind == "c":  # scikit-learn's own words, which its checks look for
+            raise DataError("Complex data not supported: the values have to be real numbers.")
+        raise DataError(f"The values are {given.dtype}, no real numbers. Convert them.")
     series = nw.from_native(given, pass_through=True, allow_series=True)
     if isinstance(series, nw.Series):
-        return _numbers(series) if series.dtype.is_numeric() else values
+        is_word = series.dtype in (nw.String, nw.Categorical, nw.Enum, nw.Boolean)
+        return values if is_word else _of_series(series, series.name or "values")
     frame = read_frame(given)
     if frame is not None and not frame.words:
         return np.column_stack(frame.columns)
@@ -135,9 +144,24 @@ def _of_series(series: nw.Series, name: str) -> np.ndarray:
     kind = series.dtype
     if kind.is_numeric():
         return _numbers(series)
-    if kind in (nw.String, nw.Categorical, nw.Enum, nw.Object, nw.Boolean, nw.Unknown):
+    if kind in (nw.Object, nw.Unknown):
+        return _of_unknown(series, name)
+    if kind in (nw.String, nw.Categorical, nw.Enum, nw.Boolean):
         return _objects(series.to_list())
     raise DataError(f"Column {name!r} holds {kind}, neither numbers nor words. Convert it.")
+
+
+def _of_unknown(series: nw.Series, name: str) -> np.ndarray:
+    """A column of a type without a name: of another byte order, sparse, long, or mixed cells."""
+    values = np.asarray(series.to_numpy())
+    if values.dtype.kind in "iuf":
+        return values.astype(float)
+    cells = _objects(series.to_list())
+    for cell in cells:
+        if cell is not None and not isinstance(cell, _CELLS):
+            kind = type(cell).__name__
+            raise DataError(f"Column {name!r} holds {kind}, neither numbers nor words. Convert it.")
+    return cells
 
 
 def _numbers(series: nw.Series) -> np.ndarray:

@@ -9,7 +9,9 @@ import numpy as np
 LEAST_SHARE = 0.005
 """Of the rows: a value repeated less often is no code."""
 
-_LOW, _HIGH = -9.0, 90.0
+LOWEST, HIGHEST = -9.0, 90.0
+"""Between them a repeated value is taken for a measurement, unless a column is known better."""
+
 _NINES = frozenset(
     sign * nines * 10.0**power
     for sign in (-1, 1)
@@ -26,19 +28,21 @@ class Code(NamedTuple):
     n_rows: int
 
 
-def codes_in(values: np.ndarray) -> list[Code]:
+def codes_in(values: np.ndarray, *, lowest: float = LOWEST, highest: float = HIGHEST) -> list[Code]:
     """Values (n,) that are likely to mean "missing".
 
-    Such a value is at most -9 or at least 90, is repeated in more than 0.5 % of the rows, and has
-    no other within the width of the central 90 % of the rest: a tenth of that, if it is written
-    in nines. Where the rest has ten values or fewer, levels of a design, only nines and what alone
-    is negative are codes.
+    Such a value is at most `lowest` or at least `highest`, is repeated in more than 0.5 % of the
+    rows, and has no other within the width of the central 90 % of the rest: a tenth of that, if it
+    is written in nines. Where the rest has ten values or fewer, levels of a design, only nines and
+    what alone is negative are codes.
     """
     numbers = np.asarray(values, float)
     numbers = numbers[np.isfinite(numbers)]
+    if not np.any((numbers <= lowest) | (numbers >= highest)):
+        return []
     found, counts = np.unique(numbers, return_counts=True)
     often = counts >= max(2, LEAST_SHARE * len(values))
-    candidates = np.flatnonzero(often & ((found <= _LOW) | (found >= _HIGH)))
+    candidates = np.flatnonzero(often & ((found <= lowest) | (found >= highest)))
     nines = [place for place in candidates if is_nines(found[place])]
     codes = []
     for place in candidates:
@@ -68,19 +72,24 @@ def is_nines(value: float) -> bool:
 
 
 def warn_of_codes(
-    columns: Iterable[tuple[str, np.ndarray]],
+    columns: Iterable[tuple[str, list[Code], int]],
     *,
     cure: str,
     known: Mapping[str, Sequence[float]] | None = None,
     stacklevel: int = 2,
 ) -> dict[str, list[float]]:
-    """Name the values that look like codes and are not known yet; all of them, by column."""
+    """Name the values that look like codes and are not known yet; all of them, by column.
+
+    Parameters
+    ----------
+    columns : name, codes and number of rows of each.
+    """
     lines, found = [], {}
-    for name, values in columns:
-        for code in codes_in(values):
+    for name, codes, n_rows in columns:
+        for code in codes:
             found.setdefault(name, []).append(code.value)
             if code.value not in (known or {}).get(name, ()):
-                share = 100 * code.n_rows / len(values)
+                share = 100 * code.n_rows / n_rows
                 lines.append(f"{name} is {code.value:g} in {code.n_rows:,} rows ({share:.2g} %)")
     if lines:
         warnings.warn(f"{'; '.join(lines)}: taken as measured. {cure}", stacklevel=stacklevel + 1)

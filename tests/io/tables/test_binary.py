@@ -19,7 +19,7 @@ def numbers(path, *names, group=None):
 # -- FITS ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["u1", "i2", "i4", "i8"])
+@pytest.mark.parametrize("kind", ["u1", "i2", "i4", "i8", "u2", "u4", "u8"])
 def test_nulls_of_whole_numbers(tmp_path, kind):
     column = MaskedColumn([20, 21, 22], mask=[0, 1, 0], dtype=kind)
     Table({"m": column}).write(tmp_path / "t.fits")
@@ -225,3 +225,73 @@ def test_columns_of_a_votable_go_by_their_names(tmp_path):
     table = read_table(open_table(tmp_path / "t.vot"), ["1 mag", "z-spec"])
     assert table["1 mag"].to_pylist() == [1.5, 2.5]
     assert table["z-spec"].to_pylist() == [0.5, None]
+
+
+def test_truth_values_may_be_null(tmp_path):
+    path = tmp_path / "t.fits"
+    flags = fits.Column("ok", "L", array=[True, False, True])
+    pairs = fits.Column("both", "2L", array=[[True, False]] * 3)
+    fits.BinTableHDU.from_columns([flags, pairs]).writeto(path)
+    data = bytearray(path.read_bytes())
+    data[5760] = 0  # the first cell
+    path.write_bytes(data)
+    got = read_table(open_table(path), ["ok", "both[1]"]).to_pydict()
+    assert got == {"ok": [None, False, True], "both[1]": [False] * 3}
+
+
+def test_a_null_of_the_standard_is_one_before_the_offset(tmp_path):
+    stored = np.array([5, -32768, 7], "i2")
+    hdu = fits.BinTableHDU.from_columns([fits.Column("m", "I", array=stored)])
+    hdu.header["TZERO1"], hdu.header["TNULL1"] = 32768, -32768
+    hdu.writeto(tmp_path / "t.fits")
+    got = read_table(open_table(tmp_path / "t.fits"), ["m"])["m"].to_pylist()
+    assert got == [32773, None, 32775]
+
+
+def test_what_astropy_cannot_read_is_said(tmp_path):
+    path = tmp_path / "t.fits"
+    columns = [fits.Column(name, "D", array=[1.0]) for name in ("mag", "mbg", "Z")]
+    fits.BinTableHDU.from_columns(columns).writeto(path)
+    path.write_bytes(path.read_bytes().replace(b"'mbg     '", b"'mag     '"))
+    with pytest.raises(DataError, match=r"t\.fits: 2 columns are named 'mag'. Rename them"):
+        open_table(path)
+    packed = fits.BinTableHDU.from_columns(columns)
+    packed.header["ZTABLE"] = True
+    packed.writeto(tmp_path / "packed.fits")
+    with pytest.raises(DataError, match=r"packed\.fits: .* compressed by fpack.*funpack"):
+        open_table(tmp_path / "packed.fits")
+
+
+def test_fill_values_of_another_type_than_the_column(tmp_path):
+    path = tmp_path / "t.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = np.array([1.5, -999.9], "f4")
+        file["x"].attrs["missing_value"] = -999.9  # in double precision
+        file["y"] = np.array([1, -999], "i4")
+        file["y"].attrs["_FillValue"] = -999.0
+        file["n"] = np.array([1, -1], "i1")
+        file["n"].attrs["_Unsigned"] = "true"
+    got = read_table(open_table(path), ["x", "y", "n"]).to_pydict()
+    assert got == {"x": [1.5, None], "y": [1, None], "n": [1, 255]}
+
+
+def test_the_layout_of_vaex_is_named(tmp_path):
+    path = tmp_path / "t.hdf5"
+    with h5py.File(path, "w") as file:
+        for name in "xyz":
+            file[f"table/columns/{name}/data"] = np.arange(3.0)
+    with pytest.raises(DataError, match=r"as vaex writes. Write it with `export_parquet`"):
+        open_table(path)
+
+
+def test_fields_of_one_name_are_told_apart(tmp_path):
+    fields = "".join(f'<FIELD ID="{i}" name="mag" datatype="double"/>' for i in "ab")
+    data = "<DATA><TABLEDATA><TR><TD>1</TD><TD>2</TD></TR></TABLEDATA></DATA>"
+    path = tmp_path / "t.vot"
+    path.write_text(
+        f'<?xml version="1.0"?><VOTABLE version="1.3"><RESOURCE><TABLE>{fields}{data}'
+        "</TABLE></RESOURCE></VOTABLE>"
+    )
+    with pytest.warns(UserWarning, match="several fields are named 'mag'.* read as 'mag2'"):
+        table = open_table(path)
+    assert read_table(table, ["mag", "mag2"]).to_pydict() == {"mag": [1], "mag2": [2]}

@@ -1,5 +1,8 @@
 """Text of every layout: what the header is, what columns are, and that no cell is altered."""
 
+import gzip
+import re
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -149,6 +152,15 @@ J0123
         ("t.dat", "# made by hand\nid z mag\n1 0.5 20\n", "z", [0.5]),
         ("t.dat", '# name z\n"NGC 1" 0.5\n', "name", ["NGC 1"]),
         ("t.txt", "id  z\n1   0.5\n", "z", [0.5]),
+        ("t_mrt.txt", BYTES, "Vmag", [20.5, None]),
+        ("t.dat", BYTES, "Name", ["J0007", "J0123"]),
+        ("t.txt", "| id | z |\n|----|:--|\n| 1 | 0.5 |\n", "z", [0.5]),
+        ("t.txt", "|  id |   z |\n|   1 | 0.5 |\n|   2 |     |\n", "z", [0.5, None]),
+        ("t.dat", "# id u g z\n# - mag mag -\n1 20 21 .5\n", "u", [20]),
+        ("t.dat", "# id u g z\n#0 19 20 .4\n1 20 21 .5\n", "z", [0.5]),
+        ("t.csv", "# id,u,g,z\n#0,19,20,.4\n1,20,21,.5\n", "z", [0.5]),
+        ("t.dat", "name z\nA1 0.4\n#12 0.5\nB 0.6\n", "name", ["A1", "#12", "B"]),
+        ("t.csv", "id\n1925036343869802844.0\n2.0\n", "id", ["1925036343869802844.0", "2.0"]),
         ("t.txt", "id,z\n1,0.5\n", "z", [0.5]),
         ("t.csv", "id  z\n1   0.5\n", "z", [0.5]),
         ("t.txt", "z\n0.5\n0.25\n", "z", [0.5, 0.25]),
@@ -280,3 +292,20 @@ def test_truth_values_among_numbers_are_not(tmp_path):
     batch = next(batches([found], ["a"], batch_rows=10))
     with pytest.raises(DataError, match="column 'a', row 2 holds 'True', not a number"):
         matrix(batch, ["a"], origin=found.origin())
+
+
+@pytest.mark.parametrize("header", ["id mag", "# id mag", "#id mag"])
+def test_rows_of_blanks_that_were_commented_out_are_counted(tmp_path, header):
+    path = tmp_path / "t.dat"
+    text = f"{header}\n1 20\n#2 21\n# bad night\n3 22\n"
+    with pytest.warns(UserWarning, match="t.dat: 2 lines that begin with # are left out") as said:
+        got = table(path, text)
+    assert len(said) == 1
+    assert read_table(got, ["id", "mag"]).to_pydict() == {"id": [1, 3], "mag": [20, 22]}
+
+
+def test_what_is_said_of_a_copy_names_the_original(tmp_path):
+    path = tmp_path / "t.csv.gz"
+    path.write_bytes(gzip.compress(b"id,z\n1,0.5\n#2,0.5\n"))
+    with pytest.warns(UserWarning, match=f"^{re.escape(str(path))}: 1 lines that begin with #"):
+        open_table(path)

@@ -1,22 +1,34 @@
-"""Text whose columns are parted by blanks: rewritten once, with commas, into a temporary file."""
+"""Text with columns of blanks or between bars: rewritten, with commas, into a temporary file."""
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
-from itertools import takewhile
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, takewhile
 from pathlib import Path
 
 from sfumato.errors import DataError
 from sfumato.io.tables.cells import is_number
 from sfumato.io.tables.contract import TableFile
 from sfumato.io.tables.copies import open_copy
-from sfumato.io.tables.text import letters_of, open_csv
+from sfumato.io.tables.text import are_names, letters_of, open_csv
 
 _SEXTRACTOR = re.compile(r"#\s*(\d+)\s+(\S+)")
 
 
 def open_blanks(path: Path, group: str | None) -> TableFile:
     """Columns of blanks, named by the first line or by the comments above it."""
+    return _rewritten(path, group, lambda lines: _rows(lines, path))
+
+
+def open_bars(path: Path, group: str | None) -> TableFile:
+    """Columns between bars, as Markdown and astropy's fixed widths have them."""
+    return _rewritten(path, group, _between_bars)
+
+
+def _rewritten(
+    path: Path, group: str | None, rows: Callable[[Iterator[str]], Iterable[Sequence[str]]]
+) -> TableFile:
     encoding, _ = letters_of(path)
 
     def rewrite(copy: Path) -> None:
@@ -24,29 +36,54 @@ def open_blanks(path: Path, group: str | None) -> TableFile:
             path.open(encoding=encoding) as stream,
             copy.open("w", newline="", encoding="utf-8") as target,
         ):
-            csv.writer(target).writerows(_rows(stream, path))
+            csv.writer(target).writerows(rows(stream))
 
     return open_copy(path, f"{path.stem}.csv", rewrite, lambda copy: open_csv(copy, group))
 
 
+def _between_bars(lines: Iterator[str]) -> Iterator[Sequence[str]]:
+    """Every row; the rule below the names is none."""
+    for line in filter(str.strip, lines):
+        if set(line.strip()) - set("|-: +"):
+            yield [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
 def _rows(lines: Iterator[str], path: Path) -> Iterator[Sequence[str]]:
     """The names, and every row after them."""
-    comments, first = [], ""
-    for line in lines:
-        if line.strip() and not line.startswith("#"):
-            first = line
-            break
-        if line.strip():
-            comments.append(line)
-    row, second = _fields(first), _fields(next(lines, ""))
-    names = _names(comments, row, second)
+    comments, first = _until_row(lines)
+    marked, second = _until_row(lines)
+    row = _fields(first)
+    names = _names(comments, row, _fields(second))
     if names is None and any(is_number(cell) for cell in row):
         message = f"{path}: there is no line of names above {len(row)} columns"
         raise DataError(f"{message}. Add one, such as `# id ra dec`, with a name for each column.")
     if names is not None:
         yield names
-    yield from (r for r in (row, second) if r)
-    yield from (_fields(line) for line in lines if line.strip() and not line.startswith("#"))
+    yield row
+    has_words = not any(map(is_number, (row if names is not None else _fields(second))[:1]))
+    n_comments = 0
+    for line in chain(marked, filter(str.strip, [second]), filter(str.strip, lines)):
+        if line.startswith("#") and not (has_words and _is_row(line, len(row))):
+            n_comments += 1
+        else:
+            yield _fields(line)
+    if n_comments:
+        warnings.warn(f"{path}: {n_comments} lines that begin with # are left out.", stacklevel=2)
+
+
+def _until_row(lines: Iterator[str]) -> tuple[list[str], str]:
+    """Comments, and the first line below them that is none."""
+    comments = []
+    for line in filter(str.strip, lines):
+        if not line.startswith("#"):
+            return comments, line
+        comments.append(line)
+    return comments, ""
+
+
+def _is_row(line: str, n_columns: int) -> bool:
+    """Whether a line is a row whose first word begins with the #."""
+    return not line[1:2].isspace() and len(_fields(line)) == n_columns
 
 
 def _fields(line: str) -> list[str]:
@@ -68,8 +105,14 @@ def _names(comments: list[str], row: list[str], second: list[str]) -> list[str] 
             start = place if place in places else start
             names.append(places[start] + (f"_{place - start}" if place > start else ""))
         return names
-    named = comments[-1].lstrip("#").split() if comments else []
+    named = next(
+        filter(lambda n: are_names(n, len(row)), map(_uncommented, reversed(comments))), []
+    )
     # a gap, which may stand for a number, says nothing of the line above
     below = any(is_number(cell) and any(map(str.isdigit, cell)) for cell in second)
     is_data = any(is_number(cell) for cell in row) or not below
-    return named if len(named) == len(row) and is_data else None
+    return named if named and is_data else None
+
+
+def _uncommented(comment: str) -> list[str]:
+    return comment.lstrip("#").split()

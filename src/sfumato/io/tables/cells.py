@@ -19,6 +19,7 @@ _FLOAT = (
     r"|((0|[1-9][0-9]*)[eEdD][-+][0-9]+)"
     r"|([iI][nN][fF]([iI][nN][iI][tT][yY])?))$"
 )
+_LONG = r"^[-+]?[0-9]{16,}\.0*$"  # an identifier that was a double once
 _EXACT = 2**53  # above, not every whole number is a double
 
 
@@ -68,6 +69,8 @@ def traits(cells: pa.ChunkedArray | pa.Array) -> frozenset[str]:
     rest, found = known.filter(pc.invert(whole)), set()
     if len(rest):
         found.add("float" if pc.all(pc.match_substring_regex(rest, _FLOAT)).as_py() else "word")
+        if pc.any(pc.match_substring_regex(rest, _LONG)).as_py():
+            found.add("long")
     if len(rest) == len(known):
         return frozenset(found)
     for kind in (pa.int64(), pa.uint64()):

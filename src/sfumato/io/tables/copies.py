@@ -5,6 +5,7 @@ import gzip
 import lzma
 import shutil
 import tempfile
+import warnings
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,12 +26,17 @@ def open_copy(
     copy = folder / name
     try:
         write(copy)
-        table = replace(opener(copy), path=path)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            table = replace(opener(copy), path=path)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, DataError):
             raise DataError(str(error).replace(str(copy), str(path))) from error
         raise
+    for warning in said:
+        text = str(warning.message).replace(str(copy), str(path))
+        warnings.warn(text, warning.category, stacklevel=2)
     # whoever reads holds the reader
     weakref.finalize(table.read, shutil.rmtree, folder, ignore_errors=True)
     return table

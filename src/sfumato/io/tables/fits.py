@@ -1,6 +1,7 @@
 """Tables of FITS files: nulls, scales, vectors, extensions by name or number."""
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,15 +24,20 @@ from sfumato.io.tables.contract import (
     vector_names,
 )
 
+_OFFSETS = (2**15, 2**31, 2**63)
+"""By which FITS turns its signed integers into unsigned ones."""
+
 _HEADERS = "LDAC_IMHEAD"
 """Tables that carry the header of an image beside its objects (LDAC)."""
 
 
 class _Field(NamedTuple):
-    """One column: elements of its vectors (None for single values) and its null code."""
+    """One column: elements of its vectors (None for single values), its null code, its kind."""
 
     size: int | None
     null: float | str | None
+    is_logical: bool = False
+    is_unsigned: bool = False
 
 
 @contextmanager
@@ -55,6 +61,7 @@ def open_fits(path: Path, group: str | None) -> TableFile:
         warnings.simplefilter("ignore")
         index = _table_of(hdus, group, path=path)
         table = hdus[index]
+        _check_header(table, path)
         needed = table._data_offset + table.header["NAXIS1"] * table.header["NAXIS2"]
         fields = {column.name: _field(column) for column in table.columns}
         n_rows = table.header["NAXIS2"]
@@ -86,6 +93,16 @@ def open_fits(path: Path, group: str | None) -> TableFile:
         units=of_elements(stated, size_of),
         descriptions=of_elements(comments, size_of),
     )
+
+
+def _check_header(table: Foreign, path: Path) -> None:
+    """Refuse what astropy cannot read as a table of columns."""
+    if table.header.get("ZTABLE"):
+        raise DataError(f"{path}: the table is compressed by fpack. Unpack it with funpack.")
+    counts = Counter(column.name for column in table.columns)
+    if twice := [name for name, n in counts.items() if n > 1]:
+        n = counts[twice[0]]
+        raise DataError(f"{path}: {n} columns are named {twice[0]!r}. Rename them.")
 
 
 def _check_size(path: Path, needed: int) -> None:
@@ -122,30 +139,39 @@ def _table_of(hdus: Foreign, group: str | None, *, path: Path) -> int:
 def _field(column: Foreign) -> _Field:
     shape = column.dtype.shape
     is_vector = bool(shape) and column.dtype.base.kind not in "SU"
-    return _Field(int(np.prod(shape)) if is_vector else None, column.null)
+    size = int(np.prod(shape)) if is_vector else None
+    is_binary = isinstance(column.format, str) and not column.ascii
+    is_logical = is_binary and column.format.lstrip("0123456789") == "L"
+    return _Field(size, column.null, is_logical, is_unsigned=column.bzero in _OFFSETS)
 
 
 def _column(rows: Foreign, name: str, fields: dict[str, _Field]) -> pa.Array:
     """One column, or one element of its vectors; the code of a null is null, before any scale."""
     base, index = (name, None) if name in fields else split_vector(name)
-    values = np.asarray(rows[base])
+    values, null = _values(rows, base, fields[base])
     if values.dtype.kind in "SU":  # blanks fill words up, in tables of text too
         values = np.char.rstrip(values)
     if values.dtype.kind == "O":
         raise DataError(f"column {name!r} has vectors of unequal lengths. Leave it out.")
-    null = None
-    if fields[base].null not in (None, ""):
-        raw, code = np.asarray(rows.view(np.ndarray)[base]), fields[base].null
-        # of tables of text, the code is text too
-        null = (
-            np.char.strip(raw) == str(code).strip().encode()
-            if raw.dtype.kind == "S"
-            else raw == code
-        )
     if index is not None:
         values = values.reshape(len(values), -1)[:, index]
         null = None if null is None else null.reshape(len(values), -1)[:, index]
     return arrow_of(values, null)
+
+
+def _values(rows: Foreign, name: str, field: _Field) -> tuple[np.ndarray, np.ndarray | None]:
+    """Values of a column, and which of them are null."""
+    if field.is_logical:  # a byte of 0 is neither true nor false
+        raw = np.asarray(rows.view(np.ndarray)[name]).view("u1")
+        return raw == ord("T"), raw == 0
+    values, code = np.asarray(rows[name]), field.null
+    if code in (None, ""):
+        return values, None
+    raw = np.asarray(rows.view(np.ndarray)[name])
+    if raw.dtype.kind == "S":  # of tables of text, the code is text too
+        return values, np.char.strip(raw) == str(code).strip().encode()
+    # the standard's codes are those before the offset; astropy writes them behind it
+    return values, (raw == code) | (values == code) if field.is_unsigned else raw == code
 
 
 def _turned(path: Path, read: Foreign, fields: dict[str, _Field], group: str | None) -> TableFile:

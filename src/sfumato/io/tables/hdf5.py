@@ -115,6 +115,9 @@ def _shapes(node: Foreign) -> dict[str, tuple[int, ...]]:
         }
     if not isinstance(node, h5py.Group):
         return {}
+    if node.name.endswith("/columns") and _are_groups_of_data(node):
+        message = f"{node.file.filename}: {node.name} has a group for each column, as vaex writes"
+        raise DataError(f"{message}. Write it with `export_parquet`.")
     if "pandas_type" in node.attrs:
         message = f"{node.file.filename}: {node.name} was written by pandas, in its own layout"
         raise DataError(f"{message}. Write it with `to_parquet`.")
@@ -128,6 +131,18 @@ def _shapes(node: Foreign) -> dict[str, tuple[int, ...]]:
         and child.dtype.kind in _KINDS
         and not name.endswith(_ASTROPY)
     }
+
+
+def _are_groups_of_data(node: Foreign) -> bool:
+    """Whether every child of a group is a group that holds data."""
+    h5py = optional_module("h5py", extra="io")
+    children = [node.get(name) for name in node]
+    return bool(children) and all(isinstance(c, h5py.Group) and "data" in c for c in children)
+
+
+def _is_true(value: object) -> bool:
+    text = value.decode() if isinstance(value, bytes) else str(value)
+    return text.lower() == "true"
 
 
 def _stated(node: Foreign, *keys: str) -> dict[str, str]:
@@ -160,7 +175,11 @@ def _column(node: Foreign, name: str, sizes: dict[str, int | None], rows: slice)
     if values.ndim == 2:
         values = values[:, index]
     codes = [np.asarray(attributes[code]).ravel()[0] for code in _CODES if code in attributes]
+    if values.dtype.kind == "f":  # -999.9 is that of the column, in single precision too
+        codes = [np.asarray(code).astype(values.dtype) for code in codes]
     null = np.isin(values, codes) if codes else None
+    if values.dtype.kind == "i" and _is_true(attributes.get("_Unsigned")):
+        values = values.view(values.dtype.str.replace("i", "u"))
     if "scale_factor" in attributes or "add_offset" in attributes:
         scale, offset = attributes.get("scale_factor", 1.0), attributes.get("add_offset", 0.0)
         values = values * float(np.ravel(scale)[0]) + float(np.ravel(offset)[0])

@@ -3,7 +3,7 @@
 from itertools import islice, takewhile
 from pathlib import Path
 
-from sfumato.io.tables.blanks import open_blanks
+from sfumato.io.tables.blanks import open_bars, open_blanks
 from sfumato.io.tables.cells import is_number
 from sfumato.io.tables.contract import TableFile
 from sfumato.io.tables.standards import astropy_opener
@@ -16,15 +16,18 @@ _FIRST = 20
 
 
 def open_text(path: Path, group: str | None) -> TableFile:
-    """Separated text, columns of blanks, ECSV or IPAC, by the first lines."""
+    """Separated text, columns of blanks or bars, ECSV, MRT or IPAC, by the first lines."""
     with path.open(encoding="latin-1") as stream:
         head = list(islice(stream, _HEAD))
     rows = [line for line in head if line.strip() and not line.startswith("#")]
     above = [line for line in takewhile(lambda line: line != rows[0], head)] if rows else head
     if head and head[0].startswith("# %ECSV"):
         return astropy_opener("ascii.ecsv")(path, group)
+    if any(line.startswith("Byte-by-byte Description") for line in head):
+        return astropy_opener("ascii.mrt")(path, group)
     if rows and head[0].startswith(("\\", "|")) and rows[0].rstrip().endswith("|"):
-        return astropy_opener("ascii.ipac")(path, group)
+        barred = all(line.startswith("|") for line in rows)
+        return open_bars(path, group) if barred else astropy_opener("ascii.ipac")(path, group)
     is_separated = path.suffix.lower() in (".csv", ".tsv")
     if not rows or "\0" in rows[0]:  # two bytes a letter
         return open_csv(path, group)

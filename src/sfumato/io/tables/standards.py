@@ -21,14 +21,20 @@ def astropy_opener(kind: str) -> Callable[[Path, str | None], TableFile]:
 def _open(path: Path, group: str | None, kind: str) -> TableFile:
     table = optional_module("astropy.table", extra="io").Table
     options: Foreign = {}
+    stated: list[str] = []
     if kind == "votable":  # the names that catalogues are described by, not the IDs behind them
-        options = {"table_id": _table_of(path, group), "use_names_over_ids": True}
+        index, stated = _table_of(path, group)
+        options = {"table_id": index, "use_names_over_ids": True}
     if kind.startswith("ascii.") and kind != "ascii.ecsv":
         # a gap is a gap in words too; "0" is not
         options["fill_values"] = [("", "0"), ("--", "0"), ("...", "0"), ("null", "0")]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of units and letters of their headers
         read = table.read(path, format=kind, **options)
+    for name, given in zip(read.colnames, stated, strict=False):
+        if name != given:
+            message = f"{path}: several fields are named {given!r}: one of them is read as {name!r}"
+            warnings.warn(f"{message}.", stacklevel=2)
     columns, units, descriptions = {}, {}, {}
     for name in read.colnames:
         parts = _columns(name, read[name])
@@ -53,18 +59,21 @@ def _columns(name: str, column: Foreign) -> dict[str, pa.Array]:
     return {part: arrow_of(flat[:, i], gaps[:, i]) for i, part in enumerate(names)}
 
 
-def _table_of(path: Path, group: str | None) -> str | int:
-    """Which table of a VOTable: by its ID, name or number from 0; the only one if none is named."""
+def _table_of(path: Path, group: str | None) -> tuple[int, list[str]]:
+    """Which table of a VOTable: by its ID, name or number from 0; the only one if none is named.
+
+    With it, the names of its fields.
+    """
     votable = optional_module("astropy.io.votable", extra="io")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tables = list(votable.parse(path).iter_tables())
     labels = [str(t.ID or t.name or i) for i, t in enumerate(tables)]
     if group is None and len(tables) == 1:
-        return 0
+        return 0, [field.name for field in tables[0].fields]
     for index, table in enumerate(tables):
         if group is not None and group in (table.ID, table.name, str(index)):
-            return index
+            return index, [field.name for field in table.fields]
     if not tables:
         raise DataError(f"{path}: holds no table.")
     problem = "several tables" if group is None else f"no table {group!r}"

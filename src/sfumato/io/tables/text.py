@@ -94,15 +94,13 @@ def read_layout(path: Path, encoding: str) -> Layout:
                 comments.append(line)
         if not first and not comments:
             raise DataError(f"{path}: the table is empty; there is no header line.")
-        head = [first, *itertools.islice(stream, _HEAD)] if first else [_uncommented(comments)]
+        head = [first, *itertools.islice(stream, _HEAD)] if first else [_uncommented(comments[-1])]
     separator = separator_of(head) or ","
     records = csv.reader(head, delimiter=separator)
     fields = next(records, [])
     encoding = "utf-8" if encoding == "utf-8-sig" else encoding  # Arrow passes over the mark
-    if comments and any(map(is_number, fields)):
-        named = _names(next(csv.reader([_uncommented(comments)], delimiter=separator)))
-        if len(named) == len(fields):
-            return Layout(named, n_before, separator, encoding)
+    if named := _named_above(comments, fields, separator):
+        return Layout(named, n_before, separator, encoding)
     if fields and all(map(is_number, fields)):
         message = f"{path}: the first line holds numbers only and was taken for names"
         warnings.warn(f"{message}. If it is data, put a line of names above it.", stacklevel=3)
@@ -115,14 +113,28 @@ def read_layout(path: Path, encoding: str) -> Layout:
     return Layout(_names(fields), n_skipped, separator, encoding, units=units)
 
 
+def _named_above(comments: list[str], row: list[str], separator: str) -> tuple[str, ...] | None:
+    """The last comment that can name the columns of a first row of data."""
+    if not any(map(is_number, row)):
+        return None
+    above = map(_names, csv.reader(map(_uncommented, reversed(comments)), delimiter=separator))
+    return next((names for names in above if are_names(names, len(row))), None)
+
+
 def _is_ruled(cells: Sequence[str]) -> bool:
     """Whether a line is one of dashes: single ones are gaps."""
     marks = [cell.strip() for cell in cells]
     return all(set(mark) == {"-"} for mark in marks) and any(len(mark) > 2 for mark in marks)
 
 
-def _uncommented(comments: Sequence[str]) -> str:
-    return comments[-1].lstrip("# ")
+def _uncommented(comment: str) -> str:
+    return comment.lstrip("# ")
+
+
+def are_names(words: Sequence[str], n_columns: int) -> bool:
+    """Whether the words of a comment can name so many columns: units and rows cannot."""
+    named = len(words) == n_columns == len(set(words))
+    return named and not any(is_number(word) for word in words)
 
 
 def _names(fields: Sequence[str]) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ test: .venv/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 test-slow: .venv/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 # in double precision, and every silent change of precision is an error
 test-double: .venv/.dev

@@ -96,7 +96,9 @@ def test_bad_columns_are_named():
         MDNRegressor(categorical=["shape"]).fit(table, y)
     with pytest.raises(DataError, match="Column 'colour' holds words"):
         encode(table, {})
-    with pytest.raises(ValueError, match=r"contains NaN in size, row 1\. Fill it, or use missing='flag'"):
+    with pytest.raises(
+        ValueError, match=r"contains NaN in size, row 1\. Fill it, or use missing='flag'"
+    ):
         MDNRegressor().fit(table, y)
     with pytest.raises(IncompatibleError, match="either `features` or `categorical`"):
         MDNRegressor(features=TableFeatures(2), categorical=[1]).fit(table, y)

@@ -249,7 +249,8 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
             )
         nothing, given = cast("Given", "no_validation"), cast("Given", unmasked(y))
         if isinstance(given, np.ndarray) and given.dtype == object:  # None passes every check
-            given = np.where(np.frompyfunc(is_missing, 1, 1)(given).astype(bool), np.nan, given)
+            cells = [np.nan if is_missing(cell) else cell for cell in given.ravel()]
+            given = cast("Given", np.array(cells, object).reshape(given.shape))
         check_present(given)
         checked = validate_data(self, nothing, given, multi_output=True, y_numeric=True)
         values = np.asarray(checked, float)

@@ -247,12 +247,13 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
             raise ValueError(
                 "This MDNRegressor estimator requires y to be passed, but the target y is None."
             )
-        nothing, given = cast("Given", "no_validation"), cast("Given", unmasked(y))
+        given = unmasked(y)
         if isinstance(given, np.ndarray) and given.dtype == object:  # None passes every check
             cells = [np.nan if is_missing(cell) else cell for cell in given.ravel()]
-            given = cast("Given", np.array(cells, object).reshape(given.shape))
+            given = np.array(cells, object).reshape(given.shape)
         check_present(given)
-        checked = validate_data(self, nothing, given, multi_output=True, y_numeric=True)
+        nothing, targets = cast("Given", "no_validation"), cast("Given", given)
+        checked = validate_data(self, nothing, targets, multi_output=True, y_numeric=True)
         values = np.asarray(checked, float)
         return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
 

@@ -662,6 +662,8 @@ def test_bad_configs(home, tmp_path, capfd):
     _fails(capfd, "unknown option 'membrs'. Nearest: 'members'", *train, "--config", config)
     config.write_text("= 2")
     _fails(capfd, "is not valid TOML", *train, "--config", config)
+    config.write_text("seed = true")  # which is 1 in Python
+    _fails(capfd, "Invalid value for '--seed'", *train, "--config", config)
 
 
 def test_a_full_disk_leaves_nothing(home, tmp_path, capfd, monkeypatch):

@@ -175,6 +175,7 @@ def from_config(context: typer.Context, _parameter: Json, path: Path | None) -> 
             defaults[parameter.name] = value if isinstance(value, list) else [value]
         else:
             text = ",".join(map(str, value)) if isinstance(value, list) else value
-            defaults[parameter.name] = text
+            # true as the word: Python's is the number 1 too
+            defaults[parameter.name] = str(text).lower() if isinstance(text, bool) else text
     context.default_map = {**(context.default_map or {}), **defaults}
     return path

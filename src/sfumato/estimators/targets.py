@@ -211,7 +211,7 @@ def scaled_targets(family: MixtureFamily, y: np.ndarray) -> tuple[np.ndarray, in
         if beyond > MOST_BEYOND * len(y):
             low, high = family.shift, family.shift + family.scale
             share = 100 * beyond / len(y)
-            message = f"{beyond:,} of {len(y):,} targets ({share:.2g} %) lie beyond the bounds"
+            message = f"{beyond:,} of {len(y):,} targets ({share:.3g} %) lie beyond the bounds"
             cure = "Leave such rows out if they are codes, or widen `bounds`"
             raise DataError(f"{message} {low:g} and {high:g}. {cure}.")
     u = np.asarray(family.component.clip(plain), float)

@@ -91,7 +91,7 @@ def _warn_of_outside(objects: ObjectScores, support: tuple[float, float]) -> Non
     n_outside = int(np.sum(np.isneginf(objects.log_score)))
     if n_outside:
         share = 100 * n_outside / len(objects)
-        message = f"{n_outside:,} true values ({share:.2g} %) lie where their PDF is 0, mostly"
+        message = f"{n_outside:,} true values ({share:.3g} %) lie where their PDF is 0, mostly"
         warnings.warn(
             f"{message} beyond the range of the training targets, {support[0]:.4g} to "
             f"{support[1]:.4g}: the mean log score leaves them out, the median counts them. "

@@ -140,7 +140,8 @@ def evaluate(
             draws[name].append(metric(sample))
     out: dict[str, dict[str, float]] = {}
     for name, metric in metrics.items():
-        spread = np.std(draws[name], ddof=1) if n_bootstrap > 1 else np.nan
+        with np.errstate(invalid="ignore"):  # of values that are -inf in every draw
+            spread = np.std(draws[name], ddof=1) if n_bootstrap > 1 else np.nan
         out[name] = {"value": metric(objects), "error": float(spread * np.sqrt(size / n))}
     counts = {
         "n": n,

@@ -90,7 +90,7 @@ def warn_of_codes(
             found.setdefault(name, []).append(code.value)
             if code.value not in (known or {}).get(name, ()):
                 share = 100 * code.n_rows / n_rows
-                lines.append(f"{name} is {code.value:g} in {code.n_rows:,} rows ({share:.2g} %)")
+                lines.append(f"{name} is {code.value:g} in {code.n_rows:,} rows ({share:.3g} %)")
     if lines:
         warnings.warn(f"{'; '.join(lines)}: taken as measured. {cure}", stacklevel=stacklevel + 1)
     return found

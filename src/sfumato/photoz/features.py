@@ -2,7 +2,7 @@
 
 Each band is in one of three states. *Observed*: a finite magnitude. *Not detected*: 99 or another
 value above 90, +inf, or NaN with a finite error; its flux is taken as 0, which the asinh scale
-carries without a special value. *Not observed*: -99 or another value below -90, -inf, or NaN with
+carries without a special value. *Not observed*: -99 or another value below -50, -inf, or NaN with
 a NaN error; its features are missing and filled with the typical ones. The last two set separate
 flags. With fluxes, every finite value is observed, negative ones included, and NaN or infinite
 ones are not observed.

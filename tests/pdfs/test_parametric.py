@@ -171,7 +171,7 @@ def test_reweighting_a_normal_by_a_normal_has_a_closed_form():
 
 
 def test_reweight_refuses_bad_weights(pdfs):
-    with pytest.raises(ValueError, match="one finite value >= 0 for each grid point"):
+    with pytest.raises(ValueError, match="one finite value >= 0 for each point"):
         pdfs.reweight(lambda y: -np.ones_like(y), training_prior=None)
 
 

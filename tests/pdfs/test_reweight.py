@@ -200,3 +200,9 @@ def test_targets_outside_the_support_are_no_prior():
         pdfs.reweight(np.append(inside, -99.0), training_prior=None)
     with pytest.raises(ValueError, match=r"`new_prior` must take an array of points.*it says"):
         pdfs.reweight(lambda v: 1.0 if v > 0 else 2.0, training_prior=None)
+
+
+def test_a_prior_that_is_not_defined_somewhere_says_where():
+    pdfs = GridPDFs(np.linspace(-1, 1, 11), np.ones((2, 11)))
+    with pytest.raises(ValueError, match=r"each point of -1.* to 1.*; it is nan at -1.*Make it 0"):
+        pdfs.reweight(lambda v: np.where(v < 0, np.nan, v), training_prior=None)

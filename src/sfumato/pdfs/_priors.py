@@ -137,6 +137,12 @@ def on_grid(prior: Curve, grid: np.ndarray, *, name: str) -> np.ndarray:
     else:
         points, density = sample_density(_targets_of(prior, name=name))
         values = np.interp(grid, points, density, left=0.0, right=0.0)
-    if values.shape != grid.shape or not np.all(np.isfinite(values) & (values >= 0)):
-        raise ValueError(f"`{name}` must give one finite value >= 0 for each grid point.")
+    wants = f"`{name}` must give one finite value >= 0 for each point"
+    if values.shape != grid.shape:
+        raise ValueError(f"{wants}; got shape {values.shape} for {grid.shape}.")
+    bad = ~(np.isfinite(values) & (values >= 0))
+    if bad.any():
+        where, span = grid[bad][0], f"{grid[0]:.4g} to {grid[-1]:.4g}"
+        message = f"{wants} of {span}; it is {values[bad][0]:g} at {where:.4g}"
+        raise ValueError(f"{message}. Make it 0 where it is not defined.")
     return values

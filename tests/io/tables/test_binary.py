@@ -2,6 +2,7 @@
 
 import h5py
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -295,3 +296,13 @@ def test_fields_of_one_name_are_told_apart(tmp_path):
     with pytest.warns(UserWarning, match="several fields are named 'mag'.* read as 'mag2'"):
         table = open_table(path)
     assert read_table(table, ["mag", "mag2"]).to_pydict() == {"mag": [1], "mag2": [2]}
+
+
+def test_an_index_that_pandas_counts_and_does_not_store_is_named(tmp_path):
+    path = tmp_path / "t.parquet"
+    index = pd.RangeIndex(5000, 5003, name="id")
+    pd.DataFrame({"x": [1.0, 2.0, 3.0]}, index=index).to_parquet(path)
+    found = open_table(path)
+    assert found.columns == ("x",)
+    with pytest.raises(DataError, match=r"'id' is a counted index of pandas.*reset_index"):
+        found.require(["id"])

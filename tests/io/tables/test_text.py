@@ -309,3 +309,20 @@ def test_what_is_said_of_a_copy_names_the_original(tmp_path):
     path.write_bytes(gzip.compress(b"id,z\n1,0.5\n#2,0.5\n"))
     with pytest.warns(UserWarning, match=f"^{re.escape(str(path))}: 1 lines that begin with #"):
         open_table(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "k;x\nsilt;1\nclay;2\n",
+            "holds 'silt', not a number. If .* words, name it: --categorical k",
+        ),
+        ("k;x\n26,32;1\n1;2\n", "row 1 holds '26,32', not a number. Is it a decimal comma"),
+        ("k;x\n1;1\nfoo;2\n", "row 2 holds 'foo', not a number. Correct or remove it"),
+    ],
+)
+def test_a_cell_that_is_no_number_comes_with_a_cure(tmp_path, text, message):
+    found = table(tmp_path / "t.csv", text)
+    with pytest.raises(DataError, match=message):
+        matrix(next(found.read(["k"], 0, 10)), ["k"])

@@ -81,7 +81,7 @@ class TableFile:
     reading : how it is read: changes of names, values and rows.
     units, descriptions : of the columns that state them.
     rows : which rows of the file, from 0, where not all are read.
-    others : lengths of what lies beside the columns and is none, being of another length.
+    others : what lies beside the columns and is none, and why: the rest of a sentence.
     """
 
     path: Path
@@ -95,7 +95,7 @@ class TableFile:
     units: Mapping[str, str] = field(default_factory=dict)
     descriptions: Mapping[str, str] = field(default_factory=dict)
     rows: np.ndarray | None = field(default=None, repr=False, compare=False)
-    others: Mapping[str, int] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
 
     def origin(self, first: int = 0) -> Origin:
         """Where the rows from `first` on come from."""
@@ -111,8 +111,7 @@ class TableFile:
         """
         for name in names:
             if name in self.others:
-                message = f"{self.path}: {name!r} has {self.others[name]:,} rows and the table"
-                raise DataError(f"{message} {self.n_rows:,}: it is no column of it.")
+                raise DataError(f"{self.path}: {name!r} {self.others[name]}")
             if name not in self.columns:
                 near = suggest(name, self.columns)
                 raise DataError(f"{self.path}: no column {name!r}. {near}")

@@ -53,7 +53,11 @@ def open_hdf5(path: Path, group: str | None) -> TableFile:
                 rows = slice(begin, min(begin + batch_rows, n_rows))
                 yield pa.table([_column(node, n, sizes, rows) for n in names], names=list(names))
 
-    others = {name: shape[0] for name, shape in shapes.items() if shape[0] != n_rows}
+    others = {
+        name: f"has {shape[0]:,} rows and the table {n_rows:,}: it is no column of it."
+        for name, shape in shapes.items()
+        if shape[0] != n_rows
+    }
     return TableFile(
         path,
         columns,

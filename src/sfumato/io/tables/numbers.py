@@ -1,5 +1,6 @@
 """Columns as numbers."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +9,10 @@ import pyarrow as pa
 from sfumato.errors import DataError
 from sfumato.io.tables.cells import is_number, to_numbers
 from sfumato.io.tables.contract import NOWHERE, TEXTS, Origin
+
+_DECIMAL_COMMA = re.compile(r"[-+]?[0-9]*,[0-9]+$")
+_SEEN = 1000
+"""Rows that are looked at before a column is called one of words."""
 
 
 def matrix(batch: pa.Table, columns: Sequence[str], *, origin: Origin = NOWHERE) -> np.ndarray:
@@ -45,5 +50,15 @@ def _numbers(column: pa.ChunkedArray, *, name: str, origin: Origin) -> np.ndarra
         row = next(i for i, cell in enumerate(column.to_pylist()) if not is_number(cell))
         path, number = origin.of(row)
         where = f"{path}: column {name!r}, row {number}"
-        message = f"{where} holds {column[row].as_py()!r}, not a number."
-        raise DataError(f"{message} Correct or remove it.") from None
+        message = f"{where} holds {column[row].as_py()!r}, not a number"
+        raise DataError(f"{message}. {_cure(column, row, name)}") from None
+
+
+def _cure(column: pa.ChunkedArray, row: int, name: str) -> str:
+    """What to do about the cell of a row that is no number."""
+    cells = [cell for cell in column[:_SEEN].to_pylist() if cell is not None]
+    if _DECIMAL_COMMA.match(column[row].as_py().strip()):
+        return "Is it a decimal comma? Write numbers with points."
+    if not any(map(is_number, cells)):
+        return f"If the column holds words, name it: --categorical {name}."
+    return "Correct or remove it."

@@ -1,5 +1,6 @@
 """Parquet and Arrow files."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,7 +69,16 @@ def open_parquet(path: Path, group: str | None) -> TableFile:
         group,
         units=stated(b"unit"),
         descriptions=stated(b"description"),
+        others=_ranges(stored),
     )
+
+
+def _ranges(schema: pa.Schema) -> dict[str, str]:
+    """Indices of pandas that are counted and not stored."""
+    told = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
+    cure = "is a counted index of pandas, and no column: write it after `reset_index()`."
+    indices = [index for index in told.get("index_columns", []) if isinstance(index, dict)]
+    return {index["name"]: cure for index in indices if index.get("name")}
 
 
 def _place(name: str, vectors: dict[str, int]) -> tuple[str, int | None]:

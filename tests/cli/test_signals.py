@@ -20,6 +20,18 @@ run()
 """
 
 
+def ended(code, *words, folder):
+    """What a program did until it ended."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=folder,
+        env=os.environ | {"SFUMATO_CACHE": "off", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
     ("verb", "job", "said"),
     [
@@ -40,14 +52,67 @@ def test_every_verb_says_how_it_goes_on(verb, job, said, name, what, tmp_path):
     target = [] if verb == "predict" else ["--target", "y"]
     code = STOPPED.format(module=verb, job=job, name=name)
     command = [sys.executable, "-c", code, verb, *words, *target, "--output", "o.parquet"]
-    done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env=os.environ | {"SFUMATO_CACHE": "off", "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = ended(*command[2:], folder=tmp_path)
     assert done.returncode == 128 + getattr(signal, name)
     assert " ".join(done.stderr.split()).startswith(f"Error: {what}. {said}")
     assert not list(tmp_path.iterdir())
+
+
+LOST = """
+import os, signal, sys, time
+from sfumato.cli import info
+from sfumato.cli._console import progress
+from sfumato.cli.main import run
+
+class Finalised:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+
+def swallowed():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+    except BaseException:
+        pass
+
+def until_the_next_tick(*_, **__):
+    swallowed()
+    with progress() as bar:
+        bar.advance(bar.add_task("Working"))
+    raise AssertionError
+
+def until_later(*_, **__):
+    Finalised()
+    time.sleep(5)
+    raise AssertionError
+
+def as_another_error(*_, **__):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+    except KeyboardInterrupt:
+        raise ImportError("while initializing the extension") from None
+
+def too_late(*_, **__):
+    swallowed()
+    sys.exit(0)
+
+info.describe = {how}
+run()
+"""
+
+
+@pytest.mark.parametrize("how", ["until_the_next_tick", "until_later", "as_another_error"])
+def test_a_signal_that_somebody_swallowed_ends_the_run_all_the_same(how, tmp_path):
+    done = ended(LOST.replace("{how}", how), "info", "t.csv", folder=tmp_path)
+    assert done.returncode == 128 + signal.SIGTERM
+    assert done.stderr.strip() == "Error: Terminated. Nothing was written."
+
+
+def test_a_run_that_ended_before_it_heard_of_a_signal_says_so(tmp_path):
+    code = LOST.replace("info.describe = {how}", "from sfumato.cli import main\nmain._run = late")
+    code = code.replace("class Finalised", "def late(*_):\n    swallowed()\n\nclass Finalised")
+    done = ended(code, "info", "t.csv", folder=tmp_path)
+    assert done.returncode == 128 + signal.SIGTERM
+    assert "Terminated when the work was done: what was asked for is written." in done.stderr

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from sfumato.errors import DataError
-from sfumato.io._files import all_reserved, reserved, whole
-from sfumato.io._locks import locked, recover
+from sfumato.io._files import all_reserved, check_folder, filling, reserved, whole
+from sfumato.io._locks import locked, real, recover
 
 HOLDER = """
 import sys, time
@@ -162,3 +162,32 @@ def test_several_outputs_are_reserved_or_none(tmp_path):
 def test_a_folder_that_is_not_there_or_cannot_be_written_is_said(tmp_path, path, said):
     with pytest.raises(DataError, match=said), reserved(tmp_path / path, overwrite=False):
         pass
+
+
+def test_names_that_no_system_can_have_are_said(tmp_path):
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(DataError, match=r"loop: .*Choose another --output"):
+        real(loop)
+    with pytest.raises(DataError, match=r"a{40}….*[Ff]ile name too long. Choose another"):
+        real(tmp_path / ("a" * 300))
+    with pytest.raises(DataError, match=r"\\udcff.* is no name in UTF-8"):
+        real(tmp_path / "\udcff.parquet")
+
+
+def test_a_name_with_room_for_itself_only_is_said(tmp_path):
+    path = tmp_path / ("a" * 245)
+    with pytest.raises(DataError, match="too long"), whole(path) as temporary:
+        temporary.write_text("x")
+
+
+def test_a_folder_whose_results_are_not_all_there_may_be_filled_again(tmp_path):
+    folder = tmp_path / "figures"
+    killed = filling([folder])
+    killed.__enter__()
+    (folder / "a.png").touch()
+    check_folder(folder, overwrite=False)
+    with filling([folder]):
+        pass
+    with pytest.raises(DataError, match=r"is not empty. Pass --overwrite"):
+        check_folder(folder, overwrite=False)

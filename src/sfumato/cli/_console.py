@@ -10,10 +10,13 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+from sfumato.cli._signals import raise_pending
 
 console = Console()
 errors = Console(stderr=True)
@@ -37,12 +40,20 @@ def progress() -> Progress:
         TimeRemainingColumn(),
     )
     if console.quiet:
-        return Progress(*columns, console=errors, disable=True)
-    kind = Progress if errors.is_terminal else _Lines
+        return _Bar(*columns, console=errors, disable=True)
+    kind = _Bar if errors.is_terminal else _Lines
     return kind(*columns, console=errors, transient=True)
 
 
-class _Lines(Progress):
+class _Bar(Progress):
+    """Progress that ends the work if a signal was lost."""
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        raise_pending()
+        super().advance(task_id, advance)
+
+
+class _Lines(_Bar):
     """Progress in lines, for logs: what is done of what, and the time it took."""
 
     def __enter__(self) -> Self:

@@ -1,8 +1,12 @@
 """Interruptions: one line, what is left to do, and the exit code that programs expect."""
 
+import atexit
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import current_thread, main_thread
 from types import FrameType
 
 _AGAIN = "Nothing was written"
@@ -24,28 +28,60 @@ class Interruption:
         self.number = number
         raise KeyboardInterrupt
 
+    def again(self, _number: int, _frame: FrameType | None) -> None:
+        """End the run for the signal that was noted before."""
+        raise KeyboardInterrupt
+
     @property
     def exit_code(self) -> int:
         """As shells give it: 128 and the number of the signal."""
         return 128 + (signal.SIGINT if self.number is None else self.number)
 
-    def message(self, verb: str | None) -> str:
+    def message(self, verb: str | None, *, is_done: bool = False) -> str:
         """What happened, and how this verb goes on."""
         what = "Terminated" if self.number == signal.SIGTERM else "Interrupted"
+        if is_done:
+            return f"{what} when the work was done: what was asked for is written."
         return f"{what}. {GOES_ON.get(verb or '', _AGAIN)}."
+
+    def leave(self) -> None:
+        """End the process at once: threads that were left in their work may crash its end."""
+        if self.number is not None:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(self.exit_code)
+
+    def unraisable(self, lost: "sys.UnraisableHookArgs") -> None:
+        """Deliver a signal again that came where no exception can be raised, as in a finaliser."""
+        if lost.exc_type is not KeyboardInterrupt:
+            sys.__unraisablehook__(lost)
+        else:
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+
+def raise_pending() -> None:
+    """End the work if a signal came and was lost in somebody's `except`."""
+    handler = signal.getsignal(signal.SIGINT)
+    lost = isinstance(handler, Interruption) and handler.number is not None
+    if lost and current_thread() is main_thread():
+        raise KeyboardInterrupt
 
 
 @contextmanager
 def heeded() -> Iterator[Interruption]:
     """SIGINT and SIGTERM as `KeyboardInterrupt`, which removes what is half written."""
-    interruption, before = Interruption(), {}
+    interruption, before, hook = Interruption(), {}, sys.unraisablehook
+    atexit.register(interruption.leave)  # the first that is registered is the last that runs
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             before[number] = signal.signal(number, interruption)
-    except ValueError:
-        pass  # another thread than the main one gets no signals
+        before[signal.SIGALRM] = signal.signal(signal.SIGALRM, interruption.again)
+        sys.unraisablehook = interruption.unraisable
+    except (ValueError, AttributeError):
+        pass  # another thread than the main one gets no signals, another system not all of them
     try:
         yield interruption
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)

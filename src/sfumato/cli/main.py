@@ -35,6 +35,8 @@ VERBS = {
 }
 """The verbs and the first line of their help, so that a list of them imports none."""
 
+_ENDED = (typer.Abort, KeyboardInterrupt)
+
 # typer carries its own copy of click in some versions and not in others
 _CLICK_ERRORS: Any = tuple(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
@@ -93,20 +95,29 @@ def run(arguments: list[str] | None = None) -> None:
     with heeded() as interruption:
         try:
             code = _run(verbs, given)
-            if interruption.number is not None:  # typer may have answered it with a code
-                raise KeyboardInterrupt
-        except _CLICK_ERRORS as error:
-            code = _usage(error)
-        except (typer.Abort, KeyboardInterrupt):
-            _fail(interruption.message(next(iter(verbs), None)))
-            code = interruption.exit_code
-        except (ValueError, ImportError) as error:
-            _fail(str(error))
-            code = 2
-        except MemoryError:
-            _fail("There is not enough memory for this. Give fewer rows, or a machine with more.")
-            code = 2
+            if interruption.number is not None:  # typer answers one with a code
+                _fail(interruption.message(next(iter(verbs), None), is_done=code in (None, 0)))
+                code = interruption.exit_code
+        except BaseException as error:
+            if interruption.number is None and not isinstance(error, _ENDED):
+                code = _answer(error)
+            else:  # whatever it was taken for on its way
+                _fail(interruption.message(next(iter(verbs), None)))
+                code = interruption.exit_code
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _answer(error: BaseException) -> int:
+    """One line on what went wrong, and the exit code; faults of our own are raised."""
+    if isinstance(error, _CLICK_ERRORS):
+        return _usage(error)
+    if isinstance(error, ValueError | ImportError | OSError):
+        _fail(str(error))
+        return 2
+    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
+        _fail("There is not enough memory for this. Give fewer rows, or a machine with more.")
+        return 2
+    raise error
 
 
 def _run(verbs: list[str], given: list[str]) -> object:

@@ -5,13 +5,15 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sfumato._typing import Json
 from sfumato.errors import DataError, DiskError
 from sfumato.io._locks import aside_of, locked, may_replace, real, remove, temporary_of
+
+_UNFINISHED = ".sfumato-unfinished"
 
 
 @contextmanager
@@ -48,6 +50,8 @@ def all_reserved(paths: Sequence[Path], *, overwrite: bool) -> Iterator[None]:
 def check_folder(path: Path, *, overwrite: bool) -> None:
     """Refuse, before any work is done, a folder for results that is a file or holds some.
 
+    What a run left there that did not end (see `filling`) counts for nothing.
+
     Raises
     ------
     DataError
@@ -55,8 +59,21 @@ def check_folder(path: Path, *, overwrite: bool) -> None:
     """
     if path.exists() and not path.is_dir():
         raise DataError(f"{path} is a file. Give the name of a folder.")
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
+    unfinished = (path / _UNFINISHED).exists()
+    if path.is_dir() and any(path.iterdir()) and not overwrite and not unfinished:
         raise DataError(f"{path} is not empty. Pass --overwrite to write into it.")
+
+
+@contextmanager
+def filling(folders: Iterable[Path]) -> Iterator[None]:
+    """While it lasts, folders bear a mark that their results are not all there."""
+    marks = [folder / _UNFINISHED for folder in folders]
+    for mark in marks:
+        mark.parent.mkdir(exist_ok=True, parents=True)
+        mark.touch()
+    yield
+    for mark in marks:
+        mark.unlink(missing_ok=True)
 
 
 def check_replaceable(path: Path, *, mark: str | None) -> None:
@@ -109,7 +126,8 @@ def whole(path: Path, *, mark: str | None = None) -> Iterator[Path]:
             reason = error.strerror or str(error)
             raise DiskError(path, reason) from error
         finally:
-            remove(temporary)
+            with suppress(OSError):  # the first error is the one to be told
+                remove(temporary)
 
 
 def check_room(folder: Path, n_bytes: int) -> None:

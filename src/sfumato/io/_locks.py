@@ -23,8 +23,23 @@ _HELD: ContextVar[Mapping[Path, bool]] = ContextVar("held")
 
 
 def real(path: Path) -> Path:
-    """What a path stands for: where a symbolic link leads, there or not."""
-    return path.resolve() if path.is_symlink() else path.absolute()
+    """What a path stands for: where a symbolic link leads, there or not.
+
+    Raises
+    ------
+    DataError
+        No system can have it: a name that is too long or not UTF-8, a link to itself.
+    """
+    try:
+        str(path).encode()
+        return path.resolve() if path.is_symlink() else path.absolute()
+    except UnicodeEncodeError:
+        message = f"{str(path)!a} is no name in UTF-8. Choose another, or another locale."
+        raise DataError(message) from None
+    except (OSError, RuntimeError) as error:  # before Python 3.13, a circle is a RuntimeError
+        reason = error.strerror if isinstance(error, OSError) else "a link to itself"
+        name = path.name if len(path.name) < 100 else f"{path.name[:40]}…"
+        raise DataError(f"{name}: {reason}. Choose another --output.") from error
 
 
 def may_replace(path: Path) -> bool:

@@ -145,7 +145,11 @@ def _check_length(path: Path, hdus: Foreign) -> None:
     """Refuse files that end before, or go on after, what their headers say."""
     size, end = path.stat().st_size, 0
     for index, hdu in enumerate(hdus):
-        place = hdu.fileinfo()
+        try:
+            place = hdu.fileinfo()
+        except AttributeError:  # astropy's stand-in for what it cannot read
+            message = f"{path}: the header of HDU {index} is damaged. Write it again."
+            raise DataError(message) from None
         end = place["datLoc"] + place["datSpan"]
         if size < end:
             message = f"{path}: truncated: {size} bytes, but its HDU {index} ends at {end}"

@@ -10,7 +10,7 @@ from sfumato.io.tables import matrix
 from sfumato.jobs.truths import Truths
 from sfumato.metrics.evaluation import ObjectScores, join, score_objects
 
-MOST_SCORED = 2_000_000
+MOST_SCORED = 1_000_000
 """Objects whose scores are kept at a time, 100 bytes each."""
 
 

@@ -40,7 +40,7 @@ class Truths:
             _, self._first = self._table.origin(self._n).of(int(np.argmin(known)))
         self.n_left_out += int(np.sum(~known))
         self._n += len(values)
-        self._seen.append(values[known][:: self._step])
+        self._seen.append(values[known][:: self._step].copy())  # a view would keep them all
         return known
 
     def check(self) -> None:

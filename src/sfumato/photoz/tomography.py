@@ -19,6 +19,9 @@ from sfumato.pdfs import AbstractPDFs, GridPDFs, summarise
 from sfumato.plots.page import png
 from sfumato.plots.pdfs import plot_stacks
 
+MOST_TRUTHS = 2_000_000
+"""True values that are kept for the picture and the distance: every few-th of more."""
+
 
 @dataclass(frozen=True)
 class Stacks:
@@ -31,7 +34,8 @@ class Stacks:
     pdfs : `GridPDFs` of the bins that hold objects, in order.
     mean, error : (bins,) mean of each n(z), and by how much the true mean of the same objects
         should differ from it: ``sqrt(sum of variances) / n``, if the PDFs are calibrated.
-    truths : true values by bin, or None.
+    truths : true values by bin, of `MOST_TRUTHS` objects at most, or None.
+    true_mean : (bins,) mean of all true values.
     """
 
     edges: np.ndarray
@@ -40,6 +44,7 @@ class Stacks:
     mean: np.ndarray
     error: np.ndarray
     truths: list[np.ndarray] | None
+    true_mean: np.ndarray
 
     @property
     def labels(self) -> list[str]:
@@ -54,7 +59,7 @@ class Stacks:
             true = "-"
             if self.truths is not None:
                 distance, _ = stacked_distance(self.pdfs[index], self.truths[b])
-                true = f"{self.truths[b].mean():.4f} (KS {distance:.3f})"
+                true = f"{self.true_mean[b]:.4f} (KS {distance:.3f})"
             yield label, f"{self.counts[b]:,}", f"{self.mean[b]:.4f}", f"{self.error[b]:.4f}", true
 
 
@@ -89,7 +94,8 @@ def stack_in_bins(
     truths = Truths(truth or "", file.table, least=profile_for(file).least, drop=drop_missing)
     for pdfs, table in file.scalars(columns):
         if bins is None:
-            bins = _Bins(np.asarray(edges, float), pdfs[:256].default_grid(n_points))
+            grid = pdfs[:256].default_grid(n_points)
+            bins = _Bins(np.asarray(edges, float), grid, file.n_rows)
         point = (
             matrix(table, [by])[:, 0] if by in columns else np.asarray(summarise(pdfs, [by])[by])
         )
@@ -121,14 +127,16 @@ def _warn_of_left_out(bins: "_Bins", n_objects: int, *, by: str) -> None:
 class _Bins:
     """Sums over the objects of every bin."""
 
-    def __init__(self, edges: np.ndarray, grid: np.ndarray) -> None:
+    def __init__(self, edges: np.ndarray, grid: np.ndarray, n_objects: int) -> None:
         n = edges.size - 1
         self.edges, self.grid = edges, grid
         self.counts = np.zeros(n, int)
         self.n_without_truth = 0
         self.densities = np.zeros((n, grid.size))
         self.means, self.variances = np.zeros(n), np.zeros(n)
+        self.true_sums = np.zeros(n)
         self.truths: list[list[np.ndarray]] = [[] for _ in range(n)]
+        self._step = -(-max(n_objects, 1) // MOST_TRUTHS)
 
     def add(
         self,
@@ -147,17 +155,19 @@ class _Bins:
             self.means[b] += part.mean().sum()
             self.variances[b] += part.variance().sum()
             if true is not None:
-                self.truths[b].append(true[inside])
+                self.true_sums[b] += true[inside].sum()
+                self.truths[b].append(true[inside][:: self._step].copy())
 
     def stacks(self, *, has_truths: bool) -> Stacks:
         """What the sums come to."""
         filled = self.counts > 0
         with np.errstate(invalid="ignore", divide="ignore"):
             mean, error = self.means / self.counts, np.sqrt(self.variances) / self.counts
+            true_mean = self.true_sums / self.counts
         joined = [np.concatenate(part) if part else np.zeros(0) for part in self.truths]
         stacked = GridPDFs(self.grid, self.densities[filled] / self.counts[filled, None])
         truths = joined if has_truths else None
-        return Stacks(self.edges, self.counts, stacked, mean, error, truths)
+        return Stacks(self.edges, self.counts, stacked, mean, error, truths, true_mean)
 
 
 def stack_file(

@@ -9,6 +9,7 @@ from matplotlib import image
 
 from sfumato.cli.main import run
 from sfumato.errors import DataError
+from sfumato.galaxies.jobs.measure import MeasuringPlan, measure_source
 from sfumato.galaxies.jobs.sets import simulate_set
 from sfumato.galaxies.jobs.sources import open_source, parse_psf
 from sfumato.galaxies.population.population import POPULATIONS
@@ -342,3 +343,22 @@ def test_tables_are_whole_or_not_there(tmp_path):
 def test_options_of_a_bound_without_effect_are_refused(options, said, capfd):
     assert cli("bound", *options) == 2
     assert said in " ".join(capfd.readouterr().err.split())
+
+
+@pytest.mark.slow
+def test_only_what_is_drawn_keeps_its_stamps(stamps, monkeypatch):
+    monkeypatch.setattr("sfumato.galaxies.jobs.measure.CHUNK", 4)
+    source = open_source(
+        [stamps],
+        psfs=[parse_psf("columns")],
+        noise="noise_sigma",
+        gain=None,
+        pixel_scale=None,
+        mask_bad=False,
+    )
+    plan = MeasuringPlan(free=tuple(FREE.split(",")), fixed={"x": 0.0, "y": 0.0}, bands=(0,))
+    done = measure_source(source, plan)
+    assert [len(batch.rows) for batch in done] == [4, 4, 4, 4]
+    held = [len(batch.stamps) for batch in done]
+    assert sorted(held) == [0, 0, 0, 4]
+    assert held.index(4) == int(np.argmax([batch.n_clean for batch in done]))

@@ -306,3 +306,12 @@ def test_an_index_that_pandas_counts_and_does_not_store_is_named(tmp_path):
     assert found.columns == ("x",)
     with pytest.raises(DataError, match=r"'id' is a counted index of pandas.*reset_index"):
         found.require(["id"])
+
+
+def test_pages_that_were_read_are_let_go(tmp_path):
+    path, n = tmp_path / "t.parquet", 50_000
+    column = np.random.default_rng(0).normal(size=40 * n)
+    pq.write_table(pa.table({"x": column}), path, row_group_size=n, compression="none")
+    before = pa.total_allocated_bytes()
+    most = max(pa.total_allocated_bytes() - before for _ in open_table(path).read(["x"], 0, n))
+    assert most < column.nbytes / 4

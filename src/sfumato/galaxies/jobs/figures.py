@@ -26,7 +26,6 @@ def write_figures(folder: Path, done: list[Measured], source: StampSource) -> li
     ``corner.png`` its posterior if there is one, and ``bias.png`` bias and scatter over
     signal-to-noise if the stamps have true parameters.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, figure in _figures(done, source):
         path = folder / f"{name}.png"
@@ -36,7 +35,7 @@ def write_figures(folder: Path, done: list[Measured], source: StampSource) -> li
 
 
 def _figures(done: list[Measured], source: StampSource) -> Iterator[tuple[str, Figure]]:
-    batch = max(done, key=lambda b: int(np.sum(b.fits.flags == 0)))
+    batch = max(done, key=lambda b: b.n_clean)  # the one that has its stamps
     clean = np.flatnonzero(batch.fits.flags == 0)[:N_SHOWN]
     if clean.size:
         yield from _of_galaxies(batch, clean, source.pixel_scale)

@@ -14,7 +14,7 @@ from sfumato.galaxies.jobs.measure import (
     results,
 )
 from sfumato.galaxies.jobs.sources import PSFSource, kept_columns, open_source
-from sfumato.io._files import check_folder, reserved
+from sfumato.io._files import check_folder, filling, reserved
 from sfumato.io.output import Column, table_writer, write_columns
 from sfumato.io.pdfs import write_pdfs
 
@@ -72,9 +72,9 @@ def measure_files(
     output = Path(output)
     table_writer(output)
     with reserved(output, overwrite=overwrite):
-        for folder in (pdfs, figures):
-            if folder is not None:
-                check_folder(Path(folder), overwrite=overwrite)
+        folders = [Path(folder) for folder in (pdfs, figures) if folder is not None]
+        for folder in folders:
+            check_folder(folder, overwrite=overwrite)
         source = open_source(
             images, psfs=psfs, noise=noise, gain=gain, pixel_scale=pixel_scale, mask_bad=mask_bad
         )
@@ -88,16 +88,17 @@ def measure_files(
             "noise": noise,
             "free": ",".join(plan.free),
         }
-        write_columns(output, {**kept, **table}, about=about, overwrite=overwrite)
-        if pdfs is not None:
-            _write_posteriors(done, kept, Path(pdfs))
-        pictures = [] if figures is None else write_figures(Path(figures), done, source)
+        with filling(folders):
+            if pdfs is not None:
+                _write_posteriors(done, kept, Path(pdfs))
+            pictures = [] if figures is None else write_figures(Path(figures), done, source)
+            # the table comes last: where it is, all is there
+            write_columns(output, {**kept, **table}, about=about, overwrite=overwrite)
         return MeasuredFiles(output, pictures, source.n, count_flags(table["flags"].values))
 
 
 def _write_posteriors(done: list[Measured], kept: dict[str, Column], folder: Path) -> None:
     """A file of PDFs for each parameter."""
-    folder.mkdir(exist_ok=True, parents=True)
     rows, marginals = posterior_pdfs(done)
     columns = {"row": rows, **{name: c.values[rows] for name, c in kept.items()}}
     for name, pdfs in marginals.items():

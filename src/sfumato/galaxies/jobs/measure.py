@@ -1,7 +1,7 @@
 """A table of measured galaxies from files of stamps: fits and posteriors, batch after batch."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -69,6 +69,15 @@ class Measured(NamedTuple):
     fits: Fits
     posteriors: Posteriors | None
 
+    @property
+    def n_clean(self) -> int:
+        """Galaxies whose fit carries no flag."""
+        return int(np.sum(self.fits.flags == 0))
+
+    def without_stamps(self) -> "Measured":
+        """What came out, without the images."""
+        return self._replace(stamps=self.stamps.take(np.zeros(0, int)))
+
 
 def measure_source(
     source: StampSource, plan: MeasuringPlan, *, on_galaxies: Callable[[int], None] = lambda n: None
@@ -93,16 +102,26 @@ def measure_source(
         kept = Fits(fits.names, *(values[:n] for values in fits[1:]))
         return Measured(rows, stamps, scene, kept, None)
 
-    done = []
-    for batch in engine.map(fit, source.parts(CHUNK)):
-        done.append(batch)
-        on_galaxies(0 if plan.posterior else len(batch.rows))
+    fitted = engine.map(fit, source.parts(CHUNK))
     if not plan.posterior:
-        return done
-    population = plan.prior or wide_population([batch.fits for batch in done], source.pixel_scale)
+        return _lean(fitted, on_galaxies)
+    population = plan.prior
+    if population is None:
+        fitted = list(fitted)
+        population = wide_population([batch.fits for batch in fitted], source.pixel_scale)
     sample = _Sampling(population, plan.seed, plan.chains)
-    for i, batch in enumerate(engine.map(sample, list(done))):
-        done[i] = batch
+    return _lean(engine.map(sample, fitted), on_galaxies)
+
+
+def _lean(batches: Iterable[Measured], on_galaxies: Callable[[int], None]) -> list[Measured]:
+    """Batches as they come; only the one with the most clean fits keeps its stamps, to be drawn."""
+    done: list[Measured] = []
+    best = 0
+    for batch in batches:
+        if done and batch.n_clean > done[best].n_clean:
+            done[best] = done[best].without_stamps()
+            best = len(done)
+        done.append(batch if best == len(done) else batch.without_stamps())
         on_galaxies(len(batch.rows))
     return done
 

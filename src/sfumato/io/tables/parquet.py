@@ -20,8 +20,9 @@ from sfumato.io.tables.contract import (
 
 def open_parquet(path: Path, group: str | None) -> TableFile:
     """A Parquet file, row group by row group."""
-    # not mapped: a file that is cut while it is read would end the process
-    file = pq.ParquetFile(path, page_checksum_verification=True)
+    # not mapped: a file that is cut while it is read would end the process; and not buffered
+    # ahead, which keeps every page until the last is read
+    file = pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
     stored = file.schema_arrow
     vectors = {f.name: f.type.list_size for f in stored if pa.types.is_fixed_size_list(f.type)}
     names = tuple(n for name in stored.names for n in vector_names(name, vectors.get(name)))

@@ -1,14 +1,17 @@
 """PDFs to files of ``qp``, the field's exchange format (optional package ``qp-prob``)."""
 
+import gc
 import warnings
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
-from sfumato._typing import Foreign, Given
+from sfumato._typing import Given
 from sfumato.errors import DataError, optional_module
 from sfumato.io._files import check_room, claim_room, whole
 from sfumato.io.tables.compute import pc
@@ -18,6 +21,15 @@ from sfumato.pdfs import AbstractPDFs, ParametricPDFs
 SUFFIX = ".hdf5"
 _OVERHEAD = 1 << 15
 """Bytes of a file besides its arrays, at most."""
+
+
+class _Written(NamedTuple):
+    """Rows of an array of a file, and the CRC-32 of their bytes."""
+
+    name: str
+    start: int
+    stop: int
+    crc: int
 
 
 def write_qp(
@@ -48,34 +60,30 @@ def write_qp(
     MissingDependencyError
         qp is not installed.
     """
+    points = pdfs.default_grid(301) if grid is None else grid
+    write_qp_parts([pdfs], len(pdfs), path, kind=kind, grid=points, columns=columns)
+
+
+def write_qp_parts(
+    parts: Iterable[AbstractPDFs],
+    n: int,
+    path: str | Path,
+    *,
+    kind: str,
+    grid: ArrayLike,
+    columns: Mapping[str, Given] | None = None,
+) -> None:
+    """As `write_qp`, of `n` objects that come set by set; only one set is held at a time."""
     path = Path(path)
     if path.suffix != SUFFIX:
         raise DataError(f"{path}: a file of qp must end in {SUFFIX}.")
-    qp = optional_module("qp", extra="io")
-    if kind == "interp":
-        points = pdfs.default_grid(301) if grid is None else np.asarray(grid, float)
-        data = {"xvals": points, "yvals": pdfs.to_grid(points).density}
-    elif kind == "mixmod":
-        if not isinstance(pdfs, ParametricPDFs):
-            raise ValueError("kind='mixmod' needs mixtures; these are densities on a grid.")
-        means, variances = pdfs.component_moments()
-        data = {"means": means, "stds": np.sqrt(variances), "weights": np.exp(pdfs.log_weights)}
-    else:
-        raise ValueError(f"`kind` must be 'interp' or 'mixmod'; got {kind!r}.")
+    make = _maker(kind, np.asarray(grid, float))
     ancillary = {name: _stored(name, values) for name, values in (columns or {}).items()}
-    ensemble = qp.Ensemble(getattr(qp, kind), data=data, ancil=ancillary or None)
-    parts = ensemble.build_tables()
-    arrays = {**parts["data"], **parts.get("ancil", {})}
-    n_bytes = sum(np.asarray(values).nbytes for values in arrays.values()) + _OVERHEAD
-    check_room(path.parent, n_bytes)
     with whole(path) as temporary:
         # qp tells the format from the suffix
         named = temporary.with_name(temporary.name + path.suffix)
         try:
-            named.touch()
-            claim_room(named, n_bytes)  # before HDF5, which may crash where there is none
-            ensemble.write_to(str(named))
-            _check_written(named, arrays)
+            _check_written(named, _write(named, map(make, parts), n, ancillary))
             named.replace(temporary)
         except RuntimeError as error:  # what h5py and tables_io make of a full disk
             raise OSError(str(error).splitlines()[0]) from error
@@ -83,20 +91,79 @@ def write_qp(
             named.unlink(missing_ok=True)
 
 
-def _check_written(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def _maker(kind: str, points: np.ndarray) -> Callable[[AbstractPDFs], tuple[str, dict]]:
+    """What turns a set of PDFs into the kind and the data of an ensemble of qp."""
+    if kind == "interp":
+        return lambda pdfs: (kind, {"xvals": points, "yvals": pdfs.to_grid(points).density})
+    if kind != "mixmod":
+        raise ValueError(f"`kind` must be 'interp' or 'mixmod'; got {kind!r}.")
+
+    def mixture(pdfs: AbstractPDFs) -> tuple[str, dict]:
+        if not isinstance(pdfs, ParametricPDFs):
+            raise ValueError("kind='mixmod' needs mixtures; these are densities on a grid.")
+        means, variances = pdfs.component_moments()
+        weights = np.exp(pdfs.log_weights)
+        return kind, {"means": means, "stds": np.sqrt(variances), "weights": weights}
+
+    return mixture
+
+
+def _write(
+    path: Path,
+    sets: Iterable[tuple[str, dict]],
+    n: int,
+    ancillary: Mapping[str, np.ndarray],
+) -> list[_Written]:
+    """Write sets behind each other; what was written where, with checksums."""
+    qp = optional_module("qp", extra="io")
+    written: list[_Written] = []
+    start, groups, file, ensemble = 0, None, None, None
+    try:
+        for kind, data in sets:
+            stop = start + len(next(reversed(data.values())))
+            beside = {name: values[start:stop] for name, values in ancillary.items()}
+            ensemble = qp.Ensemble(getattr(qp, kind), data=data, ancil=beside or None)
+            tables = ensemble.build_tables(encode=True, ext="hdf5")
+            arrays = {
+                f"{group}/{name}": np.asarray(values)
+                for group, table in tables.items()
+                if group != "meta"
+                for name, values in table.items()
+            }
+            if groups is None:
+                _claim(path, sum(a.nbytes for a in arrays.values()) * n // (stop - start))
+                groups, file = ensemble.initializeHdf5Write(str(path), n)
+            ensemble.writeHdf5Chunk(groups, start, stop)
+            written += [_Written(name, start, stop, _crc(a)) for name, a in arrays.items()]
+            start = stop
+            gc.collect()  # ensembles refer to themselves, and are large
+        if ensemble is not None:
+            ensemble.finalizeHdf5Write(file)
+            file = None
+    finally:
+        if file is not None:
+            file.close()
+    return written
+
+
+def _claim(path: Path, n_bytes: int) -> None:
+    """Make sure of room before HDF5, which may crash where there is none."""
+    check_room(path.parent, n_bytes + _OVERHEAD)
+    path.touch()
+    claim_room(path, n_bytes + _OVERHEAD)
+
+
+def _crc(values: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(values).view(np.uint8).data)
+
+
+def _check_written(path: Path, written: Sequence[_Written]) -> None:
     """Read back what was written: on a full disk HDF5 may say nothing and leave zeros."""
     h5py = optional_module("h5py", extra="io")
-    found: dict[str, np.ndarray] = {}
-
-    def visit(name: str, node: Foreign) -> None:
-        if isinstance(node, h5py.Dataset):
-            found[name.rpartition("/")[2]] = np.asarray(node[()])
-
     with h5py.File(path) as file:
-        file.visititems(visit)
-    for name, values in arrays.items():
-        if name not in found or not np.array_equal(found[name].ravel(), np.ravel(values)):
-            raise OSError(f"{name!r} is not there as it was written")
+        for part in written:
+            if part.name not in file or _crc(file[part.name][part.start : part.stop]) != part.crc:
+                raise OSError(f"{part.name!r} is not there as it was written")
 
 
 def _stored(name: str, values: Given) -> np.ndarray:

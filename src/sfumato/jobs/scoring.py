@@ -1,14 +1,16 @@
 """Scores of the objects of a file against their true values, read chunk by chunk."""
 
+import math
 import warnings
 from collections.abc import Callable
+from dataclasses import fields
 
 import numpy as np
 
 from sfumato.io.pdfs import PDFsFile
 from sfumato.io.tables import matrix
 from sfumato.jobs.truths import Truths
-from sfumato.metrics.evaluation import ObjectScores, join, score_objects
+from sfumato.metrics.evaluation import ObjectScores, score_objects
 
 MOST_SCORED = 1_000_000
 """Objects whose scores are kept at a time, 100 bytes each."""
@@ -36,9 +38,10 @@ def read_scores(
         A column is missing, or a true value is.
     """
     columns = [truth] if by is None else [truth, by]
-    parts, values, first = [], [], 0
+    first = 0
     support = (-np.inf, np.inf)
     drawn = Drawn(file.n_rows, most=MOST_SCORED)
+    held = _Held(drawn.most)
     truths = Truths(truth, file.table, least=least, drop=drop_missing)
     for pdfs, table in file.scalars(columns, batch_rows=20_000):
         numbers = matrix(table, columns, origin=file.table.origin(first))
@@ -46,17 +49,39 @@ def read_scores(
         kept = truths.kept(numbers[:, 0]) & drawn(len(pdfs))
         if kept.any():
             known = pdfs if kept.all() else pdfs[np.flatnonzero(kept)]
-            parts.append(score_objects(known, numbers[kept, 0]))
-            values.append(numbers[kept, -1])
+            held.add(score_objects(known, numbers[kept, 0]), numbers[kept, -1])
         first += len(pdfs)
         if on_rows is not None:
             on_rows(len(pdfs))
     truths.check()
-    objects = join(parts)
+    objects, values = held.all()
     drawn.warn(len(objects))
     _warn_of_outside(objects, support)
     _warn_of_poles(objects)
-    return objects, None if by is None else np.concatenate(values)
+    return objects, None if by is None else values
+
+
+class _Held:
+    """Scores of objects and a value of each, in room that is taken once: no part lies about."""
+
+    def __init__(self, most: int) -> None:
+        self._names = [field.name for field in fields(ObjectScores)]
+        self._room = np.empty((len(self._names) + 1, most))
+        self._n = 0
+
+    def add(self, objects: ObjectScores, values: np.ndarray) -> None:
+        """Put some behind those that are there, as far as there is room."""
+        stop = min(self._n + len(objects), self._room.shape[1])
+        rows = slice(0, stop - self._n)
+        for place, name in enumerate(self._names):
+            self._room[place, self._n : stop] = getattr(objects, name)[rows]
+        self._room[-1, self._n : stop] = values[rows]
+        self._n = stop
+
+    def all(self) -> tuple[ObjectScores, np.ndarray]:
+        """All of them."""
+        *scores, values = self._room[:, : self._n]
+        return ObjectScores(*scores), values
 
 
 class Drawn:
@@ -64,6 +89,8 @@ class Drawn:
 
     def __init__(self, n_rows: int, *, most: int) -> None:
         self._n_rows, self._share = n_rows, min(1.0, most / max(n_rows, 1))
+        # their number scatters
+        self.most = min(n_rows, most + 6 * math.isqrt(most))
         self._rng = np.random.default_rng(0)
 
     def __call__(self, n: int) -> np.ndarray:

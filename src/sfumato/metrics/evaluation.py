@@ -62,13 +62,6 @@ def score_objects(pdfs: AbstractPDFs, truth: ArrayLike) -> ObjectScores:
     )
 
 
-def join(parts: list[ObjectScores]) -> ObjectScores:
-    """Scores of several sets of objects as one."""
-    return ObjectScores(
-        *(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(ObjectScores))
-    )
-
-
 def _pinball(objects: ObjectScores) -> float:
     """Mean pinball loss of the three quantiles that are kept."""
     quantiles = np.stack([objects.low, objects.median, objects.high], axis=1)

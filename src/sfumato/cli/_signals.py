@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import current_thread, main_thread
 from types import FrameType
 
@@ -22,15 +22,17 @@ class Interruption:
 
     def __init__(self) -> None:
         self.number: int | None = None
+        self._is_heard = False
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         """Note a signal, and let the run clean up behind itself."""
         self.number = number
-        raise KeyboardInterrupt
+        self.again()
 
-    def again(self, _number: int, _frame: FrameType | None) -> None:
-        """End the run for the signal that was noted before."""
-        raise KeyboardInterrupt
+    def again(self, *_: object) -> None:
+        """End the run for the signal that was noted before, unless it is ending."""
+        if not self._is_heard:
+            raise KeyboardInterrupt
 
     @property
     def exit_code(self) -> int:
@@ -38,7 +40,8 @@ class Interruption:
         return 128 + (signal.SIGINT if self.number is None else self.number)
 
     def message(self, verb: str | None, *, is_done: bool = False) -> str:
-        """What happened, and how this verb goes on."""
+        """What happened, and how this verb goes on; further signals change nothing."""
+        self._is_heard = True
         what = "Terminated" if self.number == signal.SIGTERM else "Interrupted"
         if is_done:
             return f"{what} when the work was done: what was asked for is written."
@@ -56,7 +59,12 @@ class Interruption:
         if lost.exc_type is not KeyboardInterrupt:
             sys.__unraisablehook__(lost)
         else:
-            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            _ring_in(0.01)
+
+
+def _ring_in(seconds: float) -> None:
+    with suppress(AttributeError):  # not on every system
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def raise_pending() -> None:
@@ -83,5 +91,6 @@ def heeded() -> Iterator[Interruption]:
         yield interruption
     finally:
         sys.unraisablehook = hook
+        _ring_in(0)
         for number, handler in before.items():
             signal.signal(number, handler)

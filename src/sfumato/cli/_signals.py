@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from threading import current_thread, main_thread
 from types import FrameType
 
+from sfumato._typing import Foreign
+
 _AGAIN = "Nothing was written"
 GOES_ON = {
     "predict": "Rows that are finished are kept: the same command goes on behind them",
@@ -54,7 +56,7 @@ class Interruption:
             sys.stderr.flush()
             os._exit(self.exit_code)
 
-    def unraisable(self, lost: "sys.UnraisableHookArgs") -> None:
+    def unraisable(self, lost: Foreign) -> None:  # of a class that only stubs know
         """Deliver a signal again that came where no exception can be raised, as in a finaliser."""
         if lost.exc_type is not KeyboardInterrupt:
             sys.__unraisablehook__(lost)

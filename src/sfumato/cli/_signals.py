@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import current_thread, main_thread
 from types import FrameType
-
-from sfumato._typing import Foreign
+from typing import Any
 
 _AGAIN = "Nothing was written"
 GOES_ON = {
@@ -56,7 +55,7 @@ class Interruption:
             sys.stderr.flush()
             os._exit(self.exit_code)
 
-    def unraisable(self, lost: Foreign) -> None:  # of a class that only stubs know
+    def unraisable(self, lost: Any) -> None:  # of a class that only stubs know
         """Deliver a signal again that came where no exception can be raised, as in a finaliser."""
         if lost.exc_type is not KeyboardInterrupt:
             sys.__unraisablehook__(lost)

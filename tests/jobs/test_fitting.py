@@ -6,7 +6,8 @@ import pytest
 from jobs_cases import ROLES, SETTINGS
 from sfumato import MDNRegressor
 from sfumato.errors import DataError
-from sfumato.jobs.fitting import fit_tables
+from sfumato.io.tables import DEFAULT
+from sfumato.jobs.fitting import fit_tables, open_task
 
 
 def test_a_job_prints_nothing_and_tells_its_progress(fitted, folder, capfd):
@@ -28,3 +29,17 @@ def test_it_is_the_estimator_on_the_columns_with_seed_0(fitted, folder):
 def test_a_model_that_exists_is_not_replaced_unasked(fitted, folder):
     with pytest.raises(DataError, match="exists already"):
         fit_tables([folder / "table.csv"], folder / "model", roles=ROLES, settings=SETTINGS)
+
+
+def test_too_little_memory_is_said_before_the_system_says_nothing(folder, monkeypatch):
+    monkeypatch.setattr("sfumato.jobs.fitting.free_memory", lambda: 2e8)
+    with pytest.warns(UserWarning, match=r"240 rows of 3 columns take about 0.9 GB and 0.2 GB"):
+        open_task(
+            [folder / "table.csv"],
+            ROLES,
+            preset=None,
+            answers=None,
+            settings=SETTINGS,
+            reading=DEFAULT,
+            drop_missing=False,
+        )

@@ -1,11 +1,13 @@
 """Training from tables: what ``sfumato fit`` does."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from sfumato.engine.system import free_memory
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io._files import reserved
 from sfumato.io.archive import HEADER
@@ -22,6 +24,9 @@ from sfumato.jobs.training_tables import (
 )
 from sfumato.preprocessing.shift.weights import effective_sample_size
 from sfumato.training.loop import OnEpoch
+
+_PROGRAM, _NUMBER = 0.9e9, 80.0
+"""Bytes that training takes: of the programs, and of every number of the table."""
 
 
 class FittingTask(NamedTuple):
@@ -71,10 +76,21 @@ def open_task(
     check_corrections(reading, columns, regressor.features)
     files = [reading.open(table) for table in tables]
     say_unsuited(files, columns, regressor.features)
+    _say_tight(sum(file.n_rows for file in files), len(columns.features) + len(columns.targets))
     data = load_training(files, columns, drop_missing_targets=drop_missing)
     if regressor.features is None and regressor.missing == "error":
         check_finite(data, columns)
     return FittingTask(files, columns, regressor, data, reading)
+
+
+def _say_tight(n_rows: int, n_columns: int) -> None:
+    """Warn where the rows are more than memory holds: the system ends a process without a word."""
+    wanted, free = _PROGRAM + _NUMBER * n_rows * n_columns, free_memory()
+    if wanted > free:
+        message = f"{n_rows:,} rows of {n_columns} columns take about {wanted / 1e9:.1f} GB"
+        left = f"{max(free, 0) / 1e9:.1f} GB are free: the system may end this run"
+        cure = "Give fewer rows (--where), or a machine or a limit with more"
+        warnings.warn(f"{message} and {left}. {cure}.", stacklevel=4)
 
 
 def fit_tables(

@@ -49,3 +49,49 @@ def test_a_killed_run_leaves_nothing_half_and_the_next_ends_it(verb, expected, c
         assert contents(copy, OUTPUTS[verb]) == whole, told
         assert listing(copy) == names, told
         clear(copy, OUTPUTS[verb])
+
+
+def test_a_killed_measurement_is_ended_by_the_same_command(command, tmp_path):
+    (tmp_path / "whole").mkdir()
+    simulated = [
+        "simulate",
+        "galaxies",
+        "--set",
+        "v1",
+        "--number",
+        "12",
+        "--seed",
+        "1",
+        "--output",
+        "s.hdf5",
+    ]
+    (done,) = command({"words": simulated, "folder": str(tmp_path)})
+    assert done["code"] == 0, done
+    words = [
+        "measure",
+        "../s.hdf5",
+        "--psf",
+        "columns",
+        "--noise",
+        "noise_sigma",
+        "--fix",
+        "x=0,y=0",
+    ]
+    words += ["--output", "m.parquet", "--figures", "figures"]
+    outputs = ["m.parquet", "figures"]
+    whole = {"words": words, "folder": str(tmp_path / "whole")}
+    command(whole)  # compiles
+    (done,) = command({**whole, "words": [*words, "--overwrite"]})
+    expected, seconds = contents(tmp_path / "whole", outputs), done["seconds"]
+    rng = np.random.default_rng(0)
+    # most of the time it measures: the last tenth is where it writes
+    for i, kill in enumerate(rng.uniform(0.85 * seconds, 1.05 * seconds, amount(15, 2))):
+        folder = tmp_path / f"run{i}"
+        folder.mkdir()
+        run = {"words": words, "folder": str(folder)}
+        command({**run, "kill": kill})
+        is_there = (folder / "m.parquet").exists()
+        (done,) = command(run)
+        assert done["code"] == (2 if is_there else 0), done
+        found = contents(folder, outputs)
+        assert found == expected, f"killed after {kill:.3f} s of {seconds:.3f}"

@@ -98,6 +98,8 @@ def _draw_objects(file: PDFsFile, path: Path, *, rows: Sequence[int], truth: str
                 if truth:
                     values[row] = matrix(table, [truth])[row - first, 0]
         first += len(pdfs)
+        if first > max(rows):
+            break
     chosen = concatenate([found[row] for row in rows])
     true = np.array([values[row] for row in rows]) if truth else None
     medians = summarise(chosen, ["median", "std"])

@@ -1,6 +1,7 @@
 """Compiled programs kept on disk between runs."""
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +51,8 @@ def use_compilation_cache() -> None:
     jax.config.update("jax_compilation_cache_dir", wish or str(Path(base) / "sfumato"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    # where the cache cannot be read or written, programs are compiled: nothing is lost but time
+    warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation")
 
 
 def over_rows(function: Callable[..., Foreign], *arrays: Foreign) -> Foreign:

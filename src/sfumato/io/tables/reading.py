@@ -211,11 +211,12 @@ def _filtered(table: TableFile, condition: Condition) -> TableFile:
     mask = np.concatenate([part.to_numpy() for part in kept])
     if not mask.any():
         raise DataError(f"{table.path}: no row of {table.n_rows:,} fulfils {condition.text!r}.")
-    below = np.concatenate([[0], np.cumsum(mask)])
+    # four bytes a row, where that does
+    rows = np.flatnonzero(mask).astype(np.uint32 if mask.size < 2**32 else np.int64)
 
     def read(wanted: Sequence[str], start: int, batch_rows: int) -> Batches:
         # from the row of the file where the `start`-th that is kept lies
-        place = int(np.searchsorted(below, start, side="right")) - 1
+        place = int(rows[start]) if start < rows.size else table.n_rows
 
         def taken(first: int) -> Batches:
             for batch in table.read(wanted, first, batch_rows):
@@ -224,4 +225,4 @@ def _filtered(table: TableFile, condition: Condition) -> TableFile:
 
         yield from rebatched(taken(place), batch_rows)
 
-    return replace(table, n_rows=int(mask.sum()), read=read, rows=np.flatnonzero(mask))
+    return replace(table, n_rows=rows.size, read=read, rows=rows)

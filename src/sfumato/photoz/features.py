@@ -121,12 +121,21 @@ class PhotometryFeatures(FeatureTransform):
         return low, high
 
     def doubt(self, x: np.ndarray) -> str | None:
-        """Whether magnitudes may be fluxes: many galaxies have values that no magnitude has."""
+        """Whether magnitudes may be fluxes or the other way, or errors are not known."""
         values = x[:, : len(self.bands)]
         n_finite = np.isfinite(values).sum(axis=0)
         if not n_finite.any():
             return f"None of {len(x):,} rows has a value in any of {', '.join(self.bands)}."
+        return self._other_kind(values) or self._exact(x)
+
+    def _other_kind(self, values: np.ndarray) -> str | None:
+        """Whether values (n, b) are fluxes for magnitudes, or the other way."""
         if self.unit == "flux":
+            low, high = np.nanquantile(values, [0.01, 0.99])
+            # fluxes of a survey span decades
+            if 10 < low < high < min(40, 2.5 * low):
+                message = f"Nearly all fluxes lie within {low:.4g} to {high:.4g}"
+                return f"{message}. Are they magnitudes? Then leave --flux out."
             return None
         for band, column in zip(self.bands, values.T, strict=True):
             beyond = column[np.isfinite(column) & (column > _LIKELY[1])]
@@ -137,6 +146,18 @@ class PhotometryFeatures(FeatureTransform):
                     message = f"{len(odd):,} values of {band} are no magnitudes, as {odd[0]:.4g}"
                     return f"{message}. Are they fluxes? Then say so: `--flux`, or unit='flux'."
         return None
+
+    def _exact(self, x: np.ndarray) -> str | None:
+        """Whether many measurements claim to have no error."""
+        if not self.has_errors:
+            return None
+        n = len(self.bands)
+        exact = (np.isfinite(x[:, :n]) & (x[:, n:] == 0)).sum(axis=0)
+        band = int(np.argmax(exact))
+        if exact[band] <= _MANY * len(x):
+            return None
+        message = f"Errors of {self.bands[band]} are 0 in {exact[band]:,} of {len(x):,} rows"
+        return f"{message}: taken as exact. If they are unknown, make them NaN."
 
     def unsuited(self, units: Sequence[str | None]) -> list[int]:
         """Columns that state fluxes where magnitudes are meant, or the other way."""

@@ -285,3 +285,10 @@ def test_comparisons_of_unlike_things_are_said_in_words(tmp_path, text, held):
     frame.to_parquet(tmp_path / "t.parquet")
     with pytest.raises(ValueError, match=f"does not fit the columns: {held}. Words stand in"):
         Reading(where=text).open(tmp_path / "t.parquet")
+
+
+def test_words_of_python_are_names_of_columns(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("class,lambda,z\nGALAXY,1,0.1\nSTAR,2,0\nGALAXY,3,0.3\n")
+    table = open_table(path, where="class == 'GALAXY' and lambda > 1 and not (z < 0.2)")
+    assert read_table(table, ["lambda"])["lambda"].to_pylist() == [3]

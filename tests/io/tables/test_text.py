@@ -316,7 +316,7 @@ def test_what_is_said_of_a_copy_names_the_original(tmp_path):
     [
         (
             "k;x\nsilt;1\nclay;2\n",
-            "holds 'silt', not a number. If .* words, name it: --categorical k",
+            "holds 'silt', not a number. If it is .* --categorical k; a target has",
         ),
         ("k;x\n26,32;1\n1;2\n", "row 1 holds '26,32', not a number. Is it a decimal comma"),
         ("k;x\n1;1\nfoo;2\n", "row 2 holds 'foo', not a number. Correct or remove it"),

@@ -7,6 +7,7 @@ is missing fulfils no comparison but ``!=`` and ``not in``.
 """
 
 import ast
+import keyword
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ from sfumato.io.tables.contract import TEXTS
 _QUOTED = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
 _NAMED = re.compile(rf"{_QUOTED}|`(?P<ticked>[^`]+)`|(?P<bare>[^\W\d]\w*)")
 """Words in quotes, which stay as they are, and names of columns."""
+
+_GRAMMAR = {"and", "or", "not", "in", "is", "if", "else", "for", "True", "False", "None"}
+_PYTHONS = frozenset(keyword.kwlist) - _GRAMMAR
+"""Words of Python's that have no meaning in a condition: names of columns, such as class."""
 
 _COMPARE: dict[type, Callable] = {
     ast.Lt: pc.less,
@@ -157,8 +162,10 @@ def parse_condition(text: str) -> Condition:
         stem += "_"
 
     def placeholder(match: re.Match) -> str:
-        # Python takes other forms of a letter, as µ and μ, for the same
-        if match["ticked"] is None and (match["bare"] is None or match["bare"].isascii()):
+        # Python takes other forms of a letter, as µ and μ, for the same, and has words of its own
+        bare = match["bare"]
+        is_plain = bare is None or (bare.isascii() and bare not in _PYTHONS)
+        if match["ticked"] is None and is_plain:
             return match[0]
         name = f"{stem}{len(ticked)}_"
         ticked[name] = match["ticked"] or match["bare"]

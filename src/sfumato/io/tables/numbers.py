@@ -60,5 +60,6 @@ def _cure(column: pa.ChunkedArray, row: int, name: str) -> str:
     if _DECIMAL_COMMA.match(column[row].as_py().strip()):
         return "Is it a decimal comma? Write numbers with points."
     if not any(map(is_number, cells)):
-        return f"If the column holds words, name it: --categorical {name}."
+        words = f"If it is a feature of words, name it: --categorical {name}"
+        return f"{words}; a target has to be a number (for classes, MDNClassifier in Python)."
     return "Correct or remove it."

@@ -94,7 +94,7 @@ def open_file(path: str | Path, group: str | None = None) -> TableFile:
         message = f"{path}: cannot be read ({reason_of(error)})"
         raise DataError(f"{message}. Is it truncated, or not {path.suffix}?") from error
     if table.n_rows == 0:
-        raise DataError(f"{path}: the table has no rows.")
+        raise DataError(f"{path}: the table has no rows. Leave it out.")
     return _with_masks(table)
 
 

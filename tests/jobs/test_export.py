@@ -62,6 +62,15 @@ def test_a_file_is_not_replaced_unasked(kept, tmp_path):
     assert qp.read(str(tmp_path / "q.hdf5")).npdf == 5
 
 
+def test_no_column_need_be_kept(kept, tmp_path):
+    pdfs, path = kept
+    export_file(path, tmp_path / "q.hdf5")
+    found = qp.read(str(tmp_path / "q.hdf5"))
+    assert not found.ancil
+    grid = pdfs.default_grid(301)
+    np.testing.assert_allclose(found.metadata["xvals"].ravel(), grid)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

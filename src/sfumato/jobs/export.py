@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from sfumato.io._files import reserved
 from sfumato.io.pdfs import PDFsFile, open_pdfs
@@ -56,8 +57,8 @@ def export_file(
         raise ValueError("--grid says the number of points too. Leave --points out.")
     with reserved(output, overwrite=overwrite):
         file = open_pdfs(pdfs, reading=reading)
-        table = read_table(file.table, keep)
         points = _common_grid(file, n_points or 301) if grid is None else np.linspace(*grid)
+        table = read_table(file.table, keep) if keep else pa.table({})
         columns = {name: table[name] for name in keep}
         with warnings.catch_warnings(record=True) as said:
             parts = (part for part, _ in file.scalars(batch_rows=_ROWS))

@@ -118,6 +118,17 @@ def test_a_file_in_parts_is_the_file_at_once(tmp_path, monkeypatch, kind):
     np.testing.assert_array_equal(whole.ancil["word"], parts.ancil["word"])
 
 
+def test_objects_of_every_part_are_counted_in_one_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr("sfumato.jobs.export._ROWS", 4)
+    family = MixtureFamily(Normal(), 1, 0.0, 1.0)
+    loc = np.tile([4.98, 9.0], 6)[:, None, None]  # each part has two that the grid cuts
+    values = {"log_weights": np.zeros((12, 1, 1)), "loc": loc, "scale": np.full_like(loc, 0.05)}
+    write_pdfs(make_family_pdfs(family, values), tmp_path / "p.parquet")
+    with pytest.warns(UserWarning, match="^6 of 12 objects lie outside") as said:
+        export_file(tmp_path / "p.parquet", tmp_path / "q.hdf5", grid=(5.0, 12.0, 2001))
+    assert len(said) == 1
+
+
 @pytest.mark.parametrize("make", [normals, counts])
 def test_parts_of_unbounded_pdfs_share_one_grid(tmp_path, monkeypatch, make):
     monkeypatch.setattr("sfumato.jobs.export._ROWS", 4)

@@ -60,8 +60,9 @@ def write_qp(
     MissingDependencyError
         qp is not installed.
     """
-    points = pdfs.default_grid(301) if grid is None else grid
-    write_qp_parts([pdfs], len(pdfs), path, kind=kind, grid=points, columns=columns)
+    if grid is None and kind == "interp":
+        grid = pdfs.default_grid(301)
+    write_qp_parts([pdfs], len(pdfs), path, kind=kind, grid=grid, columns=columns)
 
 
 def write_qp_parts(
@@ -70,14 +71,14 @@ def write_qp_parts(
     path: str | Path,
     *,
     kind: str,
-    grid: ArrayLike,
+    grid: ArrayLike | None,
     columns: Mapping[str, Given] | None = None,
 ) -> None:
     """As `write_qp`, of `n` objects that come set by set; only one set is held at a time."""
     path = Path(path)
     if path.suffix != SUFFIX:
         raise DataError(f"{path}: a file of qp must end in {SUFFIX}.")
-    make = _maker(kind, np.asarray(grid, float))
+    make = _maker(kind, grid)
     ancillary = {name: _stored(name, values) for name, values in (columns or {}).items()}
     with whole(path) as temporary:
         # qp tells the format from the suffix
@@ -91,9 +92,10 @@ def write_qp_parts(
             named.unlink(missing_ok=True)
 
 
-def _maker(kind: str, points: np.ndarray) -> Callable[[AbstractPDFs], tuple[str, dict]]:
+def _maker(kind: str, grid: ArrayLike | None) -> Callable[[AbstractPDFs], tuple[str, dict]]:
     """What turns a set of PDFs into the kind and the data of an ensemble of qp."""
     if kind == "interp":
+        points = np.asarray(grid, float)
         return lambda pdfs: (kind, {"xvals": points, "yvals": pdfs.to_grid(points).density})
     if kind != "mixmod":
         raise ValueError(f"`kind` must be 'interp' or 'mixmod'; got {kind!r}.")

@@ -57,10 +57,13 @@ def export_file(
         raise ValueError("--grid says the number of points too. Leave --points out.")
     with reserved(output, overwrite=overwrite):
         file = open_pdfs(pdfs, reading=reading)
-        points = _common_grid(file, n_points or 301) if grid is None else np.linspace(*grid)
+        points = None if grid is None else np.linspace(*grid)
+        if points is None and kind == "interp":
+            points = _common_grid(file, n_points or 301)
         table = read_table(file.table, keep) if keep else pa.table({})
         columns = {name: table[name] for name in keep}
         with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")  # parts that say the same are counted each
             parts = (part for part, _ in file.scalars(batch_rows=_ROWS))
             write_qp_parts(parts, file.n_rows, output, kind=kind, grid=points, columns=columns)
         _say(said, file.n_rows)

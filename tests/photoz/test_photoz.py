@@ -360,6 +360,7 @@ def test_units_that_do_not_suit():
     stated = ["nJy", "mag", "erg / (Hz s cm2)", None, "mag(AB)", "nmgy"]
     assert FITTED.unsuited(stated) == [0, 2, 5]
     assert fluxes.unsuited(stated) == [1, 4]
+    assert fluxes.unsuited(["maggy", "nanomaggies", "ABmag"]) == [2]
 
 
 def test_magnitudes_that_are_taken_for_fluxes_and_errors_of_0_are_said():

@@ -39,7 +39,7 @@ _LIKELY = (4.0, 45.0)
 _MANY = 0.02
 """Share of different values beyond, from which on a band may hold fluxes."""
 
-_MAGNITUDES = re.compile(r"mag\b|mag\(|^mag", re.IGNORECASE)
+_MAGNITUDES = re.compile(r"mag(?!g)", re.IGNORECASE)
 _FLUXES = re.compile(r"Jy|magg|mgy|erg|\bW\b|photon|electron|count|\bct\b|\bDN\b|\badu\b")
 
 _LEAST_SOFTENING = 1e-6
@@ -123,8 +123,7 @@ class PhotometryFeatures(FeatureTransform):
     def doubt(self, x: np.ndarray) -> str | None:
         """Whether magnitudes may be fluxes or the other way, or errors are not known."""
         values = x[:, : len(self.bands)]
-        n_finite = np.isfinite(values).sum(axis=0)
-        if not n_finite.any():
+        if not np.isfinite(values).any():
             return f"None of {len(x):,} rows has a value in any of {', '.join(self.bands)}."
         return self._other_kind(values) or self._exact(x)
 

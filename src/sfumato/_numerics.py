@@ -1,13 +1,22 @@
 """Arithmetic that two rooms share and that names nothing of ours: inversion, integration, rows."""
 
 from collections.abc import Callable, Iterator
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sfumato._typing import Foreign
-
 Points = np.ndarray
+
+
+@runtime_checkable
+class _Veiled(Protocol):
+    """What astropy's masked arrays have beside NumPy's."""
+
+    @property
+    def unmasked(self) -> ArrayLike: ...
+    @property
+    def mask(self) -> np.ndarray: ...
 
 
 def unveiled(values: ArrayLike) -> tuple[np.ndarray, np.ndarray | None]:
@@ -15,13 +24,12 @@ def unveiled(values: ArrayLike) -> tuple[np.ndarray, np.ndarray | None]:
 
     NumPy's and astropy's masks are of two kinds: the latter keeps what is behind in ``unmasked``.
     """
-    given: Foreign = values
+    given: object = values
     if isinstance(given, np.ma.MaskedArray):
         return np.asarray(np.ma.getdata(given)), np.ma.getmaskarray(given)
-    try:
-        behind = np.asarray(given.unmasked)
-    except AttributeError:
-        return np.asarray(given), None
+    if not isinstance(given, _Veiled):
+        return np.asarray(values), None
+    behind = np.asarray(given.unmasked)
     return behind, np.broadcast_to(given.mask, behind.shape)
 
 

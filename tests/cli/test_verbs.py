@@ -570,7 +570,8 @@ def test_bad_predictions(home, tmp_path, capfd):
     model, test = home / "model", home / "survey" / "test.parquet"
     out = tmp_path / "p.parquet"
     start = ["predict", model, test]
-    _fails(capfd, "no column 'mag_u_lsst'", *start, "--output", out)
+    cure = "use --rename OLD=NEW. If it was not measured, add it without values."
+    _fails(capfd, cure, *start, "--output", out)
     _fails(capfd, "no column 'idd'. Nearest: 'id'", *start, *DEEP, "--keep", "idd", "--output", out)
     _fails(capfd, "Unknown statistic 'q0'", *start, *DEEP, "--statistics", "q0", "--output", out)
     _fails(capfd, "--precision must be 16 or 32", *start, *DEEP, "--precision", 8, "--output", out)

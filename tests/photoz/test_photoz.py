@@ -365,7 +365,7 @@ def test_units_that_do_not_suit():
 
 def test_magnitudes_that_are_taken_for_fluxes_and_errors_of_0_are_said():
     fluxes = PhotometryFeatures(("g", "r", "i"), unit="flux")
-    assert "Are they magnitudes? Then leave --flux out" in fluxes.doubt(X)
+    assert "Are they magnitudes? Train without --flux, or convert them" in fluxes.doubt(X)
     real = X.copy()
     real[:, :3] = 10 ** (-0.4 * (MAG - 31.4))
     real[::50, :3] *= -1
@@ -373,3 +373,5 @@ def test_magnitudes_that_are_taken_for_fluxes_and_errors_of_0_are_said():
     exact = X.copy()
     exact[::4, 4] = 0.0
     assert "Errors of r are 0 in 125 of 500 rows: taken as exact" in FITTED.doubt(exact)
+    exact[::4, 1] = -99.0  # as of a band that was not observed
+    assert FITTED.doubt(exact) is None

@@ -17,7 +17,7 @@ from sfumato import MDNRegressor
 from sfumato.errors import DataError
 from sfumato.preprocessing.frames import read_frame, unmasked
 from sfumato.preprocessing.table import encode, find_levels
-from sfumato.preprocessing.unseen import unseen_together
+from sfumato.preprocessing.unseen import Unseen, unseen_together
 
 NUMBERS, WHOLE, WORDS = [1.5, None, -2.0], [1, 2, None], ["x", None, "y"]
 COLUMNS = {"a": NUMBERS, "n": WHOLE, "w": WORDS}
@@ -57,7 +57,7 @@ def test_every_library_says_the_same(library):
     named = ["w"] if library == "pandas" else "auto"  # objects of pandas may be anything
     levels = find_levels(frame, named)
     assert levels == {2: ["x", "y"]}
-    expected = [[1.5, 1, 1], [np.nan, 2, 0], [-2, np.nan, 2]]
+    expected = [[1.5, 1, 1], [np.nan, 2, np.nan], [-2, np.nan, 2]]
     np.testing.assert_array_equal(encode(frame, levels), expected)
 
 
@@ -203,7 +203,7 @@ def test_categories_that_no_double_tells_apart_stay_apart(library):
     assert levels == {0: sorted(map(str, ids))}
     codes = encode(table, levels)[:, 0]
     assert sorted(codes[:4]) == [1, 2, 3, 4]
-    assert not codes[4:].any()
+    assert np.isnan(codes[4:]).all()
 
 
 @pytest.mark.slow
@@ -257,10 +257,13 @@ def test_unseen_levels_of_pieces_are_counted_together():
             encoded(["y", "z"])
             warnings.warn("another", stacklevel=1)
             encoded(["y", "y"])
+            for count in (2, 3):
+                warnings.warn(Unseen("w", count), stacklevel=1)
     texts = [str(warning.message) for warning in told]
     assert texts[0] == "another"
     assert texts[1].startswith("6 rows have levels of w that training never saw ('y', 'z')")
-    assert len(texts) == 2
+    assert texts[2].startswith("5 rows have no w, which every training row had")
+    assert len(texts) == 3
 
 
 def test_numbers_of_any_layout_are_numbers():

@@ -15,15 +15,17 @@ from sfumato.networks.architecture import Architecture
 from sfumato.networks.embeddings import BinEmbedding, bin_edges
 from sfumato.preprocessing.measurement import disturbed, excess_factors, noise_factors
 from sfumato.preprocessing.table import TableFeatures, encode, find_levels
+from sfumato.preprocessing.unseen import Unseen
 
 RNG = np.random.default_rng(12)
 SMALL = {"hidden_sizes": (16,), "n_members": 2, "n_components": 1, "max_epochs": 30}
 
 
-def frame(n=400):
+def frame(n=400, *, with_gaps=True):
     colour = RNG.choice(["red", "green", "blue"], n)
     size = RNG.normal(size=n)
-    size[::7] = np.nan
+    if with_gaps:
+        size[::7] = np.nan
     y = (colour == "red") * 2.0 + np.nan_to_num(size, nan=-3.0) + 0.1 * RNG.normal(size=n)
     return pd.DataFrame({"size": size, "colour": pd.Categorical(colour)}), y
 
@@ -81,13 +83,38 @@ def test_encoding_by_hand():
     levels = find_levels(table, "auto")
     assert levels == {1: ["x"], 2: ["false", "true"]}
     encoded = encode(table, levels)
-    np.testing.assert_array_equal(encoded[:, 1:], [[1, 2], [0, 1]])
+    np.testing.assert_array_equal(encoded[:, 1:], [[1, 2], [np.nan, 1]])
     assert np.isnan(encoded[1, 0])
     features = TableFeatures(3, ((1, 1), (2, 2))).fit(encoded)
     out = np.asarray(features(jnp.asarray(encoded.T)))
     assert features.flags == (0,)
     np.testing.assert_array_equal(out[1:], [[0, 1], [0, 1], [1, 0], [0, 0], [0, 1], [1, 0]])
     assert TableFeatures.from_dict(features.to_dict()).flags == (0,)
+    np.testing.assert_array_equal(features.knows_gaps, [True, True, False])
+
+
+@pytest.mark.parametrize("column", ["size", "colour"])
+def test_a_gap_where_training_had_none_is_refused_or_said(column):
+    table, y = frame(with_gaps=False)
+    gappy = table.copy()
+    gappy.loc[[3, 7], column] = None
+    strict = MDNRegressor(**SMALL).fit(table, y)
+    what = "NaN" if column == "size" else "nothing"
+    for call in (strict.predict, lambda rows: MDNRegressor(**SMALL).fit(rows, y)):
+        with pytest.raises(ValueError, match=f"contains {what} in {column}, row 4. Fill it, or"):
+            call(gappy)
+    flagging = MDNRegressor(missing="flag", **SMALL).fit(table, y)
+    message = f"2 rows have no {column}, which every training row had: their distributions are a"
+    with pytest.warns(Unseen, match=message):
+        flagging.predict(gappy)
+    learnt = MDNRegressor(missing="flag", **SMALL).fit(gappy, y)
+    learnt.predict(gappy)  # warns of nothing
+
+
+def test_models_of_earlier_versions_take_gaps_of_categories():
+    stored = TableFeatures(2, ((1, 3),), flags=(0,)).to_dict()
+    stored.pop("blanks")
+    assert TableFeatures.from_dict(stored).knows_gaps.all()
 
 
 def test_bad_columns_are_named():

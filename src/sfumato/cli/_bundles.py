@@ -3,11 +3,10 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
-
-from sfumato._typing import Foreign
+from typer.models import OptionInfo
 
 REQUIRED = inspect.Parameter.empty
 
@@ -20,7 +19,12 @@ class Bundle(NamedTuple):
 
 
 def option(
-    name: str, kind: Foreign, declared: Foreign, *, default: object = None, panel: str | None = None
+    name: str,
+    kind: object,
+    declared: OptionInfo,
+    *,
+    default: object = None,
+    panel: str | None = None,
 ) -> inspect.Parameter:
     """One option of a bundle, as Typer reads it from a signature, under a heading of the help."""
     declared.rich_help_panel = panel
@@ -49,7 +53,7 @@ def takes(**bundles: Bundle) -> Callable[[Callable[..., None]], Callable[..., No
                 given[name] = bundle.value(**{p.name: given.pop(p.name) for p in bundle.options})
             command(**given)
 
-        typed: Foreign = run  # Typer reads these two attributes of a function
+        typed: Any = run  # Typer reads these two attributes of a function
         typed.__signature__ = inspect.Signature(parameters)
         typed.__annotations__ = {p.name: p.annotation for p in parameters}
         return run

@@ -5,11 +5,10 @@ Both are generated: a row of `estimators.options` and a question of a preset are
 
 import inspect
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Optional, cast
 
 import typer
 
-from sfumato._typing import Foreign
 from sfumato.cli._bundles import REQUIRED, Bundle, option, text_option
 from sfumato.cli._options import from_config, split
 from sfumato.estimators.options import OPTIONS, PANELS, Option
@@ -45,7 +44,12 @@ def _parameter(row: Option, panel: str) -> inspect.Parameter:
     kind, flags = row.form.kind, [f"--{flag}" for flag in row.flags]
     if kind is bool:
         flags = [f"--{flag}/--no-{flag}" for flag in row.flags]
-    return option(row.name, kind | None, typer.Option(*flags, help=row.help), panel=panel)
+    return option(
+        row.name,
+        Optional[kind],  # noqa: UP045 - list[str] is no type
+        typer.Option(*flags, help=row.help),
+        panel=panel,
+    )
 
 
 def _rows() -> list[inspect.Parameter]:
@@ -80,13 +84,13 @@ def _switch(name: str, default: object) -> list[str]:
     return [f"{flag}/--no-{name.replace('_', '-')}"] if default is True else [flag]
 
 
-def _choices(preset: str | None, **values: Foreign) -> ModelChoices:
+def _choices(preset: str | None, **values: object) -> ModelChoices:
     settings = {
         name: row.parse(values[name])
         for name, row in ASKED.items()
         if values.get(name) not in (None, [], ())
     }
-    return ModelChoices(preset, {name: values[name] for name in questions()}, settings)
+    return ModelChoices(preset, _answers(**{name: values[name] for name in questions()}), settings)
 
 
 def _roles(
@@ -99,8 +103,8 @@ def _roles(
     return Roles(split(target), weight, split(features), split(categorical), noise)
 
 
-def _answers(**values: Foreign) -> Answers:
-    return values
+def _answers(**values: object) -> Answers:
+    return cast(Answers, values)
 
 
 ROLES = Bundle(

@@ -1,7 +1,7 @@
 """``sfumato tune``: search the parameters of a model, then train the best."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import typer
 
@@ -74,7 +74,7 @@ def tune(
             reading=reading,
             drop_missing=drop_missing,
             overwrite=overwrite,
-            on_trial=lambda row: bar.update(task, completed=row["number"] + 1),
+            on_trial=lambda row: bar.update(task, completed=cast(int, row["number"]) + 1),
         )
     result = found.result
     console.print(f"Best value {result.best_value:.4f} nats of {len(result.trials)} trials:")

@@ -4,15 +4,18 @@ import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import jax
+from jaxtyping import PyTree
 
-from sfumato._typing import Foreign
 from sfumato.engine.system import after_fork
 
 CPU_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
 """Compiler options of the hot programs: full-width vectors, 20 to 40 % faster where a CPU has
 them; without effect elsewhere."""
+
+Out = TypeVar("Out")
 
 OFF = {"0", "off", "no", "false"}
 
@@ -44,8 +47,7 @@ def use_compilation_cache() -> None:
         raise RuntimeError(f"{message}. {cure} fit or predict.")
     _process["ran"] = True
     wish = os.environ.get("SFUMATO_CACHE", "")
-    config: Foreign = jax.config  # whose options exist only at run time
-    if wish.lower() in OFF or config.jax_compilation_cache_dir is not None:
+    if wish.lower() in OFF or jax.config.values["jax_compilation_cache_dir"] is not None:
         return
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     jax.config.update("jax_compilation_cache_dir", wish or str(Path(base) / "sfumato"))
@@ -55,7 +57,7 @@ def use_compilation_cache() -> None:
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation")
 
 
-def over_rows(function: Callable[..., Foreign], *arrays: Foreign) -> Foreign:
+def over_rows(function: Callable[..., Out], *arrays: PyTree) -> Out:
     """`function` of every row of the arrays, stacked: ``vmap`` where that is fast.
 
     On a CPU the rows go one after another: what one row needs fits into the cache, look-ups into

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from inspect import signature
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 from jaxtyping import Array
@@ -16,7 +16,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sfumato._typing import Given, HostParams, Params
+from sfumato._typing import Arguments, HostParams, Params
 from sfumato.engine.compiled import use_compilation_cache
 from sfumato.errors import IncompatibleError
 from sfumato.estimators import fitting
@@ -26,7 +26,7 @@ from sfumato.families import MixtureFamily
 from sfumato.networks.architecture import Architecture
 from sfumato.networks.density import Network
 from sfumato.networks.rows import in_chunks, map_rows
-from sfumato.pdfs import make_pdfs
+from sfumato.pdfs import JointPDFs, ParametricPDFs, make_pdfs
 from sfumato.preprocessing.column_units import other_units
 from sfumato.preprocessing.features import FeatureTransform
 from sfumato.preprocessing.frames import in_order, read_frame, unmasked
@@ -34,6 +34,7 @@ from sfumato.preprocessing.measurement import excess_factors, mean_covariance, n
 from sfumato.preprocessing.missing import Code, codes_in, warn_of_codes
 from sfumato.preprocessing.table import Levels, encode, find_levels
 from sfumato.preprocessing.units import Units
+from sfumato.preprocessing.unseen import Unseen
 from sfumato.recalibration.sharpening import Sharpening, check_sharpens, fit_sharpening
 from sfumato.training.folds import held_out_members
 from sfumato.training.history import History
@@ -87,7 +88,7 @@ class DensityEstimator(BaseEstimator):
         return tags
 
     @property
-    def _options(self) -> dict[str, Given]:  # values of every kind, as the constructor took them
+    def _options(self) -> Arguments:
         return self.get_params(deep=False)
 
     @property
@@ -103,28 +104,40 @@ class DensityEstimator(BaseEstimator):
 
         In double precision and the user's units; `units_` take over from there.
         """
-        frame, given = read_frame(X), cast("Given", unmasked(X))  # scikit-learn's stubs want arrays
+        frame, given = read_frame(X), cast(Any, unmasked(X))  # no word, as the default is
         if reset:
             self.levels_ = find_levels(X, self._options["categorical"])
         self._compare_units({} if frame is None else frame.units, reset=reset)
-        options: dict[str, Given] = {
+        options: Arguments = {
             "dtype": np.float64,
-            "ensure_all_finite": not self.allows_gaps,
+            "ensure_all_finite": not (self.allows_gaps or self.levels_),
             "ensure_min_samples": 2 if reset else 1,
         }
         if frame is None and not self.levels_:
-            return cast(np.ndarray, validate_data(self, given, reset=reset, **options))
+            rows = cast(np.ndarray, validate_data(self, given, reset=reset, **options))
+            return self._with_known_gaps(rows, reset=reset)
         named = given if frame is None else frame.header()
         validate_data(self, named, reset=reset, skip_check_array=True)
-        rows = encode(X, self.levels_, self._name_of)
-        gaps = np.flatnonzero(~np.isfinite(rows).all(axis=0))
-        if gaps.size and not self.allows_gaps:
-            column = rows[:, gaps[0]]
-            row = int(np.argmin(np.isfinite(column)))
-            what = "NaN" if np.isnan(column[row]) else "infinity"
-            message = f"X contains {what} in {self._name_of(int(gaps[0]))}, row {row + 1}"
-            raise ValueError(f"{message}. Fill it, or use missing='flag'.")
+        rows = self._with_known_gaps(encode(X, self.levels_, self._name_of), reset=reset)
         return check_array(rows, input_name="X", **options)
+
+    def _with_known_gaps(self, rows: np.ndarray, *, reset: bool) -> np.ndarray:
+        """Features (n, c), whose gaps are refused, or named where training had none."""
+        gaps = ~np.isfinite(rows)
+        features = None if reset else self.network_.inputs.features
+        if features is not None and not reset:
+            gaps &= ~features.knows_gaps
+        for index in np.flatnonzero(gaps.any(axis=0)):
+            name, n_rows = self._name_of(int(index)), int(gaps[:, index].sum())
+            if self.allows_gaps and not reset:
+                warnings.warn(Unseen(name, n_rows), stacklevel=4)
+            elif not self.allows_gaps:
+                row = int(np.argmax(gaps[:, index]))
+                what = "NaN" if np.isnan(rows[row, index]) else "infinity"
+                what = "nothing" if index in self.levels_ else what
+                message = f"X contains {what} in {name}, row {row + 1}"
+                raise ValueError(f"{message}. Fill it, or use missing='flag'.")
+        return rows
 
     def _compare_units(self, stated: Mapping[str, str], *, reset: bool) -> None:
         """Keep the units that a table states of its columns, or say which are others now."""
@@ -306,7 +319,9 @@ class DensityEstimator(BaseEstimator):
             message = f"The training rows had one value in {', '.join(moved)}"
             warnings.warn(f"{message}, and these rows have others: they are ignored.", stacklevel=4)
 
-    def _pdfs(self, X: ArrayLike, X_err: ArrayLike | None, n_draws: int) -> Given:  # by the family
+    def _pdfs(
+        self, X: ArrayLike, X_err: ArrayLike | None, n_draws: int
+    ) -> ParametricPDFs | JointPDFs:
         check_is_fitted(self)
         params = self.predict_parameters(X, X_err=X_err, n_draws=n_draws)
         return make_pdfs(self.family_, params)
@@ -323,7 +338,7 @@ def _codes_of(features: FeatureTransform | None, X: np.ndarray) -> dict[int, lis
     return {i: codes_in(v, lowest=low[i], highest=high[i]) for i, v in enumerate(measured)}
 
 
-def _plan(options: dict[str, Given], strategy: Strategy) -> fitting.FittingPlan:  # see `_options`
+def _plan(options: Arguments, strategy: Strategy) -> fitting.FittingPlan:
     """The plan of training that the options are."""
     own = {
         name: options[name] for name in fitting.FittingPlan.__dataclass_fields__ if name in options
@@ -333,8 +348,9 @@ def _plan(options: dict[str, Given], strategy: Strategy) -> fitting.FittingPlan:
 
 def check_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
     """Row weights (n,), finite and not negative; ones if there are none."""
-    given = cast("Given", unmasked(sample_weight))  # scikit-learn's stubs want an array
-    return _check_sample_weight(given, X, dtype=np.float64, ensure_non_negative=True)
+    return _check_sample_weight(
+        unmasked(sample_weight), X, dtype=np.float64, ensure_non_negative=True
+    )
 
 
 def kept_errors(

@@ -1,7 +1,7 @@
 """`MDNClassifier`: class probabilities, with what the network does not know, as for a regressor."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Self, cast
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,10 +9,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
-from sfumato._typing import Given
 from sfumato.engine.compiled import use_compilation_cache
 from sfumato.estimators._base import N_DRAWS, DensityEstimator, check_weights, kept_errors
 from sfumato.estimators.options import check_options
+from sfumato.estimators.targets import check_present
 from sfumato.families import MixtureFamily, bound_component
 from sfumato.pdfs import CountPDFs
 from sfumato.preprocessing import FeatureTransform
@@ -128,7 +128,8 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
             raise ValueError(
                 "This MDNClassifier estimator requires y to be passed, but the target y is None."
             )
-        labels: Given = validate_data(self, cast(Given, "no_validation"), cast(Given, y))
+        check_present(y)
+        labels = np.asarray(validate_data(self, y=cast(Any, y)))
         check_classification_targets(labels)
         rows = self._checked_rows(X, reset=True)
         if len(rows) != len(labels):
@@ -152,7 +153,7 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
         self, X: ArrayLike, *, X_err: ArrayLike | None = None, n_draws: int = N_DRAWS
     ) -> CountPDFs:
         """Predicted distributions over the indices of `classes_`, with a member axis."""
-        return self._pdfs(X, X_err, n_draws)
+        return cast(CountPDFs, self._pdfs(X, X_err, n_draws))
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Probability of each class, (n, classes)."""

@@ -1,19 +1,23 @@
 """How a value is written: as text of a command line or a TOML file, and in JSON."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Generic, SupportsFloat, SupportsInt, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from sfumato._typing import Given
 from sfumato.uncertainty._base import Strategy
 from sfumato.uncertainty.strategies import STRATEGIES
 
 Text = str | int | float | bool | list[str]
+Priors = Mapping[str, tuple[str, float]]
+Columns = str | Sequence[int | str] | None
+Value = TypeVar("Value")
 
 
-def plain(value: Given) -> Given:  # whatever a user passed
+def plain(value: object) -> object:
     """A value in JSON's types; what has no such form becomes None."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
@@ -32,8 +36,8 @@ def has_lost(value: object, stored: object) -> bool:
 
 
 @dataclass(frozen=True)
-class Form:
-    """One way to write values.
+class Form(Generic[Value]):
+    """One way to write values of a type.
 
     Parameters
     ----------
@@ -44,48 +48,48 @@ class Form:
     to_json, from_json : to and from JSON's types.
     """
 
-    kind: type | Given  # list[str] is no type
-    parse: Callable[[Given], Given]
-    show: Callable[[Given], Text]
+    kind: object
+    parse: Callable[[object], Value]
+    show: Callable[[Value], Text]
     must: str
-    to_json: Callable[[Given], Given] = plain
-    from_json: Callable[[Given], Given] = lambda value: value
+    to_json: Callable[[Value], object] = plain
+    from_json: Callable[[object], Value | object] = lambda value: value
 
 
-def _split(text: Given) -> list[str]:
+def _split(text: object) -> list[str]:
     return [part.strip() for part in str(text).split(",") if part.strip()]
 
 
-def _is_none(text: Given) -> bool:
+def _is_none(text: object) -> bool:
     return str(text).strip().lower() in ("none", "")
 
 
-def _numbers(text: Given) -> tuple[float, ...]:
+def _numbers(text: object) -> tuple[float, ...]:
     values = tuple(float(part) for part in _split(text))
     if not values or not all(map(np.isfinite, values)):
         raise ValueError("not numbers")
     return values
 
 
-def _sizes(text: Given) -> tuple[int, ...] | None:
+def _sizes(text: object) -> tuple[int, ...] | None:
     if _is_none(text):
         return None
     return tuple(int(part) for part in _split(text))
 
 
-def _pair(text: Given) -> tuple[float, float] | None:
+def _pair(text: object) -> tuple[float, float] | None:
     if _is_none(text):
         return None
     first, second = _numbers(text)
     return first, second
 
 
-def _bounds(text: Given) -> tuple[float | None, float | None]:
+def _bounds(text: object) -> tuple[float | None, float | None]:
     low, high = (None if _is_none(part) else _numbers(part)[0] for part in str(text).split(","))
     return low, high
 
 
-def _centres(text: Given) -> Given:
+def _centres(text: object) -> str | np.ndarray:
     """A word, numbers, or vectors divided by semicolons."""
     if str(text) in ("quantiles", "kmeans"):
         return str(text)
@@ -93,7 +97,7 @@ def _centres(text: Given) -> Given:
     return np.array(rows) if len(rows) > 1 else np.array(rows[0])
 
 
-def _show_centres(value: Given) -> str:
+def _show_centres(value: str | ArrayLike) -> str:
     if isinstance(value, str):
         return value
     rows = np.atleast_1d(np.asarray(value))
@@ -101,25 +105,25 @@ def _show_centres(value: Given) -> str:
     return ";".join(joined) if rows.ndim == 2 else _join(rows)
 
 
-def _join(values: Given) -> str:
+def _join(values: Iterable[float | None]) -> str:
     return ",".join("none" if value is None else f"{value:.17g}" for value in values)
 
 
-def _priors(texts: Given) -> dict[str, tuple[str, float]]:
-    given = [texts] if isinstance(texts, str) else list(texts)
+def _priors(texts: object) -> Priors:
+    given = texts if isinstance(texts, Iterable) and not isinstance(texts, str) else [texts]
     priors = {}
     for text in given:
-        layer, _, prior = text.partition("=")
+        layer, _, prior = str(text).partition("=")
         name, _, scale = prior.partition(":")
         priors[layer] = (name, float(scale))
     return priors
 
 
-def _show_priors(value: Given) -> list[str]:
+def _show_priors(value: Priors | None) -> list[str]:
     return [f"{layer}={name}:{scale:.17g}" for layer, (name, scale) in (value or {}).items()]
 
 
-def _strategy(text: Given) -> str | Strategy:
+def _strategy(text: object) -> str | Strategy:
     """A name, or one with options: ``dropout:rate=0.2,prior_length=0.5``."""
     name, _, rest = str(text).partition(":")
     if not rest:
@@ -144,31 +148,43 @@ def _show_strategy(value: str | Strategy) -> str:
     return f"{value.name}:{options}" if options else value.name
 
 
-def _strategy_to_json(value: str | Strategy) -> Given:
+def _strategy_to_json(value: str | Strategy) -> object:
     if isinstance(value, str) or type(value) not in STRATEGIES.values():
         return value if isinstance(value, str) else None
     return {"strategy": value.name, "options": asdict(value)}  # type: ignore[call-overload]
 
 
-def _strategy_from_json(value: Given) -> Given:
+def _strategy_from_json(value: object) -> object:
     if isinstance(value, dict):
         return STRATEGIES[value["strategy"]](**value["options"])
     return value
 
 
-def _tuple(value: Given) -> Given:
-    return None if value is None else tuple(value)
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
 
 
-def _maybe_real(text: Given) -> float | None:
-    return None if _is_none(text) else float(text)
+def _real(text: object) -> float:
+    return float(text if isinstance(text, SupportsFloat) else str(text))
+
+
+def _whole(text: object) -> int:
+    return int(text if isinstance(text, SupportsInt) else str(text))
+
+
+def _maybe_real(text: object) -> float | None:
+    return None if _is_none(text) else _real(text)
+
+
+def _show_whole(value: int | None) -> Text:
+    return "none" if value is None else int(value)
 
 
 def _show_maybe(value: float | None) -> Text:
     return "none" if value is None else float(value)
 
 
-def _categorical(text: Given) -> Given:
+def _categorical(text: object) -> Columns:
     """``auto``, none, or names and indices of columns."""
     if _is_none(text):
         return None
@@ -177,7 +193,7 @@ def _categorical(text: Given) -> Given:
     return [int(part) if part.isdigit() else part for part in _split(text)]
 
 
-def _show_categorical(value: Given) -> str:
+def _show_categorical(value: Columns) -> str:
     if value is None or isinstance(value, str):
         return str(value).lower()
     return ",".join(map(str, value))
@@ -185,12 +201,15 @@ def _show_categorical(value: Given) -> str:
 
 CATEGORICAL = Form(str, _categorical, _show_categorical, "must be auto, none or names of columns")
 INTEGER = Form(
-    int, lambda value: None if _is_none(value) else int(value), int, "must be a whole number"
+    int,
+    lambda value: None if _is_none(value) else _whole(value),
+    _show_whole,
+    "must be a whole number",
 )
-REAL = Form(float, float, float, "must be a number")
+REAL = Form(float, _real, float, "must be a number")
 WORD = Form(str, str, str, "must be a word")
 FLAG = Form(bool, bool, bool, "must be true or false")
-SEED = replace(INTEGER, parse=int)
+SEED = replace(INTEGER, parse=_whole)
 MAYBE_REAL = Form(str, _maybe_real, _show_maybe, "must be a number or none")
 SIZES = Form(
     str,

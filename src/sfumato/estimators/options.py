@@ -81,7 +81,7 @@ class Option:
         if not self.holds(value):
             raise ValueError(f"`{self.name}` {self.must}; got {value!r}.")
 
-    def parse(self, text: str | float | list[str]) -> Value:
+    def parse(self, text: object) -> Value:
         """The value that a text of the command line or of a ``--config`` file means.
 
         Raises

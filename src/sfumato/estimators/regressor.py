@@ -1,14 +1,13 @@
 """`MDNRegressor`: the scikit-learn estimator for targets of any kind."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Self, cast
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_random_state, validate_data
 
-from sfumato._typing import Given
 from sfumato.engine.compiled import use_compilation_cache
 from sfumato.estimators._base import N_DRAWS, DensityEstimator, check_weights, kept_errors
 from sfumato.estimators.options import check_options
@@ -252,8 +251,7 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
             cells = [np.nan if is_missing(cell) else cell for cell in given.ravel()]
             given = np.array(cells, object).reshape(given.shape)
         check_present(given)
-        nothing, targets = cast("Given", "no_validation"), cast("Given", given)
-        checked = validate_data(self, nothing, targets, multi_output=True, y_numeric=True)
+        checked = validate_data(self, y=cast(Any, given), multi_output=True, y_numeric=True)
         values = np.asarray(checked, float)
         return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
 

@@ -2,14 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 import jax
 import numpy as np
 from jaxtyping import Array
 
-from sfumato._typing import Either, HostParams
+from sfumato._typing import HostParams
 from sfumato.errors import IncompatibleError
 
 Kind = Literal["continuous", "count", "vector"]
@@ -20,7 +20,7 @@ Scaling = Literal["robust", "standard", "positive", "bounds", "none"]
 Gaussian's deviation; minus its mean and over its deviation; over its mean; from its bounds to
 (0, 1); not at all."""
 
-Values: TypeAlias = Either
+Values: TypeAlias = Array | np.ndarray
 """Arrays of JAX in training, of NumPy in results."""
 
 
@@ -102,7 +102,7 @@ class Component(ABC):
     def bound(self, **options: object) -> Self:
         """Bound to a task by those of `COMPONENT_OPTIONS` that it has; the others are left out."""
         row: Any = self  # a dataclass, which its base cannot say
-        own = {f.name for f in fields(row)} & set(COMPONENT_OPTIONS)
+        own = vars(self).keys() & set(COMPONENT_OPTIONS)
         given = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items() if k in own}
         return replace(row, **given)
 
@@ -224,6 +224,5 @@ COMPONENT_OPTIONS = ("event_size", "rank", "trials", "edges", "n_classes", "n_bi
 
 def options_of(component: Component) -> dict[str, object]:
     """The options a component has been bound with, in JSON's types."""
-    row: Any = component  # a dataclass, which its base cannot say
-    values = {f.name: vars(row)[f.name] for f in fields(row) if f.name in COMPONENT_OPTIONS}
+    values = {k: v for k, v in vars(component).items() if k in COMPONENT_OPTIONS}
     return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items() if v is not None}

@@ -14,8 +14,6 @@ import numpy as np
 from jaxtyping import Array
 from scipy import special
 
-from sfumato._typing import Foreign
-
 LOG_LIMITS = (-12.0, 12.0)
 """Softly approached limits of the logarithm of a positive parameter."""
 
@@ -112,13 +110,6 @@ def link_of(constraint: object) -> Link:
     ):
         if type(base) is type(known):
             return link
-    if _lowest(base) == 0:  # NumPyro spells "not negative" in several ways
+    if vars(base).get("lower_bound") == 0:  # NumPyro spells "not negative" in several ways
         return POSITIVE
     raise ValueError(f"There is no link for the constraint {constraint}.")
-
-
-def _lowest(constraint: Foreign) -> float | None:
-    try:
-        return constraint.lower_bound
-    except AttributeError:
-        return None

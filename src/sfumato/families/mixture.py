@@ -1,12 +1,13 @@
 """A mixture of K components on an affinely scaled target; the one family class."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from sfumato._typing import Either, HostParams, Params
+from sfumato._typing import AnyArray, HostParams, Params
 from sfumato.families._base import Component, options_of
 
 
@@ -29,8 +30,8 @@ class MixtureFamily:
 
     component: Component
     n_components: int
-    shift: Either = 0.0  # a number, or a tuple of one for each coordinate
-    scale: Either = 1.0
+    shift: Any = 0.0  # a number, or a tuple of one for each coordinate
+    scale: Any = 1.0
 
     @property
     def n_raw(self) -> int:
@@ -54,7 +55,7 @@ class MixtureFamily:
         low, high = self.component.support[0], self.component.upper
         return self.shift + self.scale * low, self.shift + self.scale * high
 
-    def to_unit(self, y: Either) -> Either:
+    def to_unit(self, y: AnyArray) -> AnyArray:
         """Targets in user units to the component's scale."""
         return (y - np.asarray(self.shift)) / np.asarray(self.scale)
 

@@ -7,14 +7,16 @@ results. A row brings its own kernel only where NumPyro's is not safe in single 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Protocol, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
+from numpy.typing import ArrayLike
 from scipy import special
 
-from sfumato._typing import Foreign
+from sfumato._typing import NumpyroDistribution
 from sfumato.families._base import INSET, Component, Kind, Scaling, Shapes, Values
 from sfumato.families.links import Link, link_of
 
@@ -23,6 +25,21 @@ _LEVELS = special.expit(np.linspace(-20, 20, 81))
 
 _FARTHEST = 1e290
 _TAIL = 1e-12
+
+
+class Exact(Protocol):
+    """What is used of a frozen distribution of SciPy; one of counts has the second density."""
+
+    def logpdf(self, x: np.ndarray) -> np.ndarray: ...  # noqa: D102
+    def logpmf(self, k: np.ndarray) -> np.ndarray: ...  # noqa: D102
+    def cdf(self, x: np.ndarray) -> np.ndarray: ...  # noqa: D102
+    def ppf(self, q: ArrayLike) -> np.ndarray: ...  # noqa: D102
+    def isf(self, q: ArrayLike) -> np.ndarray: ...  # noqa: D102
+    def mean(self) -> np.ndarray: ...  # noqa: D102
+    def var(self) -> np.ndarray: ...  # noqa: D102
+    def rvs(  # noqa: D102
+        self, *, size: tuple[int, ...], random_state: np.random.Generator
+    ) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -145,8 +162,8 @@ class ScalarComponent(Component):
 
     # -- results ---------------------------------------------------------------------------------
 
-    def _twin(self, *params: np.ndarray) -> Foreign:
-        return self.exact(*params, **self._fixed)
+    def _twin(self, *params: np.ndarray) -> Exact:
+        return cast(Exact, self.exact(*params, **self._fixed))
 
     def log_density(self, u: np.ndarray, *params: np.ndarray) -> np.ndarray:
         """Exact log-density or log-probability; see `Component.log_density`."""
@@ -191,7 +208,7 @@ class ScalarComponent(Component):
         return self._twin(*params).rvs(size=shape, random_state=rng)
 
 
-def numpyro_class(name: str) -> Foreign:
+def numpyro_class(name: str) -> type[NumpyroDistribution]:
     """A class of ``numpyro.distributions``, imported on first use."""
     from numpyro import distributions  # a second of imports: only where it is needed
 

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array
 from scipy import special
 
-from sfumato._typing import Either
+from sfumato._typing import AnyArray
 from sfumato.families._base import Component, Kind, Scaling, Shapes, Values
 
 _FLOOR = 1e-3
@@ -137,8 +137,8 @@ class Spline(Component):
 
 
 def _evaluate(
-    xp: ModuleType, u: Either, widths: Either, heights: Either, slopes: Either
-) -> tuple[Either, Either]:
+    xp: ModuleType, u: AnyArray, widths: AnyArray, heights: AnyArray, slopes: AnyArray
+) -> tuple[AnyArray, AnyArray]:
     """Cdf and density at u, in NumPy or JAX; parameters have their own axis last."""
     ends, tops = xp.cumsum(widths, axis=-1), xp.cumsum(heights, axis=-1)
     # the very numbers of the ends, or rounding would let a point lie in two bins
@@ -149,7 +149,7 @@ def _evaluate(
     point = u[..., None]
     mask = ((point >= starts) | first) & ((point < ends) | last)
 
-    def at(values: Either) -> Either:
+    def at(values: AnyArray) -> AnyArray:
         return xp.sum(xp.where(mask, values, 0.0), axis=-1)
 
     w, h, left, bottom = at(widths), at(heights), at(starts), at(tops - heights)

@@ -1,12 +1,11 @@
 """Where the components of a mixture begin: head biases that cover the training targets."""
 
-from typing import Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.cluster import KMeans
 
-from sfumato._typing import Foreign
 from sfumato.errors import ShapeError
 from sfumato.families.mixture import MixtureFamily
 
@@ -54,8 +53,8 @@ def _clusters(u: np.ndarray, k: int, centres: Centres) -> tuple[np.ndarray, np.n
         means = np.quantile(u, levels)
         return np.full(k, 1 / k), means, np.full(k, float(spread) / np.sqrt(k))
     points = u.reshape(len(u), -1)[:20_000]
-    clusters: Foreign = KMeans
-    found = clusters(min(k, len(np.unique(points, axis=0))), n_init=3, random_state=0).fit(points)
+    n_clusters = min(k, len(np.unique(points, axis=0)))
+    found = KMeans(n_clusters, n_init=cast(Any, 3), random_state=0).fit(points)  # "auto" is a word
     labels = np.asarray(found.labels_)
     means = np.resize(found.cluster_centers_, (k, points.shape[1]))
     stds = [points[labels == j % (labels.max() + 1)].std(axis=0) for j in range(k)]

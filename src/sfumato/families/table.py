@@ -2,11 +2,12 @@
 
 import copyreg
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from scipy import special, stats
 
-from sfumato._typing import Given
+from sfumato._typing import Json
 from sfumato.errors import choose
 from sfumato.families import log_densities, vector
 from sfumato.families._base import Component, options_of
@@ -29,9 +30,9 @@ of a mixture has no bound."""
 _SHAPE = 0.1
 """Smallest shape of a component on the positive numbers: its 0.1 % quantile is at 1e-30."""
 
-_REAL: Given = {"parameters": ("loc", "scale"), "floors": (0.0, _WIDTH)}
-_POSITIVE: Given = {"scaling": "positive", "support": (0.0, np.inf), "margin": 0.0}
-_COUNT: Given = {"kind": "count", "scaling": "none", "support": (0.0, np.inf)}
+_real = partial(ScalarComponent, parameters=("loc", "scale"), floors=(0.0, _WIDTH))
+_positive = partial(ScalarComponent, scaling="positive", support=(0.0, np.inf), margin=0.0)
+_count = partial(ScalarComponent, kind="count", scaling="none", support=(0.0, np.inf))
 
 
 def _squared_ratio(mean: np.ndarray, std: np.ndarray) -> np.ndarray:
@@ -55,19 +56,17 @@ def _weibull_start(mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 _ROWS: tuple[ScalarComponent, ...] = (
-    ScalarComponent(
+    _real(
         "laplace",
         exact=stats.laplace,
         start=lambda m, s: (m, s / 2**0.5),
         numpyro="Laplace",
-        **_REAL,
     ),
-    ScalarComponent(
+    _real(
         "logistic",
         exact=stats.logistic,
         start=lambda m, s: (m, s * 3**0.5 / np.pi),
         numpyro="Logistic",
-        **_REAL,
     ),
     ScalarComponent(
         "student-t",
@@ -78,13 +77,12 @@ _ROWS: tuple[ScalarComponent, ...] = (
         numpyro="StudentT",
         floors=(2.1, 0.0, _WIDTH),
     ),
-    ScalarComponent(
+    _real(
         "gumbel",
         exact=stats.gumbel_r,
         start=lambda m, s: (m - np.euler_gamma * s * 6**0.5 / np.pi, s * 6**0.5 / np.pi),
         numpyro="Gumbel",
         kernel=log_densities.gumbel_log_prob,
-        **_REAL,
     ),
     ScalarComponent(
         "uniform",
@@ -96,7 +94,7 @@ _ROWS: tuple[ScalarComponent, ...] = (
         floors=(0.0, 2 * _WIDTH, _WIDTH),
         tabulate=soft_uniform_nodes,
     ),
-    ScalarComponent(
+    _positive(
         "lognormal",
         ("loc", "scale"),
         exact=lambda loc, scale: stats.lognorm(scale, scale=np.exp(loc)),
@@ -104,9 +102,8 @@ _ROWS: tuple[ScalarComponent, ...] = (
         numpyro="LogNormal",
         floors=(0.0, _WIDTH),
         limits=((-50.0, 50.0), (0.0, 10.0)),
-        **_POSITIVE,
     ),
-    ScalarComponent(
+    _positive(
         "gamma",
         ("concentration", "rate"),
         exact=lambda concentration, rate: stats.gamma(concentration, scale=1 / rate),
@@ -115,9 +112,8 @@ _ROWS: tuple[ScalarComponent, ...] = (
         numpyro="Gamma",
         kernel=log_densities.gamma_log_prob,
         limits=((_SHAPE, np.inf), (0.0, np.inf)),
-        **_POSITIVE,
     ),
-    ScalarComponent(
+    _positive(
         "inverse-gamma",
         ("concentration", "rate"),
         exact=lambda concentration, rate: stats.invgamma(concentration, scale=rate),
@@ -126,9 +122,8 @@ _ROWS: tuple[ScalarComponent, ...] = (
         numpyro="InverseGamma",
         kernel=log_densities.inverse_gamma_log_prob,
         floors=(2.05, 0.0),
-        **_POSITIVE,
     ),
-    ScalarComponent(
+    _positive(
         "weibull",
         ("scale", "concentration"),
         exact=lambda scale, concentration: stats.weibull_min(concentration, scale=scale),
@@ -136,16 +131,14 @@ _ROWS: tuple[ScalarComponent, ...] = (
         numpyro="Weibull",
         kernel=log_densities.weibull_log_prob,
         limits=((0.0, np.inf), (_SHAPE, np.inf)),
-        **_POSITIVE,
     ),
-    ScalarComponent(
+    _positive(
         "exponential",
         ("rate",),
         exact=lambda rate: stats.expon(scale=1 / rate),
         start=lambda m, _s: (1 / np.maximum(m, 1e-6),),
         numpyro="Exponential",
         zero=True,
-        **_POSITIVE,
     ),
     ScalarComponent(
         "chi-squared",
@@ -170,38 +163,34 @@ _ROWS: tuple[ScalarComponent, ...] = (
         support=(0.0, 1.0),
         margin=1e-6,
     ),
-    ScalarComponent(
+    _count(
         "poisson",
         ("rate",),
         exact=stats.poisson,
         start=lambda m, _s: (np.maximum(m, 0.05),),
         numpyro="Poisson",
-        **_COUNT,
     ),
-    ScalarComponent(
+    _count(
         "negative-binomial",
         ("mean", "concentration"),
         exact=lambda mean, c: stats.nbinom(c, c / (c + mean)),
         start=lambda m, s: (np.maximum(m, 0.05), _excess(np.maximum(m, 0.05), s)),
         numpyro="NegativeBinomial2",
-        **_COUNT,
     ),
-    ScalarComponent(
+    _count(
         "binomial",
         ("probs",),
         exact=lambda probs, total_count: stats.binom(total_count, probs),
         start=lambda m, _s, total_count: (m / total_count,),
         numpyro="BinomialProbs",
         needs_trials=True,
-        **_COUNT,
     ),
-    ScalarComponent(
+    _count(
         "geometric",
         ("probs",),
         exact=lambda probs: stats.geom(probs, loc=-1),
         start=lambda m, _s: (1 / (1 + m),),
         numpyro="GeometricProbs",
-        **_COUNT,
     ),
 )
 
@@ -286,7 +275,7 @@ def bound_component(name: str, **options: object) -> Component:
     return choose(name, COMPONENTS, what="`family`").bound(**options)
 
 
-def family_from_dict(values: Mapping[str, Given]) -> MixtureFamily:
+def family_from_dict(values: Mapping[str, Json]) -> MixtureFamily:
     """The inverse of `MixtureFamily.to_dict`.
 
     Raises

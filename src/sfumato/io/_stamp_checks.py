@@ -13,16 +13,15 @@ from functools import cache
 
 import numpy as np
 
-from sfumato._typing import Foreign
 from sfumato.errors import DataError
 from sfumato.io._files import digest_of
-from sfumato.io._stamps import ImageSet, Shape, StampFile, damage
+from sfumato.io._stamps import Attribute, ImageSet, Shape, StampFile, damage
 
 PREFIX, SEAL = "crc32_", "layout_sha256"
 _TABLE = f"{PREFIX}table"
 
 
-def seal_of(n: int, shape: Shape, attributes: Mapping[str, Foreign], names: Sequence[str]) -> str:
+def seal_of(n: int, shape: Shape, attributes: Mapping[str, Attribute], names: Sequence[str]) -> str:
     """Digest of what a file of stamps says of itself; of numbers the first twelve digits."""
     plain = {
         key: value if isinstance(value, str) else f"{value:.12g}"

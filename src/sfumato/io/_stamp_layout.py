@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
-from sfumato._typing import Foreign
 from sfumato.errors import ShapeError
 from sfumato.io._stamp_checks import PREFIX, SEAL, crc_of_rows, crc_of_stamps, seal_of
+from sfumato.io._stamps import Attribute
 
 FITS_FORMATS = {"f4": "E", "f8": "D", "i2": "I", "i4": "J", "i8": "K", "u1": "B", "b1": "L"}
 _LOWER = re.compile(r"[a-z][a-z0-9_]*")
@@ -36,7 +37,7 @@ class Layout:
 
     n: int
     shape: tuple[int, int]
-    attributes: dict[str, Foreign]
+    attributes: dict[str, Attribute]
     images: tuple[str, ...]
     columns: dict[str, StampColumn]
 
@@ -44,9 +45,9 @@ class Layout:
 def make_layout(
     n: int,
     shape: tuple[int, int],
-    attributes: Mapping[str, Foreign],
+    attributes: Mapping[str, Attribute],
     images: Sequence[str],
-    columns: Mapping[str, tuple[Foreign, str, str]],
+    columns: Mapping[str, tuple[DTypeLike, str, str]],
 ) -> Layout:
     """The checked layout of a new file.
 
@@ -83,7 +84,7 @@ def make_layout(
 
 
 def check_piece(
-    layout: Layout, images: Mapping[str, Foreign], columns: Mapping[str, Foreign]
+    layout: Layout, images: Mapping[str, ArrayLike], columns: Mapping[str, ArrayLike]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Stamps (b, h, w) by name and cells (b,) by column, in the order of the layout.
 
@@ -126,7 +127,7 @@ def _check_names(what: str, names: Sequence[str], pattern: re.Pattern[str]) -> N
         raise ValueError(f"Names of {what} must differ in more than case; got {list(names)}.")
 
 
-def _column(name: str, kind: Foreign, unit: str, description: str) -> StampColumn:
+def _column(name: str, kind: DTypeLike, unit: str, description: str) -> StampColumn:
     """A column whose type both formats have."""
     dtype = np.dtype(kind)
     text = dtype.kind == "S" and dtype.itemsize > 0
@@ -138,7 +139,7 @@ def _column(name: str, kind: Foreign, unit: str, description: str) -> StampColum
     return StampColumn(dtype.newbyteorder("<"), unit, description)
 
 
-def _cells(name: str, values: Foreign, column: StampColumn, b: int) -> np.ndarray:
+def _cells(name: str, values: ArrayLike, column: StampColumn, b: int) -> np.ndarray:
     """A column's next values (b,) in its own type, with nothing lost but digits of floats."""
     array = np.asarray(values)
     if array.shape != (b,):

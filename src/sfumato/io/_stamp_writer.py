@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
-from sfumato._typing import Foreign
 from sfumato.errors import DataError, optional_module
 from sfumato.io._files import claim_room, reserved, whole
 from sfumato.io._stamp_layout import FITS_FORMATS, Layout, check_piece, make_layout
@@ -58,7 +58,7 @@ class StampWriter:
         n: int,
         shape: tuple[int, int],
         attributes: Mapping[str, float | int | str],
-        columns: Mapping[str, tuple[Foreign, str, str]],
+        columns: Mapping[str, tuple[DTypeLike, str, str]],
         images: Sequence[str] = ("image",),
         overwrite: bool = False,
     ) -> None:
@@ -100,7 +100,7 @@ class StampWriter:
             raise short
         self._stack.__exit__(kind, error, trace)
 
-    def append(self, images: Mapping[str, Foreign], columns: Mapping[str, Foreign]) -> None:
+    def append(self, images: Mapping[str, ArrayLike], columns: Mapping[str, ArrayLike]) -> None:
         """Add the next b galaxies.
 
         Parameters
@@ -132,7 +132,7 @@ class StampWriter:
 
 
 @contextmanager
-def _hdf5_file(path: Path) -> Iterator[Foreign]:
+def _hdf5_file(path: Path) -> Iterator[Any]:
     """A new HDF5 file; what goes wrong at its end is an error of the disk."""
     h5py = optional_module("h5py", extra="io")
     file = h5py.File(path, "w")
@@ -226,7 +226,7 @@ def _fits_header(cards: Mapping[str, object]) -> bytes:
 
 
 def _primary_cards(layout: Layout) -> dict[str, object]:
-    cards: dict[str, Foreign] = {"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True}
+    cards: dict[str, object] = {"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True}
     for name, value in layout.attributes.items():
         cards[f"HIERARCH {name.upper()}" if len(name) > 8 else name.upper()] = value
     return cards
@@ -239,7 +239,7 @@ def _image_cards(name: str, layout: Layout) -> dict[str, object]:
     return {"XTENSION": "IMAGE", "BITPIX": -32, **sizes, **end}
 
 
-def _table_cards(layout: Layout, row: np.dtype) -> dict[str, Foreign]:
+def _table_cards(layout: Layout, row: np.dtype) -> dict[str, object]:
     sizes = {"NAXIS": 2, "NAXIS1": row.itemsize, "NAXIS2": layout.n}
     cards: dict[str, object] = {"XTENSION": "BINTABLE", "BITPIX": 8, **sizes}
     cards |= {"PCOUNT": 0, "GCOUNT": 1, "TFIELDS": len(layout.columns), "EXTNAME": "TABLE"}

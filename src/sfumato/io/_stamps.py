@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sfumato._typing import Foreign
 from sfumato.errors import DataError, ShapeError, suggest
+
+Attribute = bool | int | float | str
+"""What a file says of itself, by a word."""
 
 _NAMES = {
     "images": "image",
@@ -82,7 +84,7 @@ class StampFile:
     n: int
     sets: Mapping[str, ImageSet]
     columns: tuple[str, ...]
-    attributes: Mapping[str, Foreign]
+    attributes: Mapping[str, Attribute]
     load_column: Callable[[str], np.ndarray]
     identifiers: tuple[str, ...] = ()
 

@@ -12,17 +12,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
-from sfumato._typing import Foreign
+from sfumato._typing import FitsHeader, FitsPart, FitsParts, Hdf5Node
 from sfumato.errors import DataError, ShapeError, optional_module
 from sfumato.io._stamp_checks import verified
 from sfumato.io._stamp_layout import STRUCTURE
 from sfumato.io._stamp_writer import StampWriter
 from sfumato.io._stamps import (
     SAME_SHAPE,
+    Attribute,
     ImageSet,
     Shape,
     StampFile,
@@ -74,7 +75,7 @@ def _open_hdf5(path: Path) -> StampFile:
     h5py = optional_module("h5py", extra="io")
     shapes, rows = {}, {}
 
-    def visit(key: str, node: Foreign) -> None:
+    def visit(key: str, node: Hdf5Node) -> None:
         if not isinstance(node, h5py.Dataset) or node.shape is None:
             return
         if node.ndim >= 2 and node.dtype.kind in _NUMBERS:
@@ -97,7 +98,7 @@ def _open_hdf5(path: Path) -> StampFile:
     return StampFile(path, n, sets, tuple(table), attributes, lambda name: load(table[name]))
 
 
-def _plain(value: object) -> object:
+def _plain(value: object) -> Any:
     """A number, text or list for what NumPy or HDF5 give."""
     value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
@@ -107,7 +108,7 @@ def _plain(value: object) -> object:
 
 
 @contextmanager
-def _hdus(path: Path) -> Iterator[Foreign]:
+def _hdus(path: Path) -> Iterator[FitsParts]:
     with opened(path) as hdus, warnings.catch_warnings():
         # of other people's headers astropy says much that does not matter here
         warnings.simplefilter("ignore")
@@ -141,7 +142,7 @@ def _open_fits(path: Path) -> StampFile:
     return StampFile(path, n, sets, columns, attributes, load)
 
 
-def _check_length(path: Path, hdus: Foreign) -> None:
+def _check_length(path: Path, hdus: FitsParts) -> None:
     """Refuse files that end before, or go on after, what their headers say."""
     size, end = path.stat().st_size, 0
     for index, hdu in enumerate(hdus):
@@ -170,13 +171,13 @@ def _table_column(path: Path, index: int, name: str) -> np.ndarray:
         return np.array(hdus[index].data[name])
 
 
-def _scalar_columns(table: Foreign) -> tuple[str, ...]:
+def _scalar_columns(table: FitsPart) -> tuple[str, ...]:
     """Names of the columns with one value in each row."""
     dtype = table.columns.dtype
     return tuple(name for name in table.columns.names if dtype[name].shape == ())
 
 
-def _cards(header: Foreign) -> dict[str, Foreign]:
+def _cards(header: FitsHeader) -> dict[str, Attribute]:
     """What a header says of its content, under lower-case keywords."""
     cards = {card.keyword.lower(): card.value for card in header.cards}
     return {

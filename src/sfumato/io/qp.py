@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
-from sfumato._typing import Given
 from sfumato.errors import DataError, optional_module
 from sfumato.io._files import check_room, claim_room, whole
 from sfumato.io.tables.compute import pc
@@ -38,7 +37,7 @@ def write_qp(
     *,
     kind: str = "interp",
     grid: ArrayLike | None = None,
-    columns: Mapping[str, Given] | None = None,
+    columns: Mapping[str, ArrayLike | pa.ChunkedArray] | None = None,
 ) -> None:
     """Write a file that ``qp.read`` opens.
 
@@ -72,7 +71,7 @@ def write_qp_parts(
     *,
     kind: str,
     grid: ArrayLike | None,
-    columns: Mapping[str, Given] | None = None,
+    columns: Mapping[str, ArrayLike | pa.ChunkedArray] | None = None,
 ) -> None:
     """As `write_qp`, of `n` objects that come set by set; only one set is held at a time."""
     path = Path(path)
@@ -168,9 +167,13 @@ def _check_written(path: Path, written: Sequence[_Written]) -> None:
                 raise OSError(f"{part.name!r} is not there as it was written")
 
 
-def _stored(name: str, values: Given) -> np.ndarray:
+def _chunked(values: ArrayLike | pa.ChunkedArray) -> pa.ChunkedArray:
+    return values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([pa.array(values)])
+
+
+def _stored(name: str, values: ArrayLike | pa.ChunkedArray) -> np.ndarray:
     """A column as the files of qp hold it: words as bytes, and no nulls among whole numbers."""
-    column = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([pa.array(values)])
+    column = _chunked(values)
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     kind = column.type

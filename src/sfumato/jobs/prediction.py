@@ -53,6 +53,10 @@ CHUNK_ROWS = 131_072
 """Objects of one chunk: what an interruption can cost at most."""
 
 
+_NAMED = "If it has another name here, use --rename OLD=NEW."
+_GAPS = f"{_NAMED} If it was not measured, add it without values."
+
+
 @dataclass(frozen=True)
 class Job:
     """What to predict: everything that must agree for a run to be continued.
@@ -78,7 +82,7 @@ class Job:
         clash = sorted({COLUMN, *self.statistics} & set(self.keep))
         if clash:
             message = f"Column {clash[0]!r} cannot be kept: the output writes one of that name"
-            raise IncompatibleError(f"{message}. Leave it out of --keep.")
+            raise IncompatibleError(f"{message}. Leave it out of --keep, or --rename it.")
 
     def schema(self, tables: Sequence[TableFile]) -> pa.Schema:
         """Types of all columns that are read, for all rows of all tables.
@@ -196,7 +200,9 @@ def predict_tables(
         written.
     """
     for table in tables:
-        table.require([*job.columns.features, *job.columns.noise, *job.keep])
+        read = [*job.columns.features, *job.columns.noise]
+        table.require(read, cure=_GAPS if model.allows_gaps else _NAMED)
+        table.require(job.keep)
         if table.path.resolve() == output.resolve():
             raise DataError(f"{output} is one of the input tables. Choose another --output.")
     if output.suffix not in (".parquet", ".pq"):

@@ -5,9 +5,12 @@ in nats and in the target's own units: lower is better.
 """
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Literal, cast
 
 import numpy as np
@@ -17,16 +20,17 @@ from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_consistent_length
 
 from sfumato import engine
-from sfumato._typing import Foreign
+from sfumato._typing import FinishedTrial, Pruner, RunningTrial, Sampler, Storage, Study
 from sfumato.errors import DataError, IncompatibleError, choose, optional_module, suggest
 from sfumato.estimators.options import SPACE
+from sfumato.estimators.regressor import MDNRegressor
 
 STEPS = 10
 """Steps the pruner sees in a fold. They are tenths of `max_epochs`, over which the learning rate's
 cycle is stretched: equal epochs of unequal runs do not compare."""
 
 # the first tenths of a run say little: its learning rate is still rising
-_PRUNERS: dict[str, Callable[[Foreign], Foreign]] = {
+_PRUNERS: dict[str, Callable[[ModuleType], Pruner]] = {
     "median": lambda pruners: pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=3),
     "asha": lambda pruners: pruners.SuccessiveHalvingPruner(STEPS // 2, reduction_factor=2),
     "none": lambda pruners: pruners.NopPruner(),
@@ -43,14 +47,14 @@ class TuningResult:
     and the estimator's parameters.
     """
 
-    study: Foreign
-    best_parameters: dict[str, Foreign]
+    study: Study
+    best_parameters: dict[str, object]
     best_value: float
-    trials: list[dict[str, Foreign]]
+    trials: list[dict[str, object]]
 
 
 def tune(
-    estimator: Foreign,
+    estimator: MDNRegressor,
     X: ArrayLike,
     y: ArrayLike,
     *,
@@ -65,7 +69,7 @@ def tune(
     n_folds: int = 3,
     n_jobs: int = 1,
     random_state: int = 0,
-    on_trial: Callable[[dict[str, Foreign]], None] | None = None,
+    on_trial: Callable[[dict[str, object]], None] | None = None,
 ) -> TuningResult:
     """Search the parameters of an estimator that predict held-out rows best.
 
@@ -102,17 +106,17 @@ def tune(
     check_consistent_length(X, y, weight)
     folds = list(KFold(n_folds, shuffle=True, random_state=random_state).split(X))
     if estimator.get_params()["random_state"] is None:
-        estimator = cast(Foreign, clone(estimator)).set_params(random_state=random_state)
+        estimator = _copy(estimator, {"random_state": random_state})
     objective = _Objective(estimator, X, y, weight, errors, names, folds, n_jobs)
     settings = {"parameters": sorted(names), "n_folds": n_folds, "random_state": random_state}
     settings["data"] = _checksum(X, y, weight, errors)
 
-    def sampler(number: int) -> Foreign:
+    def sampler(number: int) -> Sampler:
         """Of trial `number`, with a seed of its own: a continued study goes on as if unstopped."""
         seed = np.random.SeedSequence([random_state, number]).generate_state(1)[0]
         return optuna.samplers.TPESampler(seed=int(seed))
 
-    def after(study: Foreign, trial: Foreign) -> None:
+    def after(study: Study, trial: FinishedTrial) -> None:
         study.sampler = sampler(trial.number + 1)
         if on_trial is not None:
             on_trial(_row(trial, names))
@@ -130,7 +134,7 @@ def tune(
         optuna.logging.set_verbosity(verbosity)
     rows = [_row(trial, names) for trial in _finished(study)]
     if all(row["state"] != "complete" for row in rows):
-        last = [row["error"] for row in rows if row["error"]][-1:]
+        last = [str(row["error"]) for row in rows if row["error"]][-1:]
         raise ValueError(f"None of {len(rows)} trials succeeded. {' '.join(last)}".rstrip())
     return TuningResult(study, _suggested(study.best_trial, names), study.best_value, rows)
 
@@ -153,11 +157,16 @@ def _checked_names(parameters: Sequence[str] | None) -> tuple[str, ...]:
     return names
 
 
+def _copy(estimator: MDNRegressor, parameters: Mapping[str, object]) -> MDNRegressor:
+    """An unfitted copy with other parameters."""
+    return cast(MDNRegressor, clone(estimator)).set_params(**parameters)
+
+
 @dataclass(frozen=True)
 class _Objective:
     """Cross-validated negative log-likelihood of a trial, told to the pruner on the way."""
 
-    estimator: Foreign
+    estimator: MDNRegressor
     X: np.ndarray
     y: np.ndarray
     weight: np.ndarray
@@ -166,19 +175,19 @@ class _Objective:
     folds: list[tuple[np.ndarray, np.ndarray]]
     n_jobs: int = 1
 
-    def __call__(self, trial: Foreign) -> float:
+    def __call__(self, trial: RunningTrial) -> float:
         if self.n_jobs == 1:
             return self._value(trial)
         with engine.alone():  # in a thread of Optuna's
             return self._value(trial)
 
-    def _value(self, trial: Foreign) -> float:
+    def _value(self, trial: RunningTrial) -> float:
         parameters, losses = _suggested(trial, self.names), []
         try:
             for train, valid in self.folds:
                 if losses:
-                    _report(trial, np.mean(losses), step=STEPS * len(losses))
-                model = cast(Foreign, clone(self.estimator)).set_params(**parameters)
+                    _report(trial, float(np.mean(losses)), step=STEPS * len(losses))
+                model = _copy(self.estimator, parameters)
                 model.on_epoch = None if losses else _reporter(trial, model)
                 losses.append(self._loss(model, train, valid))
         except _FIT_ERRORS as error:
@@ -186,19 +195,20 @@ class _Objective:
             raise
         return float(np.mean(losses))
 
-    def _loss(self, model: Foreign, train: np.ndarray, valid: np.ndarray) -> float:
-        fitted, asked = (
-            {} if self.errors is None else {"X_err": self.errors[rows]} for rows in (train, valid)
-        )
-        model.fit(self.X[train], self.y[train], sample_weight=self.weight[train], **fitted)
-        log_prob = model.predict_pdfs(self.X[valid], **asked).log_prob(self.y[valid])
+    def _loss(self, model: MDNRegressor, train: np.ndarray, valid: np.ndarray) -> float:
+        fit, predict = model.fit, model.predict_pdfs
+        if self.errors is not None:
+            fit = partial(fit, X_err=self.errors[train])
+            predict = partial(predict, X_err=self.errors[valid])
+        fit(self.X[train], self.y[train], sample_weight=self.weight[train])
+        log_prob = predict(self.X[valid]).log_prob(self.y[valid])
         loss = -np.average(log_prob, weights=self.weight[valid])
         if not np.isfinite(loss):
             raise ValueError("A held-out target has no likelihood; set `bounds` around them all.")
         return float(loss)
 
 
-def _reporter(trial: Foreign, model: Foreign) -> Callable[[int, float, float], None]:
+def _reporter(trial: RunningTrial, model: MDNRegressor) -> Callable[[int, float, float], None]:
     """`on_epoch` of the first fold, whose losses are in units of the network's target."""
     last = 0
 
@@ -212,18 +222,18 @@ def _reporter(trial: Foreign, model: Foreign) -> Callable[[int, float, float], N
     return on_epoch
 
 
-def _report(trial: Foreign, value: Foreign, *, step: int) -> None:
-    trial.report(float(value), step)
+def _report(trial: RunningTrial, value: float, *, step: int) -> None:
+    trial.report(value, step)
     if trial.should_prune():
         raise optional_module("optuna", extra="tune").TrialPruned
 
 
-def _suggested(trial: Foreign, names: Sequence[str]) -> dict[str, Foreign]:
+def _suggested(trial: RunningTrial | FinishedTrial, names: Sequence[str]) -> dict[str, object]:
     """The estimator's parameters in a running or finished trial."""
     return {name: SPACE[name].suggest(trial, name) for name in names}
 
 
-def _open_study(optuna: Foreign, storage: str | Path | None, name: str, pruner: str) -> Foreign:
+def _open_study(optuna: ModuleType, storage: str | Path | None, name: str, pruner: str) -> Study:
     cut = choose(pruner, _PRUNERS, what="`pruner`")(optuna.pruners)
     if storage is None:
         return optuna.create_study(study_name=name, pruner=cut)
@@ -237,19 +247,19 @@ def _open_study(optuna: Foreign, storage: str | Path | None, name: str, pruner: 
         raise DataError(f"The study in {path} cannot be opened ({reason}).") from error
 
 
-def _journal(path: Path) -> Foreign:
+def _journal(path: Path) -> Storage:
     journal = optional_module("optuna.storages.journal", extra="tune")
     return journal.JournalStorage(journal.JournalFileBackend(str(path)))
 
 
-def _sqlite(path: Path) -> Foreign:
+def _sqlite(path: Path) -> Storage:
     """A database whose connections are closed after each use: none is left open behind us."""
     closed = {"poolclass": optional_module("sqlalchemy.pool", extra="tune").NullPool}
     storages = optional_module("optuna.storages", extra="tune")
     return storages.RDBStorage(f"sqlite:///{path}", engine_kwargs=closed)
 
 
-def _check_settings(study: Foreign, settings: dict[str, Foreign]) -> None:
+def _check_settings(study: Study, settings: dict[str, object]) -> None:
     """Refuse a study whose values would not compare with the new ones."""
     for name, value in settings.items():
         if (stored := study.user_attrs.get(name, value)) != value:
@@ -259,11 +269,14 @@ def _check_settings(study: Foreign, settings: dict[str, Foreign]) -> None:
         study.set_user_attr(name, value)
 
 
-def _finished(study: Foreign) -> list[Foreign]:
+def _finished(study: Study) -> list[FinishedTrial]:
     return [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
 
 
-def _row(trial: Foreign, names: Sequence[str]) -> dict[str, Foreign]:
+def _row(trial: FinishedTrial, names: Sequence[str]) -> dict[str, object]:
     row = {"number": trial.number, "state": trial.state.name.lower(), "value": trial.value}
-    row |= {"seconds": trial.duration.total_seconds(), "error": trial.user_attrs.get("error")}
+    row |= {
+        "seconds": (trial.duration or timedelta()).total_seconds(),
+        "error": trial.user_attrs.get("error"),
+    }
     return row | _suggested(trial, names)

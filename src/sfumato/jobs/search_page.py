@@ -1,8 +1,9 @@
 """The page of a search: parameters against value, their importance, its history, its best."""
 
 from pathlib import Path
+from typing import Any, cast
 
-from sfumato._typing import Foreign
+from sfumato._typing import Study
 from sfumato.errors import optional_module
 from sfumato.io._files import whole
 from sfumato.jobs.search import TuningResult
@@ -20,8 +21,8 @@ def write_page(result: TuningResult, path: str | Path) -> None:
         Optuna or Plotly is not installed.
     """
     rows = [row for row in result.trials if row["state"] == "complete"]
-    rows = sorted(rows, key=lambda row: row["value"])
-    states = [row["state"] for row in result.trials]
+    rows = sorted(rows, key=lambda row: cast(float, row["value"]))
+    states = [str(row["state"]) for row in result.trials]
     counts = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
     page = Page(f"Study {result.study.study_name}")
     page.text(f"{counts}. Best negative log-likelihood: {result.best_value:.6g}.")
@@ -38,7 +39,7 @@ def write_page(result: TuningResult, path: str | Path) -> None:
         temporary.write_text(page.render(), encoding="utf-8")
 
 
-def _figures(study: Foreign, rows: list[dict[str, Foreign]]) -> dict[str, Foreign]:
+def _figures(study: Study, rows: list[dict[str, object]]) -> dict[str, Any]:  # Plotly's
     """Plotly's figures by heading; importances need trials that differ."""
     optional_module("plotly", extra="tune")
     optuna = optional_module("optuna", extra="tune")
@@ -50,5 +51,5 @@ def _figures(study: Foreign, rows: list[dict[str, Foreign]]) -> dict[str, Foreig
     return figures | {"History": draw.plot_optimization_history(study, **label)}
 
 
-def _shown(value: Foreign) -> str:
+def _shown(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from sfumato._typing import Given
 from sfumato.errors import IncompatibleError
 from sfumato.estimators.options import SPACE, TABLE
 from sfumato.io._files import reserved, whole
@@ -46,7 +45,7 @@ def tune_tables(
     reading: Reading = DEFAULT,
     drop_missing: bool = False,
     overwrite: bool = False,
-    on_trial: Callable[[dict[str, Given]], None] | None = None,
+    on_trial: Callable[[dict[str, object]], None] | None = None,
 ) -> Tuned:
     """Search settings by cross-validation, train the best on all rows and write its folder.
 
@@ -136,7 +135,7 @@ def _asked(roles: Roles, preset: str | None, answers: Answers) -> dict[str, obje
     return {n.replace("_", "-"): v for n, v in values.items() if v not in (None, "")}
 
 
-def as_text(settings: Mapping[str, Given]) -> dict[str, object]:  # arguments of every kind
+def as_text(settings: Mapping[str, object]) -> dict[str, object]:
     """Arguments of an estimator as options of the command line; those at None are left out."""
     out: dict[str, object] = {}
     for name, value in settings.items():

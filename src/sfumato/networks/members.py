@@ -1,6 +1,6 @@
 """Many networks as one module, their arrays stacked on a leading axis."""
 
-from typing import Any
+from typing import TypeVar
 
 import equinox as eqx
 import jax
@@ -10,6 +10,9 @@ import numpy as np
 from sfumato.families import MixtureFamily
 from sfumato.networks.architecture import Builder
 from sfumato.networks.density import ConditionalDensity
+
+Stack = TypeVar("Stack")
+"""A network, or a tree of arrays; a stack of them is of the same type."""
 
 
 def make_members(
@@ -25,8 +28,8 @@ def make_members(
     In single precision, whatever JAX's default is: that is what training is made for.
     """
 
-    def single(leaf: Any) -> Any:
-        return leaf.astype(jnp.float32) if eqx.is_inexact_array(leaf) else leaf
+    def single(leaf: object) -> object:
+        return jnp.asarray(leaf, jnp.float32) if eqx.is_inexact_array(leaf) else leaf
 
     def make(key: jax.Array, bias: jax.Array) -> ConditionalDensity:
         return jax.tree.map(single, builder.build(family, bias=bias, key=key))
@@ -37,7 +40,7 @@ def make_members(
     return eqx.filter_jit(eqx.filter_vmap(make, in_axes=(0, None)))(keys, bias)
 
 
-def first_of(members: Any) -> Any:
+def first_of(members: Stack) -> Stack:
     """The first network of a stack."""
     arrays, static = eqx.partition(members, eqx.is_array)
     return eqx.combine(jax.tree.map(lambda leaf: leaf[0], arrays), static)

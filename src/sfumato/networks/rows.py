@@ -7,15 +7,15 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from sfumato._typing import Foreign, HostParams
+from sfumato._typing import HostParams
 from sfumato.engine import threads
-from sfumato.engine.compiled import CPU_OPTIONS
+from sfumato.engine.compiled import CPU_OPTIONS, Out
 
 SUB_ROWS = 1024
 """Rows evaluated at once inside the program, so that activations stay in the cache."""
 
 
-def _map_rows(function: Callable, x: Float[Array, "n *shape"], *operands: object) -> Foreign:
+def _map_rows(function: Callable[..., Out], x: Float[Array, "n *shape"], *operands: object) -> Out:
     """``function(rows, *operands)`` over cache-sized sets of rows, joined; n a multiple of them."""
     size = min(SUB_ROWS, x.shape[0])
     parts = x.reshape(-1, size, *x.shape[1:])
@@ -23,10 +23,8 @@ def _map_rows(function: Callable, x: Float[Array, "n *shape"], *operands: object
     return jax.tree.map(lambda value: value.reshape(-1, *value.shape[2:]), out)
 
 
-_JIT: Foreign = eqx.filter_jit  # its stubs do not know the options it hands to jax.jit
-
-
-map_rows = _JIT(_map_rows, compiler_options=CPU_OPTIONS)
+# its stubs do not know the options it hands to jax.jit
+map_rows = eqx.filter_jit(_map_rows, compiler_options=CPU_OPTIONS)  # pyright: ignore[reportCallIssue]
 
 
 def padded_size(n_rows: int, *, most: int) -> int:

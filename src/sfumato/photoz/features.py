@@ -134,7 +134,7 @@ class PhotometryFeatures(FeatureTransform):
             # fluxes of a survey span decades
             if 10 < low < high < min(40, 2.5 * low):
                 message = f"Nearly all fluxes lie within {low:.4g} to {high:.4g}"
-                return f"{message}. Are they magnitudes? Then leave --flux out."
+                return f"{message}. Are they magnitudes? Train without --flux, or convert them."
             return None
         for band, column in zip(self.bands, values.T, strict=True):
             beyond = column[np.isfinite(column) & (column > _LIKELY[1])]
@@ -143,7 +143,8 @@ class PhotometryFeatures(FeatureTransform):
             for odd, least in ((beyond, _MANY), (tiny, 0.5)):
                 if len(np.unique(odd)) > max(20, least * np.isfinite(column).sum()):
                     message = f"{len(odd):,} values of {band} are no magnitudes, as {odd[0]:.4g}"
-                    return f"{message}. Are they fluxes? Then say so: `--flux`, or unit='flux'."
+                    cure = "Train with --flux (unit='flux'), or convert them"
+                    return f"{message}. Are they fluxes? {cure}."
         return None
 
     def _exact(self, x: np.ndarray) -> str | None:
@@ -151,7 +152,7 @@ class PhotometryFeatures(FeatureTransform):
         if not self.has_errors:
             return None
         n = len(self.bands)
-        exact = (np.isfinite(x[:, :n]) & (x[:, n:] == 0)).sum(axis=0)
+        exact = (np.isfinite(self.measured(x)[:, :n]) & (x[:, n:] == 0)).sum(axis=0)
         band = int(np.argmax(exact))
         if exact[band] <= _MANY * len(x):
             return None

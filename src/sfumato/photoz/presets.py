@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, cast
 
-from sfumato._typing import Given
+from sfumato._typing import Arguments, Json
 from sfumato.errors import IncompatibleError
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.jobs.columns import Columns
@@ -13,7 +13,7 @@ from sfumato.photoz.features import PhotometryFeatures
 from sfumato.photoz.metrics import LEAST_REDSHIFT
 from sfumato.preprocessing import FeatureTransform
 
-SETTINGS: dict[str, Given] = {  # values of every kind, as the regressor takes them
+SETTINGS: Arguments = {
     "family": "beta",
     "n_components": 8,
     "n_members": 5,
@@ -43,7 +43,7 @@ def mdn(
     has_errors: bool = True,
     unit: Literal["magnitude", "flux"] = "magnitude",
     error_features: bool = True,
-    **settings: Given,  # arguments of MDNRegressor
+    **settings: Json,
 ) -> MDNRegressor:
     """Beta-mixture ensemble over photometry in these bands.
 
@@ -77,7 +77,7 @@ def _prepare(roles: Roles, answers: Answers, settings: Settings) -> tuple[Column
     error = None if answers["error"] in (None, "none", "") else str(answers["error"])
     values = _columns(str(answers["magnitude"]), bands, option="magnitude")
     errors = () if error is None else _columns(error, bands, option="error")
-    options = cast("dict[str, Given]", settings)  # arguments of MDNRegressor
+    options = cast("Arguments", settings)
     regressor = mdn(
         bands,
         has_errors=error is not None,

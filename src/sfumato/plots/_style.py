@@ -1,14 +1,13 @@
 """One look for every figure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from cycler import cycler
 from matplotlib.figure import Figure
-
-from sfumato._typing import Foreign
 
 INK, TRUTH, BAND = "#1f2933", "#c1121f", "#d9dee3"
 CYCLE = ("#33658a", "#e07a1f", "#4f9d69", "#8e5ea2", "#b23a48", "#2a9d8f", "#7a7a7a", "#c9a227")
@@ -17,7 +16,7 @@ CYCLE = ("#33658a", "#e07a1f", "#4f9d69", "#8e5ea2", "#b23a48", "#2a9d8f", "#7a7
 DEPTHS = ("#b9d6f2", "#7fb2e0", "#4187c6", "#1c5a99", "#0b2f5b")
 """Light to dark for an ordered quantity such as depth."""
 
-_SETTINGS: dict[Foreign, Foreign] = {
+_SETTINGS: dict[Any, object] = {
     "figure.dpi": 110,
     "savefig.dpi": 150,
     "font.size": 10,
@@ -46,8 +45,18 @@ def style() -> Iterator[None]:
 
 
 def new_figure(
-    n_rows: int = 1, n_columns: int = 1, *, width: float, height: float, **options: Foreign
+    n_rows: int = 1,
+    n_columns: int = 1,
+    *,
+    width: float,
+    height: float,
+    sharex: bool = False,
+    sharey: bool = False,
+    heights: Sequence[float] | None = None,
 ) -> tuple[Figure, np.ndarray]:
     """A figure outside matplotlib's global state, and its axes as an array (rows, columns)."""
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(n_rows, n_columns, squeeze=False, **options)
+    axes = figure.subplots(
+        n_rows, n_columns, squeeze=False, sharex=sharex, sharey=sharey, height_ratios=heights
+    )
+    return figure, axes

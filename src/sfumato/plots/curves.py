@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from sfumato._typing import Foreign
 from sfumato.pdfs import AbstractPDFs, ParametricPDFs
 from sfumato.plots._style import BAND, CYCLE, INK, TRUTH, new_figure, style
 from sfumato.training.history import History
@@ -94,7 +93,6 @@ def plot_joint(left: tuple[np.ndarray, np.ndarray], right: tuple[np.ndarray, np.
     with style():
         figure, grid = new_figure(1, 2, width=9.6, height=4.0, sharex=True, sharey=True)
         titles = ("data", "draws from the predictions")
-        image: Foreign = None
         for axes, (x, y), title in zip(grid[0], (left, right), titles, strict=True):
             image = axes.hexbin(x, y, gridsize=55, cmap="Blues", mincnt=1, bins="log")
             axes.set(title=title, xlabel="x")

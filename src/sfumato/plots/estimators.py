@@ -10,7 +10,6 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from sfumato._typing import Foreign
 from sfumato.errors import ShapeError
 from sfumato.plots._labels import (
     Scale,
@@ -207,10 +206,6 @@ def _draw_estimator(
     spread = (
         (result.robust, result.robust_error) if robust else (result.scatter, result.scatter_error)
     )
-    options: dict[str, Foreign] = {
-        "color": CYCLE[index % len(CYCLE)],
-        "marker": "osD^v<>P"[index % 8],
-    }
     for panel, (value, error) in zip(axes, ((result.bias, result.bias_error), spread), strict=True):
         panel.errorbar(
             result.centre * shift,
@@ -221,7 +216,8 @@ def _draw_estimator(
             capsize=2,
             lw=1.2,
             label=label,
-            **options,
+            color=CYCLE[index % len(CYCLE)],
+            marker="osD^v<>P"[index % 8],
         )
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike
 
-from sfumato._typing import Foreign
 from sfumato.errors import ShapeError
 from sfumato.plots._labels import Scale, label_log, prepare_round
 from sfumato.plots._style import BAND, CYCLE, INK, new_figure, style
@@ -226,7 +226,7 @@ def _draw_row(axes: np.ndarray, pictures: tuple, extent: tuple, noise: float) ->
     high = max(float(np.nanmax(counts)), 1.1 * noise)
     stretch = AsinhNorm(3 * noise, vmin=low, vmax=high)
     norms = (stretch, stretch, Normalize(-REACH, REACH))
-    drawn: list[Foreign] = []
+    drawn: list[AxesImage] = []
     for panel, picture, norm in zip(axes, pictures, norms, strict=True):
         cmap = "viridis" if norm is stretch else "RdBu_r"
         drawn.append(
@@ -275,9 +275,7 @@ def plot_profiles(
             raise ShapeError(f"model {name!r} must have a value in each annulus; got {shapes}.")
     radius, data, error = profile.radius, profile.brightness, profile.error
     with style():
-        figure, grid = new_figure(
-            2, 1, width=5.4, height=4.8, sharex=True, gridspec_kw={"height_ratios": [3, 1.3]}
-        )
+        figure, grid = new_figure(2, 1, width=5.4, height=4.8, sharex=True, heights=(3, 1.3))
         upper, lower = grid[:, 0]
         upper.set_yscale("log", nonpositive="clip")
         _draw_data(upper, radius, data, error)
@@ -305,13 +303,12 @@ def plot_profiles(
 def _draw_data(axes: Axes, radius: np.ndarray, data: np.ndarray, error: np.ndarray) -> None:
     """Points with error bars, upper limits where the data are not positive."""
     positive, limit = data > 0, data + 2 * error
-    options: dict[str, Foreign] = {"ls": "none", "color": INK, "zorder": 3}
-    axes.errorbar(
-        radius[positive], data[positive], error[positive], fmt="o", ms=4, label="data", **options
-    )
+    x, y, bar = radius[positive], data[positive], error[positive]
+    axes.errorbar(x, y, bar, fmt="o", ms=4, ls="none", color=INK, zorder=3, label="data")
     upper = ~positive & (limit > 0)
     if np.any(upper):
-        axes.plot(radius[upper], limit[upper], marker="v", ms=5, mfc="none", label=LIMIT, **options)
+        (marks,) = axes.plot(radius[upper], limit[upper], "v", color=INK, zorder=3, label=LIMIT)
+        marks.set(markersize=5, markerfacecolor="none")
     shown = np.concatenate([data[positive], limit[upper]])
     if shown.size:
         axes.set_ylim(0.3 * shown.min(), 2.5 * shown.max())

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -11,7 +12,6 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from scipy import ndimage, stats
 
-from sfumato._typing import Foreign
 from sfumato.errors import IncompatibleError, ShapeError
 from sfumato.plots._labels import name_with_unit
 from sfumato.plots._style import CYCLE, DEPTHS, INK, TRUTH, new_figure, style
@@ -123,7 +123,11 @@ def plot_corner(
 
 
 def _check_corner(
-    values: np.ndarray, weights: np.ndarray, n_names: tuple[int, int], points: dict, bound: Foreign
+    values: np.ndarray,
+    weights: np.ndarray,
+    n_names: tuple[int, int],
+    points: dict,
+    bound: np.ndarray | None,
 ) -> None:
     """Raise where the arguments of a corner disagree."""
     if values.ndim != 2 or weights.shape != values.shape[:1] or not values.size:
@@ -151,7 +155,7 @@ def _draw_corner(
     weights: np.ndarray,
     edges: list,
     points: dict,
-    bound: Foreign,
+    bound: np.ndarray | None,
 ) -> None:
     """Draw the lower triangle and hide the upper one."""
     for (i, j), axes in np.ndenumerate(grid):
@@ -227,7 +231,7 @@ def _label_corner(grid: np.ndarray, labels: Sequence[str]) -> None:
 
 def _corner_handles(points: dict, bound: np.ndarray | None) -> list:
     """Legend entries of what a corner shows."""
-    handles: list[Foreign] = [
+    handles: list[Artist] = [
         Patch(color=DEPTHS[2], label="posterior, 68 %"),
         Patch(color=DEPTHS[0], label="posterior, 95 %"),
     ]
@@ -236,6 +240,7 @@ def _corner_handles(points: dict, bound: np.ndarray | None) -> list:
     if bound is not None:
         handles.append(Line2D([], [], color=BOUND, ls="--", label="Cramér–Rao bound, 68 %"))
     if "maximum" in points:
-        cross: dict[str, Foreign] = {"marker": "x", "ms": 7, "mew": 1.8, "ls": "none"}
-        handles.append(Line2D([], [], color=MAXIMUM, label="maximum likelihood", **cross))
+        cross = Line2D([], [], color=MAXIMUM, ls="none", marker="x", label="maximum likelihood")
+        cross.set(markersize=7, markeredgewidth=1.8)
+        handles.append(cross)
     return handles

@@ -48,6 +48,11 @@ class FeatureTransform(eqx.Module):
         """What makes columns x (n, n_columns) look as if they held something else; or None."""
         return None
 
+    @property
+    def knows_gaps(self) -> np.ndarray:
+        """Columns (n_columns,) in which a missing value is something that training has seen."""
+        return np.ones(self.n_columns, bool)
+
     def unsuited(self, units: Sequence[str | None]) -> list[int]:
         """Columns that state a unit (None: nothing) of something else than what they are for."""
         return []

@@ -7,16 +7,16 @@ astropy are told, not applied.
 import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import narwhals as nw
 import numpy as np
+import pyarrow as pa
 from narwhals.exceptions import DuplicateError
 from numpy.typing import ArrayLike
 from scipy import sparse
 
 from sfumato._numerics import doubles, unveiled
-from sfumato._typing import Foreign
 from sfumato.errors import DataError
 
 _EXACT = 2.0**53
@@ -41,7 +41,7 @@ class Frame(NamedTuple):
         """Places of the columns that hold words, categories or truth values."""
         return tuple(i for i, column in enumerate(self.columns) if column.dtype == object)
 
-    def header(self) -> Foreign:
+    def header(self) -> pa.Table:
         """A table of a library that scikit-learn takes the names of columns from."""
         columns = {name: np.zeros(self.shape[0], bool) for name in self.names}
         return nw.from_dict(columns, backend="pyarrow").to_native()
@@ -52,7 +52,7 @@ class Frame(NamedTuple):
         return (len(self.columns[0]) if self.columns else 0), len(self.columns)
 
 
-def read_frame(X: Foreign) -> Frame | None:
+def read_frame(X: Any) -> Frame | None:
     """A table of another library as a frame; None of what is no table.
 
     Raises
@@ -69,7 +69,7 @@ def read_frame(X: Foreign) -> Frame | None:
     if records or (isinstance(X, Mapping) and not sparse.issparse(X)):  # one of them is a mapping
         return _of_mapping({name: X[name] for name in records or X})
     try:
-        frame: Foreign = nw.from_native(X, pass_through=True)
+        frame: Any = nw.from_native(X, pass_through=True)
         frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
         names = tuple(frame.columns) if isinstance(frame, nw.DataFrame) else ()
     except DuplicateError as error:
@@ -96,7 +96,7 @@ def _of_mapping(values: Mapping[str, ArrayLike]) -> Frame:
     return _of_arrays(columns, {})
 
 
-def _of_arrays(arrays: Mapping[str, Foreign], units: Mapping[str, str]) -> Frame:
+def _of_arrays(arrays: Mapping[str, ArrayLike], units: Mapping[str, str]) -> Frame:
     """A frame of arrays (n,), masked or with units."""
     columns = tuple(_of_array(array, name) for name, array in arrays.items())
     given = list(arrays.values())
@@ -172,7 +172,7 @@ def _numbers(series: nw.Series) -> np.ndarray:
     return np.asarray(series.cast(nw.Float64).to_numpy(), float)
 
 
-def _of_array(column: Foreign, name: str) -> np.ndarray:
+def _of_array(column: ArrayLike, name: str) -> np.ndarray:
     """A column, masked or with a unit."""
     if np.ndim(column) != 1:
         raise DataError(f"Column {name!r} holds vectors. Give each element a column.")

@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
 
-from sfumato._typing import Given
+from sfumato._typing import Json
 from sfumato.errors import DataError
 from sfumato.preprocessing.features import FeatureTransform
 from sfumato.preprocessing.frames import Frame, is_missing, read_frame
@@ -34,11 +35,13 @@ class TableFeatures(FeatureTransform):
     n_columns : columns of the encoded table.
     categories : pairs (column, number of levels besides "missing or never seen").
     flags : numeric columns that had gaps in training.
+    blanks : categorical columns that had.
     """
 
     n_columns: int = eqx.field(static=True)
     categories: tuple[tuple[int, int], ...] = eqx.field(static=True, default=())
     flags: tuple[int, ...] = eqx.field(static=True, default=())
+    blanks: tuple[int, ...] = eqx.field(static=True, default=())
     kind: ClassVar[str] = "table"
 
     @property
@@ -64,7 +67,13 @@ class TableFeatures(FeatureTransform):
         """Flags for the numeric columns of x (n, n_columns) that have gaps."""
         gaps = np.any(~np.isfinite(x), axis=0)
         flags = tuple(i for i in self.numeric if gaps[i])
-        return type(self)(self.n_columns, self.categories, flags)
+        blanks = tuple(i for i, _ in self.categories if gaps[i])
+        return type(self)(self.n_columns, self.categories, flags, blanks)
+
+    @property
+    def knows_gaps(self) -> np.ndarray:
+        """Columns (n_columns,) that had gaps in training."""
+        return np.isin(np.arange(self.n_columns), self.flags + self.blanks)
 
     def __call__(self, x: Float[Array, "c *n"]) -> Float[Array, "f *n"]:
         """Features of one example or a batch."""
@@ -78,16 +87,23 @@ class TableFeatures(FeatureTransform):
 
     def to_dict(self) -> dict[str, object]:
         """The fields, without the kind."""
-        return {"n_columns": self.n_columns, "categories": self.categories, "flags": self.flags}
+        return {
+            "n_columns": self.n_columns,
+            "categories": self.categories,
+            "flags": self.flags,
+            "blanks": self.blanks,
+        }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Given]) -> Self:
+    def from_dict(cls, values: dict[str, Json]) -> Self:
         """The inverse of `to_dict`."""
         pairs = tuple((int(a), int(b)) for a, b in values["categories"])
-        return cls(values["n_columns"], pairs, tuple(values["flags"]))
+        # earlier versions took gaps of categories without a word, and did not say which they had
+        blanks = values.get("blanks", [column for column, _ in pairs])
+        return cls(values["n_columns"], pairs, tuple(values["flags"]), tuple(blanks))
 
 
-def find_levels(X: Given, categorical: str | Sequence[int | str] | None) -> Levels:
+def find_levels(X: ArrayLike, categorical: str | Sequence[int | str] | None) -> Levels:
     """Levels of the categorical columns of a table or array X (n, c).
 
     Parameters
@@ -146,7 +162,7 @@ def _position(entry: int | str, names: Sequence[str], n_columns: int) -> int:
     raise DataError(f"`categorical` names the column {entry!r}, which does not exist; {where}.")
 
 
-def _column(X: Given, frame: Frame | None, index: int) -> np.ndarray:
+def _column(X: ArrayLike, frame: Frame | None, index: int) -> np.ndarray:
     if frame is None:
         return np.asarray(X, dtype=object)[:, index]
     return frame.exact.get(index, frame.columns[index])
@@ -157,15 +173,16 @@ def words_of(column: np.ndarray) -> list[str]:
     return [_word(cell) for cell in column]
 
 
-def _word(value: Given) -> str:
+def _word(value: object) -> str:
     if is_missing(value):
         return ""
     if isinstance(value, bool | np.bool_):
         return str(bool(value)).lower()
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace").strip()
-    whole = isinstance(value, float | np.floating) and float(value).is_integer()
-    return str(int(value)) if whole else str(value).strip()
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()
 
 
 def _plain(word: str) -> str:
@@ -187,8 +204,8 @@ def codes_of(levels: Sequence[str]) -> Callable[[str], int]:
     return lambda word: exact.get(word) or (alike.get(_plain(word), 0) if word else 0)
 
 
-def encode(X: Given, levels: Levels, name_of: Callable[[int], str] = str) -> np.ndarray:
-    """X (n, c) as numbers: codes in the categorical columns, NaN for missing numbers elsewhere.
+def encode(X: ArrayLike, levels: Levels, name_of: Callable[[int], str] = str) -> np.ndarray:
+    """X (n, c) as numbers: codes in the categorical columns, and NaN for what is missing.
 
     Warns of words that are no level.
 
@@ -207,7 +224,7 @@ def encode(X: Given, levels: Levels, name_of: Callable[[int], str] = str) -> np.
             words = words_of(column)
             code_of = codes_of(levels[index])
             codes = {word: code_of(word) for word in set(words)}
-            out[:, index] = [codes[word] for word in words]
+            out[:, index] = [codes[word] if word else np.nan for word in words]
             unseen = [word for word in words if word and not codes[word]]
             warn_of_unseen(unseen, name_of(index), stacklevel=4)
             continue

@@ -1,4 +1,4 @@
-"""Words that are no level of a category: told with their number, over however many pieces."""
+"""Levels and gaps that no training row had: told with their number, over however many pieces."""
 
 import warnings
 from collections import defaultdict
@@ -6,40 +6,44 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
-class UnseenLevels(UserWarning):
-    """Rows whose words in a column no training row had: they count as missing ones."""
+class Unseen(UserWarning):
+    """Rows with words in a column that no training row had, or, without words, with gaps in it."""
 
-    def __init__(self, column: str, n_rows: int, words: Sequence[str]) -> None:
+    def __init__(self, column: str, n_rows: int, words: Sequence[str] = ()) -> None:
         self.column, self.n_rows, self.words = column, n_rows, tuple(words)
         some = ", ".join(repr(word) for word in self.words[:3])
         message = f"{n_rows:,} rows have levels of {column} that training never saw ({some})"
-        super().__init__(f"{message}: they count as missing ones.")
+        if not words:
+            message = f"{n_rows:,} rows have no {column}, which every training row had"
+        cure = "they count as missing ones" if words else "their distributions are a guess"
+        super().__init__(f"{message}: {cure}.")
 
 
 def warn_of_unseen(words: Sequence[str], column: str, *, stacklevel: int = 2) -> None:
     """Warn of words, one for each row, that are no level of a column."""
     if words:
-        told = UnseenLevels(column, len(words), sorted(set(words)))
+        told = Unseen(column, len(words), sorted(set(words)))
         warnings.warn(told, stacklevel=stacklevel + 1)
 
 
 @contextmanager
 def unseen_together() -> Iterator[None]:
-    """Add up the unseen levels of each column, and tell them at the end; others as they come."""
-    rows: dict[str, int] = defaultdict(int)
-    words: dict[str, set[str]] = defaultdict(set)
+    """Add up what is unseen in each column, and tell it at the end; others as they come."""
+    rows: dict[tuple[str, bool], int] = defaultdict(int)
+    words: dict[tuple[str, bool], set[str]] = defaultdict(set)
     with warnings.catch_warnings():
         show = warnings.showwarning
 
         def gather(message: Warning | str, *where: object, **options: object) -> None:
-            if isinstance(message, UnseenLevels):
-                rows[message.column] += message.n_rows
-                words[message.column] |= set(message.words)
+            if isinstance(message, Unseen):
+                key = message.column, bool(message.words)
+                rows[key] += message.n_rows
+                words[key] |= set(message.words)
             else:
                 show(message, *where, **options)  # type: ignore[arg-type]
 
-        warnings.simplefilter("always", UnseenLevels)
+        warnings.simplefilter("always", Unseen)
         warnings.showwarning = gather  # until the block ends
         yield
-    for column, n_rows in rows.items():
-        warnings.warn(UnseenLevels(column, n_rows, sorted(words[column])), stacklevel=3)
+    for key, n_rows in rows.items():
+        warnings.warn(Unseen(key[0], n_rows, sorted(words[key])), stacklevel=3)

@@ -8,7 +8,7 @@ prediction). So the cdf is mapped through the curve of these order statistics: q
 intervals hold, and what comes out is a density again.
 """
 
-from typing import Literal, Self
+from typing import Literal, Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,9 +16,9 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.model_selection import KFold, train_test_split
 from sklearn.utils.validation import check_is_fitted
 
-from sfumato._typing import Given
 from sfumato.errors import IncompatibleError, check_one_of
-from sfumato.pdfs import CountPDFs, JointPDFs
+from sfumato.pdfs import AbstractPDFs, CountPDFs
+from sfumato.pdfs._joint import AbstractJointPDFs
 from sfumato.pdfs.recalibrated import LevelMap, RecalibratedPDFs
 
 _MOST_KNOTS, _ROWS_PER_KNOT = 41, 20
@@ -52,7 +52,7 @@ def level_map(pit: np.ndarray, group: np.ndarray) -> LevelMap:
     return LevelMap(knots / knots[:, -1:], levels)
 
 
-def recalibrated(pdfs: Given, levels: LevelMap, group: np.ndarray) -> Given:
+def recalibrated(pdfs: AbstractPDFs, levels: LevelMap, group: np.ndarray) -> AbstractPDFs:
     """PDFs with their probabilities mapped; counts stay counts."""
     if not isinstance(pdfs, CountPDFs):
         return RecalibratedPDFs(pdfs, levels, group)
@@ -62,6 +62,19 @@ def recalibrated(pdfs: Given, levels: LevelMap, group: np.ndarray) -> Given:
     mass = np.maximum(np.diff(cdf, axis=1, prepend=0.0), 0.0)  # rounding may let it fall by a hair
     with np.errstate(divide="ignore"):
         return pdfs.tabulated(np.log(mass))
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """What is recalibrated: an estimator of the PDFs of single numbers."""
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Train on rows X (n, c) with targets y (n,)."""
+        ...
+
+    def predict_pdfs(self, X: ArrayLike) -> AbstractPDFs | AbstractJointPDFs:
+        """Distributions, one per row of X (n, c)."""
+        ...
 
 
 class ConformalRecalibration(RegressorMixin, BaseEstimator):
@@ -90,7 +103,7 @@ class ConformalRecalibration(RegressorMixin, BaseEstimator):
 
     def __init__(
         self,
-        estimator: Given,
+        estimator: Predictor,
         *,
         method: Literal["split", "cross"] = "split",
         fraction: float = 0.25,
@@ -127,39 +140,39 @@ class ConformalRecalibration(RegressorMixin, BaseEstimator):
             train, held = train_test_split(
                 np.arange(len(targets)), test_size=self.fraction, random_state=self.random_state
             )
-            self.estimator_ = _clone(self.estimator).fit(rows[train], targets[train])
+            self.estimator_ = _copy(self.estimator).fit(rows[train], targets[train])
             pit, key = self._judged(self.estimator_, rows[held], targets[held])
         else:
             pit, key = np.empty(len(targets)), np.empty(len(targets))
             folds = KFold(self.n_folds, shuffle=True, random_state=self.random_state)
             for train, held in folds.split(rows):
-                model = _clone(self.estimator).fit(rows[train], targets[train])
+                model = _copy(self.estimator).fit(rows[train], targets[train])
                 pit[held], key[held] = self._judged(model, rows[held], targets[held])
-            self.estimator_ = _clone(self.estimator).fit(rows, targets)
+            self.estimator_ = _copy(self.estimator).fit(rows, targets)
         n_groups = 1 if self.by is None else self.n_groups
         self.edges_ = np.quantile(key, np.linspace(0, 1, n_groups + 1)[1:-1])
         self.levels_ = level_map(pit, np.digitize(key, self.edges_))
         return self
 
-    def _judged(self, model: Given, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _judged(
+        self, model: Predictor, X: np.ndarray, y: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """PIT values of held-out rows, and what they are grouped by."""
-        pdfs = model.predict_pdfs(X)
-        if isinstance(pdfs, JointPDFs):
-            raise IncompatibleError("Conformal recalibration is for single numbers, not vectors.")
+        pdfs = _scalar(model.predict_pdfs(X))
         return pdfs.pit(np.reshape(y, -1)), self._key(pdfs, X)
 
-    def _key(self, pdfs: Given, X: np.ndarray) -> np.ndarray:
+    def _key(self, pdfs: AbstractPDFs, X: np.ndarray) -> np.ndarray:
         if self.by is None:
             return np.zeros(len(X))
         if isinstance(self.by, str):
             return pdfs.std()
         return np.asarray(X[:, self.by], float)
 
-    def predict_pdfs(self, X: ArrayLike) -> Given:
+    def predict_pdfs(self, X: ArrayLike) -> AbstractPDFs:
         """Recalibrated distributions, one per row of X (n, c)."""
         check_is_fitted(self, "levels_")
         rows = np.asarray(X)
-        pdfs = self.estimator_.predict_pdfs(rows)
+        pdfs = _scalar(self.estimator_.predict_pdfs(rows))
         return recalibrated(pdfs, self.levels_, np.digitize(self._key(pdfs, rows), self.edges_))
 
     def predict(self, X: ArrayLike) -> np.ndarray:
@@ -167,6 +180,11 @@ class ConformalRecalibration(RegressorMixin, BaseEstimator):
         return self.predict_pdfs(X).mean()
 
 
-def _clone(estimator: Given) -> Given:
-    """An unfitted copy, of a type that a checker need not know."""
-    return clone(estimator)
+def _copy(estimator: Predictor) -> Predictor:
+    return cast(Predictor, clone(estimator))
+
+
+def _scalar(pdfs: AbstractPDFs | AbstractJointPDFs) -> AbstractPDFs:
+    if isinstance(pdfs, AbstractJointPDFs):
+        raise IncompatibleError("Conformal recalibration is for single numbers, not vectors.")
+    return pdfs

@@ -1,11 +1,9 @@
 """How strong the disturbances of training are as it goes on."""
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Array
-
-from sfumato._typing import Foreign
 
 Fade = tuple[float, float] | None
 """Shares of the run between which a strength falls from 1 to 0; None for a constant 1."""
@@ -24,11 +22,13 @@ NOISE_FADE: Fade = (0.4, 1.0)
 
 def strengths_at(progress: float, *, dropout_fade: Fade = None) -> Strengths:
     """Strengths after this share of the run."""
-    return Strengths(_falling(progress, NOISE_FADE), _falling(progress, dropout_fade))
+    # in single precision, as the network is, and not yet on the device
+    fallen = (np.float32(_falling(progress, fade)) for fade in (NOISE_FADE, dropout_fade))
+    return Strengths(*cast(tuple[float, float], tuple(fallen)))
 
 
-def _falling(progress: float, fade: Fade) -> Foreign:
+def _falling(progress: float, fade: Fade) -> float:
     if fade is None:
-        return np.float32(1.0)
+        return 1.0
     start, end = fade
-    return np.float32(np.clip((end - progress) / max(end - start, 1e-9), 0.0, 1.0))
+    return float(np.clip((end - progress) / max(end - start, 1e-9), 0.0, 1.0))

@@ -16,7 +16,6 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
-from sfumato._typing import Foreign
 from sfumato.networks.density import ConditionalDensity
 from sfumato.networks.members import first_of
 from sfumato.training.priors import prior_loss
@@ -149,14 +148,13 @@ class SVI(_Sampled):
 
 def _model(
     member: ConditionalDensity, task: StrategyTask, *, prior_scale: float
-) -> tuple[Callable[[], None], Array, Callable[[Array], Foreign]]:
+) -> tuple[Callable[[], None], Array, Callable[[Array], ConditionalDensity]]:
     """NumPyro's model of the flat weights, where to start, and back to a network."""
     import numpyro
     from numpyro import distributions
 
     arrays, static = eqx.partition(member, eqx.is_array)
     start, unravel = ravel_pytree(arrays)
-    flat: Foreign = start
     centre, _ = ravel_pytree(jax.tree.map(lambda a: a if a.ndim < 2 else jnp.zeros_like(a), arrays))
     scale, _ = ravel_pytree(jax.tree.map(lambda a: _prior_scales(a, prior_scale), arrays))
     features = task.inputs(jnp.moveaxis(jnp.asarray(task.x), 0, -1))
@@ -164,14 +162,14 @@ def _model(
     weight = jnp.asarray(task.weight / task.weight.mean(), jnp.float32)
 
     def model() -> None:
-        w: Foreign = numpyro.sample("w", distributions.Normal(centre, scale).to_event(1))
+        w = jnp.asarray(numpyro.sample("w", distributions.Normal(centre, scale).to_event(1)))
         network = eqx.combine(unravel(w), static)
         numpyro.factor("rows", jnp.sum(weight * network.log_prob(features, targets)))
         if task.priors:
             n_rows = len(task.x)
             numpyro.factor("priors", -n_rows * prior_loss(task.priors, network, n_rows=n_rows))
 
-    return model, flat, lambda w: eqx.combine(unravel(w), static)
+    return model, start, lambda w: eqx.combine(unravel(w), static)
 
 
 def _prior_scales(values: Array, prior_scale: float) -> Array:

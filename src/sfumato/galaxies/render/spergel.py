@@ -10,7 +10,6 @@ from jaxtyping import Array
 from numpy.polynomial import chebyshev
 from scipy import optimize, special
 
-from sfumato._typing import Foreign
 from sfumato.galaxies.render.pixels import PixelGrid, squared_wave_number
 
 SPERGEL_INDEX_RANGE = (-0.85, 4.0)
@@ -88,7 +87,6 @@ def _half_light_ratio(nu: float) -> float:
         f = (u / 2) ** (nu + 1) * special.kv(nu + 1, u) / special.gamma(nu + 2)
         return float((1 + nu) * f - 0.25)
 
-    root: Foreign = optimize.brentq(
-        beyond, np.log(1e-8), np.log(20.0), xtol=1e-14
-    )  # stubs say more
-    return float(np.exp(root))
+    ends = np.log(1e-8), np.log(20.0)
+    found = optimize.root_scalar(beyond, bracket=ends, method="brentq", xtol=1e-14)
+    return float(np.exp(found.root))

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from sfumato.io.tables.compute import pc
 
-MISSING = ("", "nan", "na", "n/a", "<na>", "null", "none", "-", "--", "...")
+MISSING = ("", "nan", "na", "n/a", "<na>", "null", "none", "-", "--", "---", "...")
 """What stands for a missing number, in any case of letters."""
 
 _TRUTHS = ("true", "false")

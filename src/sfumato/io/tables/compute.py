@@ -1,7 +1,7 @@
 """Arrow's functions, which are made when it is imported: no checker sees them."""
 
+from types import ModuleType
+
 import pyarrow.compute
 
-from sfumato._typing import Foreign
-
-pc: Foreign = pyarrow.compute
+pc: ModuleType = pyarrow.compute

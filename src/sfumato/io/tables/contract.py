@@ -101,8 +101,10 @@ class TableFile:
         """Where the rows from `first` on come from."""
         return Origin((self,), first)
 
-    def require(self, names: Sequence[str]) -> None:
+    def require(self, names: Sequence[str], *, cure: str = "") -> None:
         """Check that all `names` are columns, each once.
+
+        `cure` ends what is said of one that is not.
 
         Raises
         ------
@@ -113,8 +115,9 @@ class TableFile:
             if name in self.others:
                 raise DataError(f"{self.path}: {name!r} {self.others[name]}")
             if name not in self.columns:
-                near = suggest(name, self.columns)
-                raise DataError(f"{self.path}: no column {name!r}. {near}")
+                others = [column for column in self.columns if column not in names]
+                near = suggest(name, others or self.columns)
+                raise DataError(f"{self.path}: no column {name!r}. {near} {cure}".rstrip())
             if self.columns.count(name) > 1:
                 n = self.columns.count(name)
                 raise DataError(f"{self.path}: {n} columns are named {name!r}. Rename them.")

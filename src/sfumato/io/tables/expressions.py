@@ -12,12 +12,27 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypeGuard
 
 import pyarrow as pa
 
-from sfumato._typing import Foreign
 from sfumato.io.tables.compute import pc
 from sfumato.io.tables.contract import TEXTS
+
+Value = pa.ChunkedArray | bool | int | float | str | Decimal | None
+"""What a part of a condition is: a column, or a constant."""
+
+
+_NUMBERS = int | float | Decimal
+
+
+def _is_number(value: Value) -> TypeGuard[float]:
+    return isinstance(value, _NUMBERS) and not isinstance(value, bool)
+
+
+def _is_column(value: Value) -> TypeGuard[pa.ChunkedArray]:
+    return isinstance(value, pa.ChunkedArray)
+
 
 _QUOTED = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
 _NAMED = re.compile(rf"{_QUOTED}|`(?P<ticked>[^`]+)`|(?P<bare>[^\W\d]\w*)")
@@ -87,14 +102,14 @@ class Condition:
             raise ValueError(f"{message}. Words stand in quotes, numbers do not.") from error
         return self._condition(found)
 
-    def _condition(self, found: Foreign) -> pa.ChunkedArray:
+    def _condition(self, found: Value) -> pa.ChunkedArray:
         """Truth values without nulls."""
         found = _truths(found)
-        if not isinstance(found, pa.ChunkedArray) or not pa.types.is_boolean(found.type):
+        if not _is_column(found) or not pa.types.is_boolean(found.type):
             raise ValueError(f"--where {self.text!r} is no condition on columns.")
         return pc.fill_null(found, fill_value=False)
 
-    def _value(self, node: ast.expr, batch: pa.Table) -> Foreign:
+    def _value(self, node: ast.expr, batch: pa.Table) -> Value:
         match node:
             case ast.Constant(value=value):
                 return _literal(value)
@@ -118,7 +133,7 @@ class Condition:
                 return _FUNCTIONS[name](self._value(inner, batch))
         raise ValueError(f"--where {self.text!r}: {ast.unparse(node)!r} has no meaning here.")
 
-    def _compared(self, node: ast.Compare, batch: pa.Table) -> Foreign:
+    def _compared(self, node: ast.Compare, batch: pa.Table) -> Value:
         left, found = self._value(node.left, batch), None
         for op, other in zip(node.ops, node.comparators, strict=True):
             if isinstance(op, ast.In | ast.NotIn):
@@ -134,17 +149,15 @@ class Condition:
             left = right
         return found
 
-    def _listed(self, left: Foreign, items: list[ast.expr], batch: pa.Table) -> Foreign:
+    def _listed(self, left: Value, items: list[ast.expr], batch: pa.Table) -> Value:
         """Which rows have one of the values of a list."""
         values = [_constant(self._value(item, batch), beside=left) for item in items]
-        if not isinstance(left, pa.ChunkedArray) or any(
-            isinstance(value, pa.ChunkedArray) for value in values
-        ):
+        if not _is_column(left) or any(_is_column(value) for value in values):
             message = "`in` takes a column and a list of numbers or words"
             raise ValueError(f"--where {self.text!r}: {message}.")
         if pa.types.is_integer(left.type):
             # 2.5 and 1e30 are no row's
-            values = [v for v in values if isinstance(v, str) or (v % 1 == 0 and abs(v) < 2**63)]
+            values = [v for v in values if isinstance(v, str) or _is_whole_number(v)]
         return pc.is_in(left, pa.array(values).cast(left.type))
 
 
@@ -252,23 +265,23 @@ def _column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column
 
 
-def _constant(value: Foreign, *, beside: Foreign) -> Foreign:
+def _constant(value: Value, *, beside: Value) -> Value:
     """A number or word in the type of the column that it is compared with."""
-    if isinstance(value, pa.ChunkedArray) or not isinstance(beside, pa.ChunkedArray):
+    if _is_column(value) or not _is_column(beside):
         return value
     if pa.types.is_boolean(beside.type) and value in _TRUTHS:
         return _TRUTHS[value]
     if isinstance(value, str):
         return value.strip()
-    if pa.types.is_floating(beside.type) and not isinstance(value, bool):
+    if pa.types.is_floating(beside.type) and _is_number(value):
         # 0.1 is that of the column, in single precision too
         return pa.scalar(float(value), pa.float64()).cast(beside.type, safe=False).as_py()
     return value
 
 
-def _truths(value: Foreign) -> Foreign:
+def _truths(value: Value) -> Value:
     """Words of a column that are all truth values as such; everything else as it is."""
-    if not isinstance(value, pa.ChunkedArray) or not pa.types.is_string(value.type):
+    if not _is_column(value) or not pa.types.is_string(value.type):
         return value
     words = pc.utf8_lower(value)
     is_truth = pc.is_in(words, pa.array(["true", "false"]))
@@ -283,44 +296,50 @@ def _kind(kind: pa.DataType) -> str:
     return "numbers" if numbers else "words" if kind in TEXTS else str(kind)
 
 
-def _literal(value: Foreign) -> Foreign:
+def _literal(value: Value) -> Value:
     """A number or word; as a decimal where 64 bits do not hold it."""
-    is_long = isinstance(value, int) and not -(2**63) <= value < 2**63
-    return Decimal(value) if is_long else value
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return Decimal(value)
+    return value
 
 
-def _combined(op: type, a: Foreign, b: Foreign) -> Foreign:
+def _is_whole_number(value: Value) -> bool:
+    """Whether a constant is a whole number of 64 bits."""
+    return isinstance(value, _NUMBERS) and value % 1 == 0 and abs(value) < 2**63
+
+
+def _combined(op: type, a: Value, b: Value) -> Value:
     """A sum, product or the like of columns and numbers, exact where these are whole."""
     if op in _WHOLE and _is_whole(a) and _is_whole(b):
         found = _WHOLE[op](a, b)
     else:
         found = _ARITHMETIC[op](_real(a), _real(b))
-    return _column(found) if isinstance(found, pa.ChunkedArray) else found.as_py()
+    return _column(found) if _is_column(found) else found.as_py()
 
 
-def _is_whole(value: Foreign) -> bool:
-    if isinstance(value, pa.ChunkedArray):
+def _is_whole(value: Value) -> bool:
+    if _is_column(value):
         return pa.types.is_integer(value.type)
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _whole_rest(a: Foreign, b: Foreign) -> Foreign:
+def _whole_rest(a: Value, b: Value) -> Value:
     """The rest of a division of whole numbers, none where the divisor is 0."""
-    divisor = b if isinstance(b, pa.ChunkedArray) else pa.scalar(b, pa.int64())
+    divisor = b if _is_column(b) else pa.scalar(b, pa.int64())
     divisor = pc.if_else(pc.equal(divisor, 0), pa.scalar(None, pa.int64()), divisor)
     rest = pc.subtract(a, pc.multiply(divisor, pc.divide(a, divisor)))
     other = pc.and_(pc.not_equal(rest, 0), pc.not_equal(pc.sign(rest), pc.sign(divisor)))
     return pc.if_else(other, pc.add(rest, divisor), rest)
 
 
-def _signed(value: Foreign, *, turned: bool) -> Foreign:
+def _signed(value: Value, *, turned: bool) -> Value:
     if not turned:
         return value
-    return pc.negate(value) if isinstance(value, pa.ChunkedArray) else -value
+    return -value if isinstance(value, _NUMBERS) else pc.negate(value)
 
 
-def _real(value: Foreign) -> Foreign:
+def _real(value: Value) -> Value:
     """Numbers as doubles: whole ones would be divided without a rest."""
-    if isinstance(value, pa.ChunkedArray):
+    if _is_column(value):
         return value.cast(pa.float64(), safe=False)
     return float(value) if isinstance(value, int) else value

@@ -10,10 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from sfumato._typing import Foreign
+from sfumato._typing import FitsColumn, FitsPart, FitsParts
 from sfumato.errors import DataError, optional_module
 from sfumato.io.tables.contract import (
     Batches,
+    Reader,
     TableFile,
     arrow_of,
     first_schema,
@@ -41,7 +42,7 @@ class _Field(NamedTuple):
 
 
 @contextmanager
-def opened(path: Path, *, memmap: bool | None = None) -> Iterator[Foreign]:
+def opened(path: Path, *, memmap: bool | None = None) -> Iterator[FitsParts]:
     """The parts of a file; what astropy cannot make out of a card is damage."""
     fits = optional_module("astropy.io.fits", extra="io")
     try:
@@ -95,7 +96,7 @@ def open_fits(path: Path, group: str | None) -> TableFile:
     )
 
 
-def _check_header(table: Foreign, path: Path) -> None:
+def _check_header(table: FitsPart, path: Path) -> None:
     """Refuse what astropy cannot read as a table of columns."""
     if table.header.get("ZTABLE"):
         raise DataError(f"{path}: the table is compressed by fpack. Unpack it with funpack.")
@@ -112,7 +113,7 @@ def _check_size(path: Path, needed: int) -> None:
         raise DataError(f"{path}: truncated: {size} bytes, but its table needs {needed}.")
 
 
-def _table_of(hdus: Foreign, group: str | None, *, path: Path) -> int:
+def _table_of(hdus: FitsParts, group: str | None, *, path: Path) -> int:
     """The number of the extension that holds the table."""
     fits = optional_module("astropy.io.fits", extra="io")
     kinds = (fits.BinTableHDU, fits.TableHDU)
@@ -136,7 +137,7 @@ def _table_of(hdus: Foreign, group: str | None, *, path: Path) -> int:
     raise DataError(f"{path}: {problem}. Say which with --group, by name or number: {known}.")
 
 
-def _field(column: Foreign) -> _Field:
+def _field(column: FitsColumn) -> _Field:
     shape = column.dtype.shape
     is_vector = bool(shape) and column.dtype.base.kind not in "SU"
     size = int(np.prod(shape)) if is_vector else None
@@ -145,7 +146,7 @@ def _field(column: Foreign) -> _Field:
     return _Field(size, column.null, is_logical, is_unsigned=column.bzero in _OFFSETS)
 
 
-def _column(rows: Foreign, name: str, fields: dict[str, _Field]) -> pa.Array:
+def _column(rows: np.ndarray, name: str, fields: dict[str, _Field]) -> pa.Array:
     """One column, or one element of its vectors; the code of a null is null, before any scale."""
     base, index = (name, None) if name in fields else split_vector(name)
     values, null = _values(rows, base, fields[base])
@@ -159,7 +160,7 @@ def _column(rows: Foreign, name: str, fields: dict[str, _Field]) -> pa.Array:
     return arrow_of(values, null)
 
 
-def _values(rows: Foreign, name: str, field: _Field) -> tuple[np.ndarray, np.ndarray | None]:
+def _values(rows: np.ndarray, name: str, field: _Field) -> tuple[np.ndarray, np.ndarray | None]:
     """Values of a column, and which of them are null."""
     if field.is_logical:  # a byte of 0 is neither true nor false
         raw = np.asarray(rows.view(np.ndarray)[name]).view("u1")
@@ -174,7 +175,7 @@ def _values(rows: Foreign, name: str, field: _Field) -> tuple[np.ndarray, np.nda
     return values, (raw == code) | (values == code) if field.is_unsigned else raw == code
 
 
-def _turned(path: Path, read: Foreign, fields: dict[str, _Field], group: str | None) -> TableFile:
+def _turned(path: Path, read: Reader, fields: dict[str, _Field], group: str | None) -> TableFile:
     """A table of one row whose vectors are columns."""
     columns = {}
     for name, field in fields.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sfumato._typing import Foreign
+from sfumato._typing import Hdf5Node
 from sfumato.errors import DataError, optional_module, suggest
 from sfumato.io.tables.contract import (
     Batches,
@@ -71,7 +71,7 @@ def open_hdf5(path: Path, group: str | None) -> TableFile:
     )
 
 
-def _table_of(file: Foreign, group: str | None, *, path: Path) -> str:
+def _table_of(file: Hdf5Node, group: str | None, *, path: Path) -> str:
     """The place of the table: the group that was asked for, the root, or the only one."""
     if group is not None:
         node = file.get(group)
@@ -90,7 +90,7 @@ def _table_of(file: Foreign, group: str | None, *, path: Path) -> str:
     raise DataError(f"{path}: say which group holds the table with --group. There are: {known}.")
 
 
-def _tables(file: Foreign, place: str = "") -> Iterator[str]:
+def _tables(file: Hdf5Node, place: str = "") -> Iterator[str]:
     """Places below one that hold a table."""
     for name in file:
         node = file.get(name)  # None where a link leads nowhere
@@ -105,7 +105,7 @@ def _tables(file: Foreign, place: str = "") -> Iterator[str]:
                 yield from _tables(node, below)
 
 
-def _shapes(node: Foreign) -> dict[str, tuple[int, ...]]:
+def _shapes(node: Hdf5Node) -> dict[str, tuple[int, ...]]:
     """Shapes (n,) or (n, size) of the columns of a group or of an array of records, by name."""
     h5py = optional_module("h5py", extra="io")
     if isinstance(node, h5py.Dataset):
@@ -137,7 +137,7 @@ def _shapes(node: Foreign) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _are_groups_of_data(node: Foreign) -> bool:
+def _are_groups_of_data(node: Hdf5Node) -> bool:
     """Whether every child of a group is a group that holds data."""
     h5py = optional_module("h5py", extra="io")
     children = [node.get(name) for name in node]
@@ -149,7 +149,7 @@ def _is_true(value: object) -> bool:
     return text.lower() == "true"
 
 
-def _stated(node: Foreign, *keys: str) -> dict[str, str]:
+def _stated(node: Hdf5Node, *keys: str) -> dict[str, str]:
     """What arrays of a group state in one of some attributes."""
     h5py = optional_module("h5py", extra="io")
     if not isinstance(node, h5py.Group):
@@ -164,7 +164,7 @@ def _stated(node: Foreign, *keys: str) -> dict[str, str]:
     return found
 
 
-def _column(node: Foreign, name: str, sizes: dict[str, int | None], rows: slice) -> pa.Array:
+def _column(node: Hdf5Node, name: str, sizes: dict[str, int | None], rows: slice) -> pa.Array:
     """One column, or one element of its vectors, in the units and with the nulls of its attributes.
 
     Those of the Climate and Forecast conventions: fill values, then scale and offset.

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import ArrayLike
 
 from sfumato._numerics import unveiled
-from sfumato._typing import Foreign
 from sfumato.errors import DataError, optional_module
 from sfumato.io.tables.contract import TableFile, arrow_of, in_memory, of_elements, vector_names
 
@@ -20,14 +20,14 @@ def astropy_opener(kind: str) -> Callable[[Path, str | None], TableFile]:
 
 def _open(path: Path, group: str | None, kind: str) -> TableFile:
     table = optional_module("astropy.table", extra="io").Table
-    options: Foreign = {}
+    options: dict[str, object] = {}
     stated: list[str] = []
     if kind == "votable":  # the names that catalogues are described by, not the IDs behind them
         index, stated = _table_of(path, group)
         options = {"table_id": index, "use_names_over_ids": True}
     if kind.startswith("ascii.") and kind != "ascii.ecsv":
         # a gap is a gap in words too; "0" is not
-        options["fill_values"] = [("", "0"), ("--", "0"), ("...", "0"), ("null", "0")]
+        options["fill_values"] = [(gap, "0") for gap in ("", "--", "---", "...", "null")]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of units and letters of their headers
         read = table.read(path, format=kind, **options)
@@ -48,7 +48,7 @@ def _open(path: Path, group: str | None, kind: str) -> TableFile:
     )
 
 
-def _columns(name: str, column: Foreign) -> dict[str, pa.Array]:
+def _columns(name: str, column: ArrayLike) -> dict[str, pa.Array]:
     """A column as Arrow's, one for each element of its vectors; masked values are null."""
     values, mask = unveiled(column)
     if values.ndim == 1:

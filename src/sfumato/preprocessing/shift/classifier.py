@@ -1,6 +1,7 @@
 """The density ratio from the odds of a classifier."""
 
 import warnings
+from typing import cast
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -8,7 +9,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from sfumato._typing import Foreign
 from sfumato.preprocessing.shift.samples import _Samples
 
 
@@ -45,7 +45,12 @@ def _by_classifier(samples: _Samples, rng: np.random.Generator) -> np.ndarray:
 
 def _boosted_trees(seed: int) -> HistGradientBoostingClassifier:
     """Small trees, many rows per leaf: the odds are wanted, and not the label."""
-    options: dict[str, Foreign] = {"early_stopping": True, "max_iter": 500, "learning_rate": 0.05}
     return HistGradientBoostingClassifier(
-        max_leaf_nodes=7, min_samples_leaf=50, l2_regularization=1.0, random_state=seed, **options
+        early_stopping=cast("str", True),  # noqa: FBT003 - "auto" is one
+        max_iter=500,
+        learning_rate=0.05,
+        max_leaf_nodes=7,
+        min_samples_leaf=50,
+        l2_regularization=1.0,
+        random_state=seed,
     )

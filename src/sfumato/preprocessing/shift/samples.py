@@ -1,12 +1,13 @@
 """Two samples of rows, checked against each other, scaled and filled."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from sfumato._typing import Given
 from sfumato.errors import DataError, ShapeError
-from sfumato.preprocessing.frames import read_frame
+from sfumato.preprocessing.frames import in_order, read_frame
 from sfumato.preprocessing.scalers import FARTHEST, AffineScaler, fit_robust
 
 FEWEST_ROWS = 20
@@ -25,11 +26,11 @@ class _Samples:
     target_missing: np.ndarray
 
 
-def _checked(X_train: Given, X_target: Given) -> _Samples:
+def _checked(X_train: ArrayLike, X_target: ArrayLike) -> _Samples:
     names = _names(X_train)
     if names is not None and (others := _names(X_target)) is not None:
         _require_same_names(names, others)
-        X_target = X_target[names] if names != others else X_target
+        X_target = cast(np.ndarray, in_order(X_target, names)) if names != others else X_target
     train, target = _matrix(X_train, "X_train"), _matrix(X_target, "X_target")
     if train.shape[1] != target.shape[1]:
         message = "`X_train` and `X_target` must have the same columns"
@@ -54,7 +55,7 @@ def _scaled(x: np.ndarray, scaler: AffineScaler) -> np.ndarray:
     return np.clip(np.where(np.isnan(z), 0.0, z), -FARTHEST, FARTHEST)
 
 
-def _names(X: Given) -> list | None:
+def _names(X: ArrayLike) -> list | None:
     """Names of the columns of a data frame; None for anything else."""
     frame = read_frame(X)
     return None if frame is None else list(frame.names)
@@ -69,7 +70,7 @@ def _require_same_names(train: list, target: list) -> None:
         raise DataError(f"{message}. Rename or select its columns.")
 
 
-def _matrix(X: Given, what: str) -> np.ndarray:
+def _matrix(X: ArrayLike, what: str) -> np.ndarray:
     """X as float (n, d) with NaN where a value is missing."""
     try:
         values = np.asarray(X, float)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -20,24 +20,25 @@ Header: TypeAlias = dict[str, Json]
 """JSON's types; a damaged one raises what `PDFsFile` turns into an error."""
 
 Storable: TypeAlias = ParametricPDFs | JointPDFs | GridPDFs | SamplePDFs
+Stored = TypeVar("Stored", bound=Storable)
 
 
-class Codec(ABC):
+class Codec(ABC, Generic[Stored]):
     """One kind of PDFs: from and to what lies in a file."""
 
     kind: ClassVar[str]
     """Its name in headers."""
 
-    def stored(self, pdfs: Storable) -> tuple[Storable, dict[str, np.ndarray]]:
+    def stored(self, pdfs: Stored) -> tuple[Stored, dict[str, np.ndarray]]:
         """The PDFs as they are stored, and further columns (n,) that say what was lost."""
         return pdfs, {}
 
     @abstractmethod
-    def header(self, pdfs: Json, *, precision: int) -> Header:
+    def header(self, pdfs: Stored, *, precision: int) -> Header:
         """What a file says of such PDFs."""
 
     @abstractmethod
-    def rows(self, pdfs: Json, *, precision: int) -> np.ndarray:
+    def rows(self, pdfs: Stored, *, precision: int) -> np.ndarray:
         """Bytes (n, width) of the objects."""
 
     @abstractmethod
@@ -53,7 +54,7 @@ class Codec(ABC):
         return False
 
 
-class MixtureCodec(Codec):
+class MixtureCodec(Codec[ParametricPDFs | JointPDFs]):
     """Parameters, in the codes of `sfumato.io.encoding`."""
 
     kind = "mixture"
@@ -87,7 +88,7 @@ class MixtureCodec(Codec):
         return family_from_dict(header).kind == "vector"
 
 
-class GridCodec(Codec):
+class GridCodec(Codec[GridPDFs]):
     """Densities on a grid, float32."""
 
     kind = "grid"
@@ -109,7 +110,7 @@ class GridCodec(Codec):
         return GridPDFs(np.asarray(header["grid"]), rows.view("<f4").astype(float))
 
 
-class SampleCodec(Codec):
+class SampleCodec(Codec[SamplePDFs]):
     """Draws of equal weight, float32."""
 
     kind = "samples"

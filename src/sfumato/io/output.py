@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from sfumato._typing import Json
 from sfumato.errors import DataError, optional_module
 from sfumato.io._files import reserved, whole
 
@@ -28,7 +27,7 @@ def write_columns(
     path: str | Path,
     columns: Mapping[str, Column],
     *,
-    about: Mapping[str, Json] | None = None,
+    about: Mapping[str, object] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write columns as one table; the suffix says which kind of file.

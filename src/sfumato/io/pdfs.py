@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import ArrayLike
 
 from sfumato._typing import Json
 from sfumato.errors import DataError
@@ -37,9 +38,9 @@ def write_pdfs(
     pdfs: Storable,
     path: str | Path,
     *,
-    columns: Mapping[str, Json] | None = None,
+    columns: Mapping[str, ArrayLike] | None = None,
     precision: int = 16,
-    about: Mapping[str, Json] | None = None,
+    about: Mapping[str, object] | None = None,
 ) -> None:
     """Write PDFs to one Parquet file, whole or not at all.
 

@@ -3,6 +3,7 @@
 import csv
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -182,15 +183,15 @@ def write_evaluation(
     by, by_name : values (n,) of a column to bin by as well, and its name.
     n_bootstrap : resamplings for the errors.
     """
-    options: dict[str, Json] = {"metrics": profile.metrics, "n_bootstrap": n_bootstrap}
+    scored = partial(in_bins, objects, metrics=profile.metrics, n_bootstrap=n_bootstrap)
     edges = profile.edges(objects.truth)
     result: dict[str, Json] = {
-        "overall": evaluate(objects, **options),
-        "by_truth": in_bins(objects, objects.truth, edges, **options),
+        "overall": evaluate(objects, metrics=profile.metrics, n_bootstrap=n_bootstrap),
+        "by_truth": scored(objects.truth, edges),
     }
     if by is not None and by_name is not None:
         other_edges = profile.other_edges(by)
-        result[profile.other] = in_bins(objects, by, other_edges, **options)
+        result[profile.other] = scored(by, other_edges)
         _say_outside(by, other_edges, by_name)
     page = Page("Evaluation")
     page.table(("metric", "value", "error"), metric_rows(result["overall"]))
@@ -216,7 +217,7 @@ def _figures(
     objects: ObjectScores, result: dict[str, Json], profile: Profile, by_name: str | None
 ) -> dict[str, tuple[Figure, str]]:
     """The pictures of an evaluation with their captions, by the name of their file."""
-    shown: dict[str, Json] = {"names": profile.shown, "labels": profile.labels}
+    drawn = partial(plot_bins, names=profile.shown, labels=profile.labels)
     pits = {"": objects.pit}
     figures = {
         "pit": (plot_pit(pits), "PIT values; flat if calibrated."),
@@ -230,7 +231,7 @@ def _figures(
     for key, label in (("by_truth", f"true {profile.value}"), (profile.other, by_name)):
         if label is not None and result.get(key):  # a handful of objects fills no bin
             figures[key] = (
-                plot_bins(result[key], xlabel=label, **shown),
+                drawn(result[key], xlabel=label),
                 f"Metrics in bins of {label}, with bootstrap errors.",
             )
     return figures

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -384,7 +384,7 @@ def _join(parts: Parts, output: Path, header: dict[str, Json], table: TableFile)
     fields = [_described(field, table) for field in first.schema]
     schema = with_header(pa.schema(fields), header, n_rows=parts.n_rows)
     # codes look random: compressing them costs a third of the time and saves a twentieth
-    compression: Json = {name: "none" if name == COLUMN else "zstd" for name in schema.names}
+    compression: Any = {name: "none" if name == COLUMN else "zstd" for name in schema.names}
     with (
         whole(output) as temporary,
         pq.ParquetWriter(

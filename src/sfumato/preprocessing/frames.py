@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import narwhals as nw
 import numpy as np
-import pyarrow as pa
 from narwhals.exceptions import DuplicateError
 from numpy.typing import ArrayLike
 from scipy import sparse
@@ -41,7 +40,7 @@ class Frame(NamedTuple):
         """Places of the columns that hold words, categories or truth values."""
         return tuple(i for i, column in enumerate(self.columns) if column.dtype == object)
 
-    def header(self) -> pa.Table:
+    def header(self) -> Any:  # of pyarrow
         """A table of a library that scikit-learn takes the names of columns from."""
         columns = {name: np.zeros(self.shape[0], bool) for name in self.names}
         return nw.from_dict(columns, backend="pyarrow").to_native()

@@ -483,6 +483,16 @@ BAD_FITS = {
         [*GRI, "--weight", "w"],
         "weight 'w' is negative or missing in row 3",
     ),
+    "one group": (
+        _rows(),
+        [*GRI, "--groups", "w"],
+        "All rows are of one group (1), and none would be left to train on",
+    ),
+    "missing category": (
+        _rows(w=lambda c: [None if i == 8 else "ab"[i % 2] for i in range(len(c))]),
+        ["--features", "mag_g,w", "--categorical", "w", "--target", "z"],
+        "column 'w' is missing in row 9. Fill it, pass --missing flag",
+    ),
     "missing feature": (
         _rows(mag_g=_set(4, np.nan)),
         ["--features", "mag_g,mag_r", "--target", "z"],

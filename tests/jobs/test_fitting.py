@@ -8,6 +8,7 @@ from sfumato import MDNRegressor
 from sfumato.errors import DataError
 from sfumato.io.tables import DEFAULT
 from sfumato.jobs.fitting import fit_tables, open_task
+from sfumato.jobs.model_files import TabularModel
 
 
 def test_a_job_prints_nothing_and_tells_its_progress(fitted, folder, capfd):
@@ -24,6 +25,26 @@ def test_it_is_the_estimator_on_the_columns_with_seed_0(fitted, folder):
     direct = MDNRegressor(random_state=0, **SETTINGS).fit(table[:, 1:3], table[:, 3])
     again = fitted[0].regressor.predict_pdfs(table[:5, 1:3]).mean()
     np.testing.assert_array_equal(again, direct.predict_pdfs(table[:5, 1:3]).mean())
+
+
+def test_groups_are_a_column_of_words_or_numbers(folder, tmp_path):
+    table = np.loadtxt(folder / "table.csv", delimiter=",", skiprows=1)
+    header = (folder / "table.csv").read_text().splitlines()[0]
+    wells = [f"W{row % 6}" for row in range(len(table))]
+    rows = zip(table.tolist(), wells, strict=True)
+    lines = [",".join([*map(repr, cells), well]) for cells, well in rows]
+    (tmp_path / "w.csv").write_text("\n".join([f"{header},well", *lines]))
+    roles = ROLES._replace(groups="well")
+    model = fit_tables([tmp_path / "w.csv"], tmp_path / "m", roles=roles, settings=SETTINGS)
+    direct = MDNRegressor(random_state=0, **SETTINGS)
+    direct.fit(table[:, 1:3], table[:, 3], groups=wells)
+    again = model.regressor.predict(table[:5, 1:3])
+    np.testing.assert_array_equal(again, direct.predict(table[:5, 1:3]))
+    assert TabularModel.read(tmp_path / "m").columns.groups == "well"
+    lines[7] = lines[7].replace("W1", "")
+    (tmp_path / "gap.csv").write_text("\n".join([f"{header},well", *lines]))
+    with pytest.raises(DataError, match=r"gap.csv: column 'well' names no group in row 8. Fill"):
+        fit_tables([tmp_path / "gap.csv"], tmp_path / "n", roles=roles, settings=SETTINGS)
 
 
 def test_a_model_that_exists_is_not_replaced_unasked(fitted, folder):

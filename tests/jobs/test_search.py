@@ -81,6 +81,25 @@ def test_the_value_is_the_held_out_likelihood_of_the_folds(searched, rows):
     assert searched.best_value == pytest.approx(np.mean(losses), rel=1e-5)
 
 
+def test_folds_are_of_whole_groups(rows):
+    groups = np.arange(60) // 12
+    met = []
+
+    class Grouped(Stub):
+        def fit(self, X, y, sample_weight=None, *, groups=None):
+            met.append(set(groups))
+            return super().fit(X, y, sample_weight)
+
+    found = tune(Grouped(), *rows, groups=groups, parameters=["learning_rate"], n_trials=1)
+    # three folds of five groups
+    assert sorted(map(len, met)) == [3, 3, 4]
+    assert set.union(*met) == set(range(5))
+    other = {"parameters": ["learning_rate"], "n_trials": 1}
+    with pytest.raises(ValueError, match="All rows are of one group, and none would be left"):
+        tune(Grouped(), *rows, groups=np.zeros(60), **other)
+    assert found.trials[0]["state"] == "complete"
+
+
 @pytest.mark.slow
 def test_losses_told_to_the_pruner_are_in_units_of_the_target(searched, rows):
     X, y = rows

@@ -5,7 +5,12 @@ import pytest
 from jobs_cases import ROLES, SETTINGS
 from sfumato.errors import IncompatibleError
 from sfumato.estimators.options import SPACE
-from sfumato.jobs.tuning import tune_tables
+from sfumato.jobs.tuning import _asked, tune_tables
+
+
+def test_groups_are_among_the_options_that_fit_takes_again():
+    roles = ROLES._replace(groups="well")
+    assert _asked(roles, None, {})["groups"] == "well"
 
 
 @pytest.mark.slow

@@ -54,6 +54,37 @@ def test_intervals_hold_whatever_the_model(method, width):
     assert np.mean((y >= low) & (y <= high)) == pytest.approx(0.9, abs=5 * 0.3 / 1000**0.5)
 
 
+class Remembers(Wrong):
+    """An estimator that knows the mean of each group it was trained on, and of others nothing."""
+
+    def fit(self, X, y, *, groups=None):
+        self.known_ = {group: y[X[:, 0] == group].mean() for group in np.unique(X[:, 0])}
+        self.given_ = groups
+        return self
+
+    def predict_pdfs(self, X):
+        means = [self.known_.get(group, 0.0) for group in X[:, 0]]
+        return super().predict_pdfs(np.array(means)[:, None])
+
+
+@pytest.mark.parametrize("method", ["split", "cross"])
+def test_whole_groups_are_set_aside(method):
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(400), 10)
+    X, y = groups[:, None].astype(float), rng.normal(size=400)[groups] + 0.1 * rng.normal(size=4000)
+    new = 1000 + X
+    new_y = rng.normal(size=400)[groups] + 0.1 * rng.normal(size=4000)
+    covered = {}
+    for name, own in (("rows", None), ("groups", groups)):
+        model = ConformalRecalibration(Remembers(0.5), method=method).fit(X, y, groups=own)
+        low, high = model.predict_pdfs(new).interval(0.9).T
+        covered[name] = np.mean((new_y >= low) & (new_y <= high))
+        assert (model.estimator_.given_ is None) == (own is None)
+    assert covered["rows"] < 0.3
+    # five standard errors of 100 groups that were calibrated on, and of 400 new ones
+    assert covered["groups"] == pytest.approx(0.9, abs=5 * 0.3 * (100**-1 + 400**-1) ** 0.5)
+
+
 def test_groups_make_it_hold_conditionally():
     X, y = data(8000, 4, slope=4.0)
     new_x, new_y = data(8000, 5, slope=4.0)

@@ -99,8 +99,9 @@ def _roles(
     categorical: str | None,
     noise: str | None,
     weight: str | None,
+    groups: str | None,
 ) -> Roles:
-    return Roles(split(target), weight, split(features), split(categorical), noise)
+    return Roles(split(target), weight, split(features), split(categorical), noise, groups)
 
 
 def _answers(**values: object) -> Answers:
@@ -130,6 +131,11 @@ ROLES = Bundle(
             panel=_COLUMNS,
         ),
         text_option("weight", "Column of row weights.", panel=_COLUMNS),
+        text_option(
+            "groups",
+            "Column of what rows belong to (wells, fields): whole groups are held out in training.",
+            panel=_COLUMNS,
+        ),
     ],
     _roles,
 )

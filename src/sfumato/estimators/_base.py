@@ -10,7 +10,6 @@ from jaxtyping import Array
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import (
-    _check_sample_weight,
     check_array,
     check_is_fitted,
     validate_data,
@@ -206,6 +205,7 @@ class DensityEstimator(BaseEstimator):
         weight: np.ndarray,
         *,
         X_err: ArrayLike | None,
+        groups: np.ndarray | None,
         rng: np.random.Generator,
     ) -> None:
         """Scale, train, recalibrate; sets the fitted attributes."""
@@ -229,7 +229,7 @@ class DensityEstimator(BaseEstimator):
             self.family_,
             self.architecture_,
             inputs,
-            fitting.Data(X, u, weight, factors),
+            fitting.Data(X, u, weight, factors, groups),
             plan=_plan(options, strategy),
             rng=rng,
         )
@@ -344,23 +344,6 @@ def _plan(options: Arguments, strategy: Strategy) -> fitting.FittingPlan:
         name: options[name] for name in fitting.FittingPlan.__dataclass_fields__ if name in options
     }
     return fitting.FittingPlan(**{**own, "strategy": strategy, "priors": options["priors"] or {}})
-
-
-def check_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
-    """Row weights (n,), finite and not negative; ones if there are none."""
-    return _check_sample_weight(
-        unmasked(sample_weight), X, dtype=np.float64, ensure_non_negative=True
-    )
-
-
-def kept_errors(
-    X_err: ArrayLike | None, kept: np.ndarray, names: Sequence[str] = ()
-) -> np.ndarray | None:
-    """Errors of the rows that are kept (n,), whatever their form; of a table, by its names."""
-    if X_err is None:
-        return None
-    errors = np.asarray(in_order(X_err, names), float)
-    return errors[kept] if errors.ndim > 1 and len(errors) == len(kept) else errors
 
 
 # -- pieces of predict -----------------------------------------------------------------------------

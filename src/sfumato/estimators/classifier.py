@@ -10,8 +10,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
 from sfumato.engine.compiled import use_compilation_cache
-from sfumato.estimators._base import N_DRAWS, DensityEstimator, check_weights, kept_errors
+from sfumato.estimators._base import N_DRAWS, DensityEstimator
 from sfumato.estimators.options import check_options
+from sfumato.estimators.rows import check_groups, check_weights, kept_errors
 from sfumato.estimators.targets import check_present
 from sfumato.families import MixtureFamily, bound_component
 from sfumato.pdfs import CountPDFs
@@ -113,6 +114,7 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
         sample_weight: ArrayLike | None = None,
         *,
         X_err: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Train on rows X (n, c) with classes y (n,); the other arguments as in `MDNRegressor`.
 
@@ -146,7 +148,14 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
         self.family_ = MixtureFamily(component, n_classes)
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         errors = kept_errors(X_err, kept, vars(self).get("feature_names_in_", ()))
-        self._train(rows[kept], codes[kept].astype(float), weight[kept], X_err=errors, rng=rng)
+        self._train(
+            rows[kept],
+            codes[kept].astype(float),
+            weight[kept],
+            X_err=errors,
+            groups=check_groups(groups, kept),
+            rng=rng,
+        )
         return self
 
     def predict_pdfs(

@@ -74,12 +74,14 @@ class Data(NamedTuple):
     u : (n,) or (n, d) targets on the family's scale.
     weight : (n,) at least 0.
     x_noise : factors of the examples' measurement errors, or None.
+    groups : (n,) counted from 0, of rows that are held out together; or None.
     """
 
     x: np.ndarray
     u: np.ndarray
     weight: np.ndarray
     x_noise: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
 
 class Fitted(NamedTuple):
@@ -126,7 +128,8 @@ def fit_arrays(
         message = f"uncertainty={strategy.name!r} samples weights for fixed features"
         raise IncompatibleError(f"{message}. Give X_err to predict_pdfs, or another strategy.")
     n_rows = len(data.u)
-    folds = make_folds(data.x, fraction=held_out_share(plan, n_rows), rng=rng)
+    share = held_out_share(plan, n_rows)
+    folds = make_folds(data.x, fraction=share, rng=rng, groups=data.groups)
     networks = _start(family, builder, data.u, plan=plan, rng=rng)
     train_rows, valid_rows = member_rows(folds, n_members=plan.n_networks)
     batch_size, max_epochs = _schedule(plan, train_rows.shape[1])

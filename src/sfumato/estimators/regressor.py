@@ -9,8 +9,9 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_random_state, validate_data
 
 from sfumato.engine.compiled import use_compilation_cache
-from sfumato.estimators._base import N_DRAWS, DensityEstimator, check_weights, kept_errors
+from sfumato.estimators._base import N_DRAWS, DensityEstimator
 from sfumato.estimators.options import check_options
+from sfumato.estimators.rows import check_groups, check_weights, kept_errors
 from sfumato.estimators.targets import (
     Wish,
     check_present,
@@ -187,6 +188,7 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         sample_weight: ArrayLike | None = None,
         *,
         X_err: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Train on rows X (n, c) with targets y, (n,) or (n, d).
 
@@ -198,6 +200,9 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         X_err : measurement errors of the features, standard deviations (n, c) or (c,), or
             covariances (n, c, c). Every pass sees the rows with fresh noise of this size, so the
             network answers for features measured with such errors.
+        groups : (n,) names or numbers, as of wells or fields, where rows of one group are alike and
+            rows to come are of other groups: what members hold out, stop by and recalibrate with
+            are whole groups, each by itself where there are at most 8.
 
         Raises
         ------
@@ -229,6 +234,7 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
             u,
             weight,
             X_err=kept_errors(X_err, kept, vars(self).get("feature_names_in_", ())),
+            groups=check_groups(groups, kept),
             rng=rng,
         )
         counts = self.family_.kind == "count" or self.family_.component.needs_trials

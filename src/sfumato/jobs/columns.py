@@ -22,6 +22,7 @@ class Columns:
     categorical : those of `features` that hold words or codes.
     noise : columns of the standard deviations of all features, in their order, or none.
     least : the least that a target can be; what is below stands for a missing one.
+    groups : the column of what rows belong to; whole groups are held out in training.
     """
 
     features: tuple[str, ...]
@@ -31,6 +32,7 @@ class Columns:
     categorical: tuple[str, ...] = ()
     noise: tuple[str, ...] = ()
     least: float | None = None
+    groups: str | None = None
 
     @property
     def target(self) -> str:

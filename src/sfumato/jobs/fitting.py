@@ -42,7 +42,7 @@ class FittingTask(NamedTuple):
         """The model trained on all rows, with what it came from."""
         data, columns = self.data, self.columns
         self.regressor.name_columns(columns.features, columns.targets)
-        self.regressor.fit(data.X, data.y, weight, X_err=data.X_err)
+        self.regressor.fit(data.X, data.y, weight, X_err=data.X_err, groups=data.groups)
         origin = {
             "tables": data.sources,
             "rows": len(data.y),

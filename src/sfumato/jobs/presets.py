@@ -6,7 +6,7 @@ command line. Without one, columns are named one by one.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import entry_points
 from typing import NamedTuple
@@ -50,6 +50,7 @@ class Roles(NamedTuple):
     weight : the column of row weights, or None.
     features, categorical : names of columns, where they are given one by one.
     noise : template of the columns of the features' standard errors, or None.
+    groups : the column of what rows belong to, such as wells, or None.
     """
 
     targets: tuple[str, ...]
@@ -57,6 +58,7 @@ class Roles(NamedTuple):
     features: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     noise: str | None = None
+    groups: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,13 +132,14 @@ def prepare(
             flag = strangers[0].replace("_", "-")
             raise IncompatibleError(f"--{flag} needs --preset {other.name}.")
     if chosen is None:
-        return _named(roles, settings)
+        columns, regressor = _named(roles, settings)
+        return replace(columns, groups=roles.groups), regressor
     if roles.features or roles.categorical or roles.noise:
         message = f"--preset {chosen.name} names the columns itself"
         raise IncompatibleError(f"{message}: leave out --features, --categorical and --noise.")
-    return chosen.prepare(
-        roles, {**own, **{k: v for k, v in answers.items() if k in own}}, settings
-    )
+    own |= {name: answer for name, answer in answers.items() if name in own}
+    columns, regressor = chosen.prepare(roles, own, settings)
+    return replace(columns, groups=roles.groups), regressor
 
 
 def _named(roles: Roles, settings: Settings) -> tuple[Columns, MDNRegressor]:

@@ -16,7 +16,7 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GroupKFold, KFold
 from sklearn.utils.validation import check_consistent_length
 
 from sfumato import engine
@@ -60,6 +60,7 @@ def tune(
     *,
     sample_weight: ArrayLike | None = None,
     X_err: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
     parameters: Sequence[str] | None = None,
     n_trials: int = 50,
     timeout: float | None = None,
@@ -82,6 +83,7 @@ def tune(
         is not called, and a `random_state` of None becomes this function's.
     X, y, sample_weight : rows (n, c), targets, (n,) or (n, d), weights (n,) of training and score.
     X_err : standard errors (n, c) of the features, which training and score then average over.
+    groups : (n,) names or numbers, as in `MDNRegressor.fit`: folds are made of whole groups.
     parameters : names in `SPACE`; None for all.
     n_trials : finished trials of the study, those found in `storage` included.
     timeout : seconds after which no new trial starts.
@@ -104,12 +106,13 @@ def tune(
     errors = None if X_err is None else np.asarray(X_err, float)
     weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, float)
     check_consistent_length(X, y, weight)
-    folds = list(KFold(n_folds, shuffle=True, random_state=random_state).split(X))
+    whole = None if groups is None else np.asarray(groups)
+    folds = _folds(X, whole, n_folds, random_state)
     if estimator.get_params()["random_state"] is None:
         estimator = _copy(estimator, {"random_state": random_state})
-    objective = _Objective(estimator, X, y, weight, errors, names, folds, n_jobs)
+    objective = _Objective(estimator, X, y, weight, errors, names, folds, n_jobs, whole)
     settings = {"parameters": sorted(names), "n_folds": n_folds, "random_state": random_state}
-    settings["data"] = _checksum(X, y, weight, errors)
+    settings["data"] = _checksum(X, y, weight, errors, whole)
 
     def sampler(number: int) -> Sampler:
         """Of trial `number`, with a seed of its own: a continued study goes on as if unstopped."""
@@ -139,8 +142,28 @@ def tune(
     return TuningResult(study, _suggested(study.best_trial, names), study.best_value, rows)
 
 
-def _checksum(X: np.ndarray, y: np.ndarray, weight: np.ndarray, errors: np.ndarray | None) -> int:
+def _folds(
+    X: np.ndarray, groups: np.ndarray | None, n_folds: int, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows to train on and to score, of each fold."""
+    if groups is None:
+        return list(KFold(n_folds, shuffle=True, random_state=seed).split(X))
+    n_groups = len(np.unique(groups))
+    if n_groups < 2:
+        raise ValueError("All rows are of one group, and none would be left to score. Name more.")
+    return list(GroupKFold(min(n_folds, n_groups)).split(X, groups=groups))
+
+
+def _checksum(
+    X: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    errors: np.ndarray | None,
+    groups: np.ndarray | None,
+) -> int:
     """A number that says whether the data are those of an earlier search."""
+    if groups is not None:
+        return zlib.crc32(repr((_checksum(X, y, weight, errors, None), groups.tolist())).encode())
     if X.dtype != object and errors is None:
         return zlib.crc32(np.column_stack([X.astype(float), y, weight]).tobytes())
     parts = [repr(X.tolist()).encode(), y.tobytes(), weight.tobytes()]
@@ -174,6 +197,7 @@ class _Objective:
     names: tuple[str, ...]
     folds: list[tuple[np.ndarray, np.ndarray]]
     n_jobs: int = 1
+    groups: np.ndarray | None = None
 
     def __call__(self, trial: RunningTrial) -> float:
         if self.n_jobs == 1:
@@ -200,6 +224,8 @@ class _Objective:
         if self.errors is not None:
             fit = partial(fit, X_err=self.errors[train])
             predict = partial(predict, X_err=self.errors[valid])
+        if self.groups is not None and len(np.unique(self.groups[train])) > 1:
+            fit = partial(fit, groups=self.groups[train])
         fit(self.X[train], self.y[train], sample_weight=self.weight[train])
         log_prob = predict(self.X[valid]).log_prob(self.y[valid])
         loss = -np.average(log_prob, weights=self.weight[valid])

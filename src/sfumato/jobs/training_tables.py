@@ -11,6 +11,7 @@ from sfumato.errors import DataError, IncompatibleError
 from sfumato.io.tables import NOWHERE, Origin, TableFile, matrix, read_table
 from sfumato.jobs.columns import Columns
 from sfumato.preprocessing.shift.weights import importance_weights
+from sfumato.preprocessing.table import words_of
 
 FEWEST_ROWS = 20
 
@@ -25,6 +26,7 @@ class TrainingData:
     X_err: np.ndarray | None
     n_dropped: int
     origin: Origin = NOWHERE
+    groups: np.ndarray | None = None
 
     @property
     def sources(self) -> list[str]:
@@ -49,12 +51,14 @@ def load_training(
         somewhere or constant; there are fewer than 20 rows.
     """
     extra = [columns.weight] if columns.weight else []
-    wanted = [*columns.features, *columns.targets, *columns.noise, *extra]
+    numbers = [*columns.features, *columns.targets, *columns.noise, *extra]
+    wanted = [*numbers, *([columns.groups] if columns.groups else [])]
     repeated = [name for name in wanted if wanted.count(name) > 1]
     if repeated:
-        message = f"Column {repeated[0]!r} is asked for twice, as feature, error, target or weight"
+        roles = "feature, error, target, weight or groups"
+        message = f"Column {repeated[0]!r} is asked for twice, as {roles}"
         raise IncompatibleError(f"{message}. Each column can have one meaning.")
-    blocks, rest = [], []
+    blocks, rest, groups = [], [], []
     for table in tables:
         table.require([name for name in wanted if name not in columns.errors])
         if absent := [name for name in columns.errors if name not in table.columns]:
@@ -64,7 +68,9 @@ def load_training(
         X = feature_rows(batch, columns, origin=table.origin())
         _check_errors(X, columns, origin=table.origin())
         blocks.append(X)
-        rest.append(matrix(batch, wanted[len(columns.features) :], origin=table.origin()))
+        rest.append(matrix(batch, numbers[len(columns.features) :], origin=table.origin()))
+        if columns.groups:
+            groups.append(_group_words(batch[columns.groups], columns.groups, table.origin()))
     X, other = np.concatenate(blocks), np.concatenate(rest)
     d, c = len(columns.targets), len(columns.noise)
     origin = Origin(tuple(tables))
@@ -79,7 +85,18 @@ def load_training(
         raise DataError(f"{message}. Weights must be at least 0.")
     y = other[:, 0] if d == 1 else other[:, :d]
     X_err = other[:, d : d + c] if c else None
-    return TrainingData(X, y, weight, X_err, n_dropped, origin)
+    named = np.concatenate(groups)[kept] if groups else None
+    return TrainingData(X, y, weight, X_err, n_dropped, origin, named)
+
+
+def _group_words(column: pa.ChunkedArray, name: str, origin: Origin) -> np.ndarray:
+    """What each row belongs to, in words (n,)."""
+    words = words_of(np.array(column.to_pylist(), object))
+    if "" in words:
+        path, row = origin.of(words.index(""))
+        message = f"{path}: column {name!r} names no group in row {row}"
+        raise DataError(f"{message}. Fill it, or leave such rows out by --where.")
+    return np.array(words)
 
 
 def feature_rows(batch: pa.Table, columns: Columns, *, origin: Origin = NOWHERE) -> np.ndarray:
@@ -174,8 +191,9 @@ def check_finite(data: TrainingData, columns: Columns) -> None:
     """
     for index, name in enumerate(columns.features):
         if name in columns.categorical:
-            continue
-        values = data.X[:, index].astype(float)
+            values = np.array([1.0 if word else np.nan for word in words_of(data.X[:, index])])
+        else:
+            values = data.X[:, index].astype(float)
         bad = ~np.isfinite(values)
         if bad.any():
             found = int(np.argmax(bad))

@@ -83,6 +83,7 @@ def tune_tables(
             task.data.y,
             sample_weight=task.data.weight,
             X_err=task.data.X_err,
+            groups=task.data.groups,
             parameters=_searched(parameters, given),
             n_trials=n_trials,
             timeout=timeout,
@@ -126,6 +127,7 @@ def _asked(roles: Roles, preset: str | None, answers: Answers) -> dict[str, obje
     values: dict[str, object] = {
         "target": ",".join(roles.targets),
         "weight": roles.weight,
+        "groups": roles.groups,
         "features": ",".join(roles.features),
         "categorical": ",".join(roles.categorical),
         "noise": roles.noise,

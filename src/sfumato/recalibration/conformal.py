@@ -8,12 +8,13 @@ prediction). So the cdf is mapped through the curve of these order statistics: q
 intervals hold, and what comes out is a density again.
 """
 
+from collections.abc import Iterator
 from typing import Literal, Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin, clone
-from sklearn.model_selection import KFold, train_test_split
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold, ShuffleSplit
 from sklearn.utils.validation import check_is_fitted
 
 from sfumato.errors import IncompatibleError, check_one_of
@@ -68,8 +69,8 @@ def recalibrated(pdfs: AbstractPDFs, levels: LevelMap, group: np.ndarray) -> Abs
 class Predictor(Protocol):
     """What is recalibrated: an estimator of the PDFs of single numbers."""
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Train on rows X (n, c) with targets y (n,)."""
+    def fit(self, X: ArrayLike, y: ArrayLike, *, groups: ArrayLike | None = None) -> Self:
+        """Train on rows X (n, c) with targets y (n,); `groups` (n,) only where there are some."""
         ...
 
     def predict_pdfs(self, X: ArrayLike) -> AbstractPDFs | AbstractJointPDFs:
@@ -120,13 +121,18 @@ class ConformalRecalibration(RegressorMixin, BaseEstimator):
         self.n_groups = n_groups
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, *, groups: ArrayLike | None = None) -> Self:
         """Train on rows X (n, c) with targets y (n,), then calibrate.
+
+        Parameters
+        ----------
+        groups : (n,) names or numbers, as in `MDNRegressor.fit`: whole groups are set aside. With
+            ``"cross"`` there are as many folds as groups where these are fewer than `n_folds`.
 
         Raises
         ------
         ValueError
-            A parameter is out of range, or there are too few rows to calibrate on.
+            A parameter is out of range, or there are too few rows or groups to calibrate on.
         """
         check_one_of(self.method, ("split", "cross"), what="`method`")
         if isinstance(self.by, str):
@@ -136,23 +142,37 @@ class ConformalRecalibration(RegressorMixin, BaseEstimator):
         if not 0 < self.fraction < 1:
             raise ValueError(f"`fraction` must lie in (0, 1); got {self.fraction!r}.")
         rows, targets = np.asarray(X), np.asarray(y)
-        if self.method == "split":
-            train, held = train_test_split(
-                np.arange(len(targets)), test_size=self.fraction, random_state=self.random_state
-            )
-            self.estimator_ = _copy(self.estimator).fit(rows[train], targets[train])
-            pit, key = self._judged(self.estimator_, rows[held], targets[held])
-        else:
-            pit, key = np.empty(len(targets)), np.empty(len(targets))
-            folds = KFold(self.n_folds, shuffle=True, random_state=self.random_state)
-            for train, held in folds.split(rows):
-                model = _copy(self.estimator).fit(rows[train], targets[train])
-                pit[held], key[held] = self._judged(model, rows[held], targets[held])
-            self.estimator_ = _copy(self.estimator).fit(rows, targets)
+        whole = None if groups is None else np.asarray(groups)
+
+        def fitted(train: np.ndarray | slice) -> Predictor:
+            model = _copy(self.estimator)
+            if whole is None:
+                return model.fit(rows[train], targets[train])
+            return model.fit(rows[train], targets[train], groups=whole[train])
+
+        found = []
+        for train, held in self._parts(rows, whole):
+            self.estimator_ = fitted(train)
+            found.append(self._judged(self.estimator_, rows[held], targets[held]))
+        if self.method == "cross":
+            self.estimator_ = fitted(slice(None))
+        pit, key = (np.concatenate(parts) for parts in zip(*found, strict=True))
         n_groups = 1 if self.by is None else self.n_groups
         self.edges_ = np.quantile(key, np.linspace(0, 1, n_groups + 1)[1:-1])
         self.levels_ = level_map(pit, np.digitize(key, self.edges_))
         return self
+
+    def _parts(
+        self, rows: np.ndarray, groups: np.ndarray | None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Rows to train and to calibrate on, each time they are parted."""
+        seed, n_folds = self.random_state, self.n_folds
+        if self.method == "split":
+            kind = ShuffleSplit if groups is None else GroupShuffleSplit
+            return kind(1, test_size=self.fraction, random_state=seed).split(rows, groups=groups)
+        if groups is None:
+            return KFold(n_folds, shuffle=True, random_state=seed).split(rows)
+        return GroupKFold(min(n_folds, len(np.unique(groups)))).split(rows, groups=groups)
 
     def _judged(
         self, model: Predictor, X: np.ndarray, y: np.ndarray

@@ -6,15 +6,28 @@ FEW_ROWS = 20
 """Below this many rows there is nothing to hold out: members validate on what they train on."""
 
 
-def make_folds(x: np.ndarray, *, fraction: float, rng: np.random.Generator) -> np.ndarray:
+FEW_GROUPS = 8
+"""Up to this many groups, each is a fold of its own."""
+
+
+def make_folds(
+    x: np.ndarray,
+    *,
+    fraction: float,
+    rng: np.random.Generator,
+    groups: np.ndarray | None = None,
+) -> np.ndarray:
     """Fold of each row (n,) of x (n, *shape); about 1 / `fraction` folds of nearly equal sizes.
 
     Rows with the same features, such as repeated measurements of one object, stay together: a
     held-out row whose twin was trained on would say nothing. Not so where features are so coarse
-    that a tenth of a fold is alike.
+    that a tenth of a fold is alike. Where `groups` (n,) are given, counted from 0, these stay
+    together, of whatever size.
     """
     n_rows = len(x)
     n_folds = 1 if n_rows < FEW_ROWS else max(2, round(1 / fraction))
+    if groups is not None and n_folds > 1:
+        return _whole_groups(groups, n_folds, rng)
     which, sizes = _alike(x)
     if sizes.size == n_rows or sizes.max() > max(2, n_rows / n_folds / 10):
         return rng.permutation(np.arange(n_rows) % n_folds)
@@ -23,6 +36,18 @@ def make_folds(x: np.ndarray, *, fraction: float, rng: np.random.Generator) -> n
     fold_of = np.empty(sizes.size, int)
     fold_of[order] = before * n_folds // n_rows
     return fold_of[which]
+
+
+def _whole_groups(groups: np.ndarray, n_folds: int, rng: np.random.Generator) -> np.ndarray:
+    """Folds (n,) of whole groups: the largest first, each to the fold with the fewest rows."""
+    sizes = np.bincount(groups)
+    n_folds = sizes.size if sizes.size <= FEW_GROUPS else min(n_folds, sizes.size)
+    order = rng.permutation(sizes.size)
+    fold_of, rows = np.empty(sizes.size, int), np.zeros(n_folds, int)
+    for group in order[np.argsort(-sizes[order], kind="stable")]:
+        fold_of[group] = np.argmin(rows)
+        rows[fold_of[group]] += sizes[group]
+    return rng.permutation(n_folds)[fold_of][groups]
 
 
 def _alike(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +73,7 @@ def member_rows(folds: np.ndarray, *, n_members: int) -> tuple[np.ndarray, np.nd
     """Rows each member trains on (m, a) and holds out (m, b).
 
     Member j holds out fold j modulo `folds_in_use`. Every member gets as many rows as the one
-    with the fewest, a matter of single rows.
+    with the most: where folds are unequal, the others meet some of theirs once more.
     """
     n_folds, rows = folds.max() + 1, np.arange(folds.size)
     if n_folds == 1:
@@ -71,5 +96,5 @@ def held_out_members(folds: np.ndarray, *, n_members: int) -> tuple[np.ndarray, 
 
 
 def _rectangle(rows: list[np.ndarray]) -> np.ndarray:
-    shortest = min(part.size for part in rows)
-    return np.stack([part[:shortest] for part in rows])
+    longest = max(part.size for part in rows)
+    return np.stack([np.resize(part, longest) for part in rows])

@@ -1,0 +1,102 @@
+"""Which rows are held out: whole groups, every row by someone, and none lost."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cases import SMALL
+from sfumato import MDNClassifier, MDNRegressor
+from sfumato.training.folds import FEW_GROUPS, held_out_members, make_folds, member_rows
+
+
+def folds_of(groups, *, fraction=0.1, seed=0):
+    groups = np.asarray(groups)
+    x = np.random.default_rng(1).normal(size=(len(groups), 2))
+    return make_folds(x, fraction=fraction, rng=np.random.default_rng(seed), groups=groups)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 60), min_size=2, max_size=40).filter(lambda s: sum(s) >= 20),
+    fraction=st.sampled_from([0.05, 0.1, 0.3]),
+    seed=st.integers(0, 5),
+)
+def test_groups_of_any_size_stay_whole(sizes, fraction, seed):
+    groups = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    folds = folds_of(groups, fraction=fraction, seed=seed)
+    assert all(len(set(folds[groups == group])) == 1 for group in range(len(sizes)))
+    few = len(sizes) <= FEW_GROUPS
+    expected = len(sizes) if few else min(len(sizes), max(2, round(1 / fraction)))
+    assert sorted(set(folds)) == list(range(expected))
+    # the largest first, each to the emptiest: no two folds differ by more than a group
+    counts = np.bincount(folds)
+    assert few or counts.max() - counts.min() <= max(sizes)
+
+
+@given(sizes=st.lists(st.integers(3, 50), min_size=2, max_size=8).filter(lambda s: sum(s) >= 20))
+def test_no_row_of_a_member_is_lost(sizes):
+    folds = folds_of(np.repeat(np.arange(len(sizes)), sizes))
+    train, valid = member_rows(folds, n_members=6)
+    for member in range(6):
+        held = set(valid[member])
+        assert len({folds[row] for row in held}) == 1
+        assert held == set(np.flatnonzero(folds == folds[valid[member, 0]]))
+        assert set(train[member]) == set(range(len(folds))) - held
+    rows, holders = held_out_members(folds, n_members=6)
+    for row, members in zip(rows, holders, strict=True):
+        assert all(row in valid[member] for member in members)
+
+
+def unlike_groups(n_groups, seed):
+    """Groups that lie elsewhere in x, and whose y is off by what x does not say."""
+    rng = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(n_groups), 40)
+    places, offsets = rng.uniform(-3, 3, n_groups), rng.normal(size=n_groups)
+    x = places[groups] + 0.02 * rng.normal(size=groups.size)
+    return x[:, None], offsets[groups] + 0.05 * rng.normal(size=groups.size), groups
+
+
+@pytest.mark.slow
+def test_a_model_of_groups_does_not_pretend_to_know_the_next_one():
+    x, y, groups = unlike_groups(60, 1)
+    options = {**SMALL, "max_epochs": 300, "n_members": 4, "hidden_sizes": (64, 64)}
+    new_x, new_y, _ = unlike_groups(60, 2)
+    score = {}
+    for name, given_groups in (("random", None), ("whole", groups)):
+        model = MDNRegressor(family="normal", recalibrate=True, random_state=0, **options)
+        pdfs = model.fit(x, y, groups=given_groups).predict_pdfs(new_x)
+        low, high = pdfs.interval(0.9).T
+        score[name] = np.mean((new_y >= low) & (new_y <= high)), pdfs.log_prob(new_y).mean()
+    # what is stopped and recalibrated by rows of groups already known takes them by heart
+    assert score["random"][0] < 0.75
+    assert score["whole"][0] > score["random"][0] + 0.1
+    assert score["whole"][1] > score["random"][1] + 0.5
+
+
+@pytest.mark.parametrize("estimator", [MDNRegressor, MDNClassifier])
+def test_groups_that_are_none_are_refused(estimator):
+    x, y = np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 4
+    model = estimator(max_epochs=2, random_state=0)
+    names = np.array(["a", "b"] * 20, object)
+    for groups, message in (
+        (names[:30], "X has 40 rows and groups has 30"),
+        (np.where(np.arange(40) == 6, None, names), "`groups` names none for row 7"),
+        (["only"] * 40, r"All rows are of one group \(only\).*name blocks of rows"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.fit(x, y, groups=groups)
+
+
+def test_groups_may_be_words_or_numbers_and_follow_their_rows():
+    x, y, groups = unlike_groups(10, 3)
+    options = {"family": "normal", "random_state": 0, **SMALL}
+    by_number = MDNRegressor(**options).fit(x, y, groups=groups).predict(x)
+    words = np.array([f"well {group:02}" for group in groups])
+    np.testing.assert_array_equal(
+        MDNRegressor(**options).fit(x, y, groups=words).predict(x), by_number
+    )
+    weight = (groups > 0).astype(float)
+    kept = groups > 0
+    left_out = MDNRegressor(**options).fit(x, y, weight, groups=groups).predict(x)
+    gone = MDNRegressor(**options).fit(x[kept], y[kept], groups=groups[kept]).predict(x)
+    np.testing.assert_allclose(left_out, gone, rtol=1e-5)

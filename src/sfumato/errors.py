@@ -52,14 +52,17 @@ def optional_module(name: str, *, extra: str) -> ModuleType:
         raise MissingDependencyError(message) from error
 
 
-def suggest(name: str, allowed: Sequence[str], *, n: int = 3) -> str:
-    """Sentence naming the entries of `allowed` nearest to `name`, for error messages."""
+def suggest(
+    name: str, allowed: Sequence[str], *, n: int = 3, all_of: Sequence[str] | None = None
+) -> str:
+    """Sentence naming the entries of `allowed` nearest to `name`, or all that there are."""
     lowered = {entry.lower(): entry for entry in allowed}
     near = difflib.get_close_matches(name.lower(), list(lowered), n=n, cutoff=0.5)
     if near:
         return "Nearest: " + ", ".join(repr(lowered[entry]) for entry in near) + "."
-    shown = ", ".join(repr(entry) for entry in list(allowed)[:12])
-    return f"There are: {shown}{', ...' if len(allowed) > 12 else ''}."
+    there = list(allowed if all_of is None else all_of)
+    shown = ", ".join(repr(entry) for entry in there[:12])
+    return f"There are: {shown}{', ...' if len(there) > 12 else ''}."
 
 
 def choose(name: str, table: dict, *, what: str):  # noqa: ANN201 - the type of the table's values

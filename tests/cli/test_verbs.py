@@ -651,6 +651,7 @@ def test_bad_questions_about_pdfs(home, tmp_path, capfd):
     figure = ["--output", tmp_path / "f.png"]
     _fails(capfd, "--kind must be one of", "plot", pdfs, "--kind", "pie", *figure)
     _fails(capfd, "--rows must lie in 0 to 599; got 600", "plot", pdfs, "--rows", "600", *figure)
+    _fails(capfd, "--rows must be whole numbers", "plot", pdfs, "--rows", "1.5", *figure)
     _fails(capfd, "needs --truth", "plot", pdfs, "--kind", "pit", *figure)
     _fails(capfd, "must end in .png", "plot", pdfs, "--output", tmp_path / "f.docx")
     test = home / "survey" / "test.parquet"

@@ -10,7 +10,7 @@ from scipy import stats
 
 from cases import DATA, SMALL
 from sfumato import GridPDFs, MDNRegressor, write_pdfs
-from sfumato.photoz import mock, presets
+from sfumato.photoz import doubts, mock, presets
 from sfumato.photoz.features import POGSON, PhotometryFeatures
 from sfumato.photoz.survey import SurveyPlan
 from sfumato.photoz.templates import BANDS, flux_table, igm_transmission
@@ -78,6 +78,9 @@ def test_colours_are_differences_and_errors_are_logs():
         (np.inf, 0.5, "not_detected"),
         (np.nan, 0.5, "not_detected"),
         (-99.0, -99.0, "not_observed"),
+        (23.0, np.inf, "not_observed"),
+        (np.nan, np.inf, "not_observed"),
+        (99.0, np.inf, "not_detected"),
         (-99.9, np.nan, "not_observed"),
         (-80.0, 0.1, "not_observed"),
         (-60.0, 0.1, "not_observed"),
@@ -348,11 +351,50 @@ def test_fluxes_that_are_taken_for_magnitudes_are_said(zero_point):
     fluxes[:, :3] = 10 ** (-0.4 * (MAG - zero_point))
     assert "values of g are no magnitudes" in FITTED.doubt(fluxes)
     assert "--flux" in FITTED.doubt(fluxes)
-    assert PhotometryFeatures(("g", "r", "i"), unit="flux").doubt(fluxes) is None
+    measured = np.hstack([fluxes[:, :3], fluxes[:, :3] * ERR / POGSON])
+    assert PhotometryFeatures(("g", "r", "i"), unit="flux").doubt(measured) is None
     coded = X.copy()
     coded[::3, :3] = [99.0, -99.0, 50.0]
     assert FITTED.doubt(X) is FITTED.doubt(coded) is FITTED.doubt(X - 30) is None
     assert "None of 500 rows has a value" in FITTED.doubt(np.full_like(X, np.nan))
+
+
+@pytest.mark.parametrize("error", [0.0, -1.0, np.nan])
+def test_an_error_that_no_measurement_has_is_unknown(error):
+    row = X[:1].copy()
+    row[0, 4] = error
+    assert np.isnan(feature(row, "log_err_r")[0])
+    assert feature(row, "asinh_mag_r")[0] == feature(X[:1], "asinh_mag_r")[0]
+
+
+def test_non_detections_that_training_had_not_are_said():
+    table = X.copy()
+    table[:7, 0], table[3:5, 1], table[4:6, 2] = 99.0, np.nan, -99.0
+    assert FITTED.undetected == (False, False, False)
+    expected = np.zeros(table.shape, bool)
+    expected[:7, 0], expected[3:5, 1] = True, True
+    np.testing.assert_array_equal(FITTED.new_gaps(table), expected)
+    learnt = PhotometryFeatures(("g", "r", "i")).fit(table)
+    assert learnt.undetected == (True, True, False)
+    assert not learnt.new_gaps(table).any()
+    assert PhotometryFeatures.from_dict(learnt.to_dict()).undetected == learnt.undetected
+    stored = learnt.to_dict()
+    stored.pop("undetected")  # as in files of earlier versions
+    assert not PhotometryFeatures.from_dict(stored).new_gaps(table).any()
+    options = {"hidden_sizes": (8,), "n_members": 1, "max_epochs": 2, "random_state": 0}
+    model = presets.mdn("gri", **options).fit(X, RNG.uniform(0, 2, 500))
+    with pytest.warns(UserWarning, match="7 rows are not detected in .*, as no training row was"):
+        model.predict(np.hstack([table[:, :1], X[:, 1:]]))
+
+
+def test_inverse_variances_are_no_errors():
+    fluxes = PhotometryFeatures(("g", "r", "i"), unit="flux")
+    flux = 10 ** (-0.4 * (MAG - 22.5))
+    error = flux * ERR / POGSON
+    assert fluxes.doubt(np.hstack([flux, error])) is None
+    assert "Are they inverse variances?" in fluxes.doubt(np.hstack([flux, error**-2]))
+    assert doubts.of_names(["FLUX_IVAR_G"]) is not None
+    assert doubts.of_names(["flux_err_g", "sigma_g"]) is None
 
 
 def test_units_that_do_not_suit():
@@ -372,6 +414,6 @@ def test_magnitudes_that_are_taken_for_fluxes_and_errors_of_0_are_said():
     assert fluxes.doubt(real) is None
     exact = X.copy()
     exact[::4, 4] = 0.0
-    assert "Errors of r are 0 in 125 of 500 rows: taken as exact" in FITTED.doubt(exact)
+    assert "Errors of r are 0 in 125 of 500 rows: taken as unknown" in FITTED.doubt(exact)
     exact[::4, 1] = -99.0  # as of a band that was not observed
     assert FITTED.doubt(exact) is None

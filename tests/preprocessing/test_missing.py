@@ -59,6 +59,20 @@ def test_measurements_are_not(values):
     assert codes_in(values) == []
 
 
+@pytest.mark.parametrize(
+    ("values", "codes"),
+    [
+        (with_codes(RNG.gamma(3, 0.25, N), 9.9999), [9.9999]),
+        (with_codes(RNG.gamma(3, 0.25, N), 9.99, 99), [9.99, 99]),
+        (with_codes(RNG.uniform(0, 20, N), 9.9999), []),
+        (with_codes(RNG.gamma(3, 0.25, N), 10.25), []),
+    ],
+)
+def test_nines_among_targets_are_codes_where_they_stand_alone(values, codes):
+    assert [code.value for code in codes_in(values, nines=9.0)] == codes
+    assert [code.value for code in codes_in(values)] == [code for code in codes if code > 90]
+
+
 def test_fit_names_the_column_of_a_code(toy):
     x, y = toy
     x = x.copy()

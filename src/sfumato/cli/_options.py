@@ -121,6 +121,20 @@ def numbers(text: str, *, option: str) -> tuple[float, ...]:
     return values
 
 
+def whole_numbers(text: str, *, option: str) -> tuple[int, ...]:
+    """Comma-separated whole numbers.
+
+    Raises
+    ------
+    ValueError
+        One is none.
+    """
+    values = numbers(text, option=option)
+    if not all(value.is_integer() for value in values):
+        raise ValueError(f"{option} must be whole numbers separated by commas; got {text!r}.")
+    return tuple(map(int, values))
+
+
 def grid(text: str) -> tuple[float, float, int]:
     """Ends of a grid and the number of its points."""
     values = numbers(text, option="--grid")

@@ -7,7 +7,7 @@ import typer
 
 from sfumato.cli._bundles import takes
 from sfumato.cli._console import console
-from sfumato.cli._options import ROWS, Overwrite, PDFs, numbers
+from sfumato.cli._options import ROWS, Overwrite, PDFs, whole_numbers
 from sfumato.io.tables import Reading
 from sfumato.jobs.pictures import draw_file
 
@@ -33,7 +33,7 @@ def plot(
 
         sfumato plot pdfs.parquet --kind pdfs --rows 0,10,20 --truth redshift
     """
-    chosen = None if rows is None else [int(row) for row in numbers(rows, option="--rows")]
+    chosen = None if rows is None else whole_numbers(rows, option="--rows")
     path = draw_file(
         pdfs, kind, output, rows=chosen, truth=truth, reading=reading, overwrite=overwrite
     )

@@ -122,14 +122,12 @@ class DensityEstimator(BaseEstimator):
 
     def _with_known_gaps(self, rows: np.ndarray, *, reset: bool) -> np.ndarray:
         """Features (n, c), whose gaps are refused, or named where training had none."""
-        gaps = ~np.isfinite(rows)
         features = None if reset else self.network_.inputs.features
-        if features is not None and not reset:
-            gaps &= ~features.knows_gaps
+        gaps = ~np.isfinite(rows) if features is None else features.new_gaps(rows)
         for index in np.flatnonzero(gaps.any(axis=0)):
             name, n_rows = self._name_of(int(index)), int(gaps[:, index].sum())
-            if self.allows_gaps and not reset:
-                warnings.warn(Unseen(name, n_rows), stacklevel=4)
+            if self.allows_gaps and features is not None:
+                warnings.warn(Unseen(name, n_rows, gap=features.gap), stacklevel=4)
             elif not self.allows_gaps:
                 row = int(np.argmax(gaps[:, index]))
                 what = "NaN" if np.isnan(rows[row, index]) else "infinity"
@@ -161,7 +159,7 @@ class DensityEstimator(BaseEstimator):
         found = warn_of_codes(
             [
                 *((self._name_of(i), c, len(X)) for i, c in codes.items()),
-                *((n, codes_in(t), len(t)) for n, t in zip(names, targets, strict=True)),
+                *((n, codes_in(t, nines=9.0), len(t)) for n, t in zip(names, targets, strict=True)),
             ],
             cure="If it means that nothing was measured, make it NaN or leave the rows out.",
             stacklevel=3,

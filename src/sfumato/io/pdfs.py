@@ -121,7 +121,7 @@ class PDFsFile:
         self, columns: Sequence[str] = (), *, batch_rows: int = 1 << 17
     ) -> Iterator[tuple[Storable, pa.Table]]:
         """PDFs and ordinary columns, `batch_rows` objects at a time."""
-        self.table.require(columns)
+        self.table.require(columns, cure="Columns of the table come along by predict --keep.")
         if COLUMN in columns:
             raise DataError(f"{self.table.path}: {COLUMN!r} holds PDFs, not numbers. Name another.")
         n_read = 0

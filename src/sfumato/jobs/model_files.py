@@ -60,7 +60,8 @@ class TabularModel:
         """
         header, arrays = read_archive(path)
         if header.get("columns", 0) is None:
-            raise DataError(f"{path} was fitted to arrays: it names no columns. Use read_model.")
+            message = f"{path} was not written by `sfumato fit`"
+            raise DataError(f"{message}: it does not say what columns are for. Use read_model.")
         regressor = _restored(path, header, arrays)
         with _damage(path):
             stored = header["columns"]

@@ -71,7 +71,7 @@ class Truths:
                 "another unit? Leave them out with --where.",
                 stacklevel=3,
             )
-        for code in codes_in(seen):
+        for code in codes_in(seen, nines=9.0):
             rows = f"{'about ' * (self._step > 1)}{code.n_rows * self._step:,} rows"
             warn(
                 f"{self._column} is {code.value:g} in {rows}: taken as true values. "

@@ -9,7 +9,6 @@ ones are not observed.
 """
 
 import itertools
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
@@ -21,6 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from sfumato._typing import Json
+from sfumato.photoz import doubts
 from sfumato.preprocessing import FeatureTransform
 from sfumato.preprocessing.units import Units, no_units, power_of_two
 
@@ -32,15 +32,6 @@ SENTINEL = 90.0
 
 BRIGHTEST = -50.0
 """So are those below: the Sun has -27, and the flux of -71 does not fit in single precision."""
-
-_LIKELY = (4.0, 45.0)
-"""Beyond these a magnitude that many galaxies share may be a code."""
-
-_MANY = 0.02
-"""Share of different values beyond, from which on a band may hold fluxes."""
-
-_MAGNITUDES = re.compile(r"mag(?!g)", re.IGNORECASE)
-_FLUXES = re.compile(r"Jy|magg|mgy|erg|\bW\b|photon|electron|count|\bct\b|\bDN\b|\badu\b")
 
 _LEAST_SOFTENING = 1e-6
 """Of the median flux: below, an asinh magnitude has no digits left."""
@@ -67,6 +58,7 @@ class PhotometryFeatures(FeatureTransform):
     error_features : whether the log errors are features, as they should be wherever the depth
         varies; without variation they repeat the magnitudes.
     jitter : noise added in training, in units of each flux error; it regularises small samples.
+    undetected : (b,) whether training had non-detections in a band; None if that is not known.
     drop_fraction : share of the rows in each pass of training in which random bands are marked as
         not observed, so that the model has seen galaxies with missing bands.
     """
@@ -78,7 +70,9 @@ class PhotometryFeatures(FeatureTransform):
     error_features: bool = eqx.field(static=True, default=True)
     jitter: float = eqx.field(static=True, default=1.0)
     drop_fraction: float = eqx.field(static=True, default=0.05)
+    undetected: tuple[bool, ...] | None = eqx.field(static=True, default=None)
     kind: ClassVar[str] = "photometry"
+    gap: ClassVar[str] = "are not detected in {}, as no training row was"
 
     @property
     def n_columns(self) -> int:
@@ -109,6 +103,8 @@ class PhotometryFeatures(FeatureTransform):
         out[:, :n][~known] = np.nan
         if self.has_errors:
             errors = out[:, n:]
+            known &= ~np.isinf(errors)
+            out[:, :n][~known] = np.nan
             errors[~known | (errors < 0)] = np.nan
         return out
 
@@ -117,52 +113,32 @@ class PhotometryFeatures(FeatureTransform):
         """Magnitudes are not 0; errors may well be."""
         low, high = super().likely
         if self.unit == "magnitude":
-            low[: len(self.bands)], high[: len(self.bands)] = _LIKELY
+            low[: len(self.bands)], high[: len(self.bands)] = doubts.LIKELY
         return low, high
 
     def doubt(self, x: np.ndarray) -> str | None:
-        """Whether magnitudes may be fluxes or the other way, or errors are not known."""
-        values = x[:, : len(self.bands)]
-        if not np.isfinite(values).any():
-            return f"None of {len(x):,} rows has a value in any of {', '.join(self.bands)}."
-        return self._other_kind(values) or self._exact(x)
-
-    def _other_kind(self, values: np.ndarray) -> str | None:
-        """Whether values (n, b) are fluxes for magnitudes, or the other way."""
-        if self.unit == "flux":
-            low, high = np.nanquantile(values, [0.01, 0.99])
-            # fluxes of a survey span decades
-            if 10 < low < high < min(40, 2.5 * low):
-                message = f"Nearly all fluxes lie within {low:.4g} to {high:.4g}"
-                return f"{message}. Are they magnitudes? Train without --flux, or convert them."
-            return None
-        for band, column in zip(self.bands, values.T, strict=True):
-            beyond = column[np.isfinite(column) & (column > _LIKELY[1])]
-            tiny = column[(column > 0) & (column < _LIKELY[0])]
-            # codes and limits are a few values; fluxes are all different
-            for odd, least in ((beyond, _MANY), (tiny, 0.5)):
-                if len(np.unique(odd)) > max(20, least * np.isfinite(column).sum()):
-                    message = f"{len(odd):,} values of {band} are no magnitudes, as {odd[0]:.4g}"
-                    cure = "Train with --flux (unit='flux'), or convert them"
-                    return f"{message}. Are they fluxes? {cure}."
-        return None
-
-    def _exact(self, x: np.ndarray) -> str | None:
-        """Whether many measurements claim to have no error."""
-        if not self.has_errors:
-            return None
+        """Whether magnitudes may be fluxes or the other way, or errors are not what they should."""
         n = len(self.bands)
-        exact = (np.isfinite(self.measured(x)[:, :n]) & (x[:, n:] == 0)).sum(axis=0)
-        band = int(np.argmax(exact))
-        if exact[band] <= _MANY * len(x):
-            return None
-        message = f"Errors of {self.bands[band]} are 0 in {exact[band]:,} of {len(x):,} rows"
-        return f"{message}: taken as exact. If they are unknown, make them NaN."
+        is_flux = self.unit == "flux"
+        found = doubts.of_values(x[:, :n], self.bands, is_flux=is_flux)
+        if found or not self.has_errors:
+            return found
+        return doubts.of_errors(self.measured(x)[:, :n], x[:, n:], self.bands, is_flux=is_flux)
+
+    def new_gaps(self, x: np.ndarray) -> np.ndarray:
+        """Non-detections (n, n_columns) in bands that had none in training."""
+        gaps, n = np.zeros(x.shape, bool), len(self.bands)
+        if self.undetected is None or self.unit == "flux":
+            return gaps
+        for band in np.flatnonzero(~np.array(self.undetected)):
+            gaps[:, band] = x[:, band] > SENTINEL
+            if self.has_errors:
+                gaps[:, band] |= np.isnan(x[:, band]) & np.isfinite(x[:, n + band])
+        return gaps
 
     def unsuited(self, units: Sequence[str | None]) -> list[int]:
         """Columns that state fluxes where magnitudes are meant, or the other way."""
-        wrong = _MAGNITUDES if self.unit == "flux" else _FLUXES
-        return [i for i, unit in enumerate(units) if unit and wrong.search(unit)]
+        return doubts.of_units(units, is_flux=self.unit == "flux")
 
     @property
     def takes_fluxes(self) -> bool:
@@ -197,24 +173,26 @@ class PhotometryFeatures(FeatureTransform):
             if known.size:
                 typical = np.median(known)
             softening.append(float(max(typical, _LEAST_SOFTENING * middle)))
-        return replace(self, softening=jnp.asarray(softening, jnp.float32))
+        undetected = tuple(map(bool, np.any(not_detected > 0, axis=1)))
+        return replace(self, softening=jnp.asarray(softening, jnp.float32), undetected=undetected)
 
     def _measurements(self, x: Float[Array, "c *n"]) -> tuple[Array, Array, Array, Array]:
         """Flux, magnitude error and the two flags, each (b, ...); flux in units of magnitude 25."""
         n = len(self.bands)
         value = x[:n]
         error = x[n:] if self.has_errors else jnp.zeros_like(value)
-        error = jnp.where(error < 0, jnp.nan, error)  # -1, -99: no error is known
+        endless = jnp.isinf(error)  # with such an error nothing is known of the band
+        error = jnp.where(error <= 0, jnp.nan, error)  # 0, -1, -99: no error is known
         if self.unit == "flux":
-            not_observed = ~jnp.isfinite(value)
+            not_observed = ~jnp.isfinite(value) | endless
             not_detected = jnp.zeros_like(not_observed)
             flux = value
             error = POGSON * error / jnp.maximum(jnp.abs(value), 1e-30)
         else:
             unknown = jnp.isnan(value)
             no_error = jnp.isnan(error) if self.has_errors else jnp.ones_like(unknown)
-            not_observed = (value < BRIGHTEST) | (unknown & no_error)
-            not_detected = (value > SENTINEL) | (unknown & ~no_error)
+            not_detected = (value > SENTINEL) | (unknown & ~no_error & ~endless)
+            not_observed = (value < BRIGHTEST) | (unknown & no_error) | (endless & ~not_detected)
             usable = ~(not_observed | not_detected)
             flux = jnp.where(usable, 10 ** (-0.4 * (jnp.where(usable, value, 25.0) - 25.0)), 0.0)
         return flux, error, not_detected.astype(x.dtype), not_observed.astype(x.dtype)
@@ -281,6 +259,7 @@ class PhotometryFeatures(FeatureTransform):
             "error_features": self.error_features,
             "jitter": self.jitter,
             "drop_fraction": self.drop_fraction,
+            "undetected": self.undetected,
         }
 
     @classmethod
@@ -291,6 +270,7 @@ class PhotometryFeatures(FeatureTransform):
             **{
                 **values,
                 "bands": tuple(values["bands"]),
+                "undetected": tuple(values["undetected"]) if values.get("undetected") else None,
                 "softening": None
                 if softening is None
                 else jax.device_put(np.asarray(softening, np.float32)),

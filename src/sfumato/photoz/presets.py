@@ -1,5 +1,6 @@
 """Ready-made estimators for photometric redshifts: configured objects, no new classes."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, cast
@@ -9,6 +10,7 @@ from sfumato.errors import IncompatibleError
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.jobs.columns import Columns
 from sfumato.jobs.presets import Answers, Preset, Question, Roles, Settings, from_template
+from sfumato.photoz import doubts
 from sfumato.photoz.features import PhotometryFeatures
 from sfumato.photoz.metrics import LEAST_REDSHIFT
 from sfumato.preprocessing import FeatureTransform
@@ -77,6 +79,8 @@ def _prepare(roles: Roles, answers: Answers, settings: Settings) -> tuple[Column
     error = None if answers["error"] in (None, "none", "") else str(answers["error"])
     values = _columns(str(answers["magnitude"]), bands, option="magnitude")
     errors = () if error is None else _columns(error, bands, option="error")
+    if doubt := doubts.of_names(errors):
+        warnings.warn(doubt, stacklevel=3)
     options = cast("Arguments", settings)
     regressor = mdn(
         bands,

@@ -78,7 +78,9 @@ def plot_pdfs(
     symbol = "z" if target.startswith("redshift") else "y"
     counts = isinstance(pdfs, CountPDFs)
     with style():
-        figure, grid = new_figure(n_rows, n_columns, width=3.4 * n_columns, height=2.7 * n_rows)
+        low = 0.4 if n_columns == 1 else 0.0  # of a legend of several lines
+        height = 2.7 * n_rows + low
+        figure, grid = new_figure(n_rows, n_columns, width=3.4 * n_columns, height=height)
         for index, axes in enumerate(grid.flat):
             if index >= len(pdfs):
                 axes.set_visible(False)
@@ -91,7 +93,8 @@ def plot_pdfs(
             unit = target.split()[-1]
             axes.set_ylabel("probability" if counts else f"density per unit of {unit}")
         handles, names = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=len(names))
+        ncols = min(len(names), 2 * n_columns)
+        figure.legend(handles, names, loc="outside upper center", ncols=ncols)
     return figure
 
 

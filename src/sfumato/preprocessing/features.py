@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from sfumato.errors import choose
 from sfumato.preprocessing.missing import HIGHEST, LOWEST
 from sfumato.preprocessing.units import Units, no_units
+from sfumato.preprocessing.unseen import GAP
 
 
 class FeatureTransform(eqx.Module):
@@ -24,6 +25,9 @@ class FeatureTransform(eqx.Module):
 
     kind: ClassVar[str]
     """The name under which it is announced."""
+
+    gap: ClassVar[str] = GAP
+    """How one of `new_gaps` is told, with a place for the name of the column."""
 
     n_columns: eqx.AbstractVar[int]
     """Columns of the user's table it takes."""
@@ -48,10 +52,9 @@ class FeatureTransform(eqx.Module):
         """What makes columns x (n, n_columns) look as if they held something else; or None."""
         return None
 
-    @property
-    def knows_gaps(self) -> np.ndarray:
-        """Columns (n_columns,) in which a missing value is something that training has seen."""
-        return np.ones(self.n_columns, bool)
+    def new_gaps(self, x: np.ndarray) -> np.ndarray:
+        """Where rows x (n, n_columns) lack what all training rows had, (n, n_columns)."""
+        return np.zeros(x.shape, bool)
 
     def unsuited(self, units: Sequence[str | None]) -> list[int]:
         """Columns that state a unit (None: nothing) of something else than what they are for."""

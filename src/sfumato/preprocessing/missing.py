@@ -16,7 +16,7 @@ _NINES = frozenset(
     sign * nines * 10.0**power
     for sign in (-1, 1)
     for nines in (9, 99, 999, 9999, 99999)
-    for power in (-3, -2, -1, 0)
+    for power in (-4, -3, -2, -1, 0)
 )
 """Nines, whole or behind a point, as in -99.9: what codes are mostly made of."""
 
@@ -28,26 +28,35 @@ class Code(NamedTuple):
     n_rows: int
 
 
-def codes_in(values: np.ndarray, *, lowest: float = LOWEST, highest: float = HIGHEST) -> list[Code]:
+def codes_in(
+    values: np.ndarray,
+    *,
+    lowest: float = LOWEST,
+    highest: float = HIGHEST,
+    nines: float = np.inf,
+) -> list[Code]:
     """Values (n,) that are likely to mean "missing".
 
-    Such a value is at most `lowest` or at least `highest`, is repeated in more than 0.5 % of the
-    rows, and has no other within the width of the central 90 % of the rest: a tenth of that, if it
-    is written in nines. Where the rest has ten values or fewer, levels of a design, only nines and
-    what alone is negative are codes.
+    Such a value is at most `lowest`, at least `highest`, or at least `nines` and written in them,
+    as 9.9999. It is repeated in more than 0.5 % of the rows, and has no other within the width of
+    the central 90 % of the rest: a tenth of that, if it is written in nines. Where the rest has ten
+    values or fewer, levels of a design, only nines and what alone is negative are codes.
     """
     numbers = np.asarray(values, float)
     numbers = numbers[np.isfinite(numbers)]
-    if not np.any((numbers <= lowest) | (numbers >= highest)):
+    if not np.any((numbers <= lowest) | (numbers >= min(highest, nines))):
         return []
     found, counts = np.unique(numbers, return_counts=True)
     often = counts >= max(2, LEAST_SHARE * len(values))
-    candidates = np.flatnonzero(often & ((found <= lowest) | (found >= highest)))
-    nines = [place for place in candidates if is_nines(found[place])]
+    beyond = (found <= lowest) | (found >= highest)
+    written = [place for place in np.flatnonzero(often) if is_nines(found[place])]
+    wanted = beyond | ((found >= nines) & np.isin(np.arange(found.size), written))
+    candidates = np.flatnonzero(often & wanted)
+    nine_places = [place for place in candidates if place in written]
     codes = []
     for place in candidates:
-        is_nine = place in nines
-        others = np.delete(np.arange(found.size), list({place, *nines}))
+        is_nine = place in nine_places
+        others = np.delete(np.arange(found.size), list({place, *nine_places}))
         width = _central_width(found[others], counts[others])
         gap = np.min(np.abs(found[others] - found[place]), initial=np.inf)
         alone = found[place] < 0 <= np.min(found[others], initial=np.inf)

@@ -70,10 +70,9 @@ class TableFeatures(FeatureTransform):
         blanks = tuple(i for i, _ in self.categories if gaps[i])
         return type(self)(self.n_columns, self.categories, flags, blanks)
 
-    @property
-    def knows_gaps(self) -> np.ndarray:
-        """Columns (n_columns,) that had gaps in training."""
-        return np.isin(np.arange(self.n_columns), self.flags + self.blanks)
+    def new_gaps(self, x: np.ndarray) -> np.ndarray:
+        """Gaps (n, n_columns) in columns that had none in training."""
+        return ~np.isfinite(x) & ~np.isin(np.arange(self.n_columns), self.flags + self.blanks)
 
     def __call__(self, x: Float[Array, "c *n"]) -> Float[Array, "f *n"]:
         """Features of one example or a batch."""

@@ -5,16 +5,21 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+GAP = "have no {}, which every training row had"
+"""What is said of rows without a value in a column, where nothing better is."""
+
 
 class Unseen(UserWarning):
     """Rows with words in a column that no training row had, or, without words, with gaps in it."""
 
-    def __init__(self, column: str, n_rows: int, words: Sequence[str] = ()) -> None:
-        self.column, self.n_rows, self.words = column, n_rows, tuple(words)
+    def __init__(
+        self, column: str, n_rows: int, words: Sequence[str] = (), *, gap: str = GAP
+    ) -> None:
+        self.column, self.n_rows, self.words, self.gap = column, n_rows, tuple(words), gap
         some = ", ".join(repr(word) for word in self.words[:3])
         message = f"{n_rows:,} rows have levels of {column} that training never saw ({some})"
         if not words:
-            message = f"{n_rows:,} rows have no {column}, which every training row had"
+            message = f"{n_rows:,} rows {gap.format(column)}"
         cure = "they count as missing ones" if words else "their distributions are a guess"
         super().__init__(f"{message}: {cure}.")
 
@@ -29,14 +34,14 @@ def warn_of_unseen(words: Sequence[str], column: str, *, stacklevel: int = 2) ->
 @contextmanager
 def unseen_together() -> Iterator[None]:
     """Add up what is unseen in each column, and tell it at the end; others as they come."""
-    rows: dict[tuple[str, bool], int] = defaultdict(int)
-    words: dict[tuple[str, bool], set[str]] = defaultdict(set)
+    rows: dict[tuple[str, str, bool], int] = defaultdict(int)
+    words: dict[tuple[str, str, bool], set[str]] = defaultdict(set)
     with warnings.catch_warnings():
         show = warnings.showwarning
 
         def gather(message: Warning | str, *where: object, **options: object) -> None:
             if isinstance(message, Unseen):
-                key = message.column, bool(message.words)
+                key = message.column, message.gap, bool(message.words)
                 rows[key] += message.n_rows
                 words[key] |= set(message.words)
             else:
@@ -46,4 +51,4 @@ def unseen_together() -> Iterator[None]:
         warnings.showwarning = gather  # until the block ends
         yield
     for key, n_rows in rows.items():
-        warnings.warn(Unseen(key[0], n_rows, sorted(words[key])), stacklevel=3)
+        warnings.warn(Unseen(key[0], n_rows, sorted(words[key]), gap=key[1]), stacklevel=3)

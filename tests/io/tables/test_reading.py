@@ -78,6 +78,23 @@ def test_conditions_take_the_rows_that_pandas_takes(path, text):
     np.testing.assert_array_equal(got, expected[["z", "flag"]].to_numpy(float))
 
 
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Oslo"])
+def test_dates_are_compared_with_dates(tmp_path, zone):
+    days = pd.date_range("2021-01-01", periods=40, freq="12h", tz=zone)
+    table = pd.DataFrame({"t": days, "d": days.date, "n": np.arange(40.0)})
+    pq.write_table(pa.Table.from_pandas(table), tmp_path / "t.parquet")
+    for text, expected in (
+        ("t >= '2021-01-10'", days >= pd.Timestamp("2021-01-10", tz=zone)),
+        ("t < '2021-01-10 12:00'", days < pd.Timestamp("2021-01-10 12:00", tz=zone)),
+        ("d == '2021-01-03'", days.strftime("%F") == "2021-01-03"),
+    ):
+        taken = open_table(tmp_path / "t.parquet", where=text)
+        found = matrix(read_table(taken, ["n"]), ["n"])[:, 0]
+        np.testing.assert_array_equal(found, np.flatnonzero(expected))
+    with pytest.raises(ValueError, match="dates are as '2021-01-31'"):
+        open_table(tmp_path / "t.parquet", where="t > 'soon'")
+
+
 @given(start=st.integers(0, 400), rows=st.integers(1, 300))
 def test_rows_that_are_taken_can_be_read_from_anywhere(tmp_path_factory, start, rows):
     path = tmp_path_factory.getbasetemp() / "any.parquet"

@@ -116,7 +116,7 @@ class TableFile:
                 raise DataError(f"{self.path}: {name!r} {self.others[name]}")
             if name not in self.columns:
                 others = [column for column in self.columns if column not in names]
-                near = suggest(name, others or self.columns)
+                near = suggest(name, others, all_of=self.columns)
                 raise DataError(f"{self.path}: no column {name!r}. {near} {cure}".rstrip())
             if self.columns.count(name) > 1:
                 n = self.columns.count(name)

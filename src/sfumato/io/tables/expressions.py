@@ -19,7 +19,7 @@ import pyarrow as pa
 from sfumato.io.tables.compute import pc
 from sfumato.io.tables.contract import TEXTS
 
-Value = pa.ChunkedArray | bool | int | float | str | Decimal | None
+Value = pa.ChunkedArray | pa.Scalar | bool | int | float | str | Decimal | None
 """What a part of a condition is: a column, or a constant."""
 
 
@@ -99,7 +99,8 @@ class Condition:
         except (pa.ArrowException, TypeError, OverflowError) as error:
             held = [f"{name} holds {_kind(batch[name].type)}" for name in self.columns]
             message = f"--where {self.text!r} does not fit the columns: {', '.join(held)}"
-            raise ValueError(f"{message}. Words stand in quotes, numbers do not.") from error
+            cure = "Words stand in quotes, numbers do not; dates are as '2021-01-31'"
+            raise ValueError(f"{message}. {cure}.") from error
         return self._condition(found)
 
     def _condition(self, found: Value) -> pa.ChunkedArray:
@@ -272,11 +273,19 @@ def _constant(value: Value, *, beside: Value) -> Value:
     if pa.types.is_boolean(beside.type) and value in _TRUTHS:
         return _TRUTHS[value]
     if isinstance(value, str):
-        return value.strip()
+        return _moment(value, beside.type) if pa.types.is_temporal(beside.type) else value.strip()
     if pa.types.is_floating(beside.type) and _is_number(value):
         # 0.1 is that of the column, in single precision too
         return pa.scalar(float(value), pa.float64()).cast(beside.type, safe=False).as_py()
     return value
+
+
+def _moment(text: str, kind: pa.DataType) -> pa.Scalar:
+    """A date or time as in ``2021-01-31`` or ``2021-01-31 12:00``, in the zone of the column."""
+    if pa.types.is_timestamp(kind) and kind.tz:
+        plain = pa.scalar(text.strip()).cast(pa.timestamp(kind.unit))
+        return pc.assume_timezone(plain, kind.tz)
+    return pa.scalar(text.strip()).cast(kind)
 
 
 def _truths(value: Value) -> Value:

@@ -4,13 +4,19 @@ import pytest
 
 from sfumato.errors import IncompatibleError
 from sfumato.jobs import presets
+from sfumato.jobs.columns import Columns
 from sfumato.jobs.presets import Preset, Question, Roles, prepare, questions
 
 ROLES = Roles(("y",))
 
 
 def preset(name, *asked):
-    return Preset(name, "of tests", asked, lambda roles, answers, settings: (answers, settings))
+    """A preset whose columns are its answers, and whose estimator its settings."""
+
+    def made(roles, answers, settings):
+        return Columns(tuple(f"{k}={v}" for k, v in answers.items()), roles.targets), settings
+
+    return Preset(name, "of tests", asked, made)
 
 
 @pytest.fixture
@@ -26,11 +32,14 @@ def two(monkeypatch):
 
 
 def test_presets_may_ask_alike(two):
-    answers, settings = prepare(ROLES, preset="two", answers={"bands": "g,r"}, settings={"k": 1})
-    assert answers == {"bands": "g,r"}
+    columns, settings = prepare(ROLES, preset="two", answers={"bands": "g,r"}, settings={"k": 1})
+    assert columns.features == ("bands=g,r",)
+    assert columns.groups is None
     assert settings == {"k": 1}
-    answers, _ = prepare(ROLES, preset="one", answers={"bands": "g"}, settings={})
-    assert answers == {"bands": "g", "depth": "5"}
+    wells = ROLES._replace(groups="well")
+    columns, _ = prepare(wells, preset="one", answers={"bands": "g"}, settings={})
+    assert columns.features == ("bands=g", "depth=5")
+    assert columns.groups == "well"
     assert list(questions()) == ["bands", "depth"]
 
 

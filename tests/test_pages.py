@@ -13,6 +13,8 @@ from pathlib import Path
 import h5py
 import matplotlib.pyplot as plt
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from astropy.table import Table
@@ -118,11 +120,21 @@ def stamps():
     return {}
 
 
+def wells():
+    """A table of the name that the page on groups uses."""
+    rng = np.random.default_rng(0)
+    columns = {name: rng.normal(size=240) for name in ("GR", "RHOB", "NPHI")}
+    columns |= {"DTC": columns["GR"] + rng.normal(size=240), "WELL": np.arange(240) // 20}
+    pq.write_table(pa.table(columns), "wells.parquet")
+    return {}
+
+
 BEFORE = {
     "README.md": survey,
     "docs/howto/another-sample.md": joint_targets,
     "docs/howto/choosing-a-family.md": joint_targets,
     "docs/howto/choosing-k.md": photometry,
+    "docs/howto/groups.md": wells,
     "docs/howto/real-stamps.md": stamps,
     "docs/howto/tables.md": catalogue,
     "docs/howto/tuning.md": table,

@@ -66,6 +66,7 @@ def test_measurements_are_not(values):
         (with_codes(RNG.gamma(3, 0.25, N), 9.99, 99), [9.99, 99]),
         (with_codes(RNG.uniform(0, 20, N), 9.9999), []),
         (with_codes(RNG.gamma(3, 0.25, N), 10.25), []),
+        (np.where(RNG.random(N) < 0.1, 9.0, RNG.integers(0, 3, N)), []),
     ],
 )
 def test_nines_among_targets_are_codes_where_they_stand_alone(values, codes):

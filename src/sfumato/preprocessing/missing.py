@@ -37,8 +37,8 @@ def codes_in(
 ) -> list[Code]:
     """Values (n,) that are likely to mean "missing".
 
-    Such a value is at most `lowest`, at least `highest`, or at least `nines` and written in them,
-    as 9.9999. It is repeated in more than 0.5 % of the rows, and has no other within the width of
+    Such a value is at most `lowest`, at least `highest`, or at least `nines` and written in them
+    with a point, as 9.9999. It is repeated in more than 0.5 % of the rows, and has no other within the width of
     the central 90 % of the rest: a tenth of that, if it is written in nines. Where the rest has ten
     values or fewer, levels of a design, only nines and what alone is negative are codes.
     """
@@ -50,7 +50,9 @@ def codes_in(
     often = counts >= max(2, LEAST_SHARE * len(values))
     beyond = (found <= lowest) | (found >= highest)
     written = [place for place in np.flatnonzero(often) if is_nines(found[place])]
-    wanted = beyond | ((found >= nines) & np.isin(np.arange(found.size), written))
+    # a 9 may be a count
+    broken = (found >= nines) & (found % 1 > 0)
+    wanted = beyond | (broken & np.isin(np.arange(found.size), written))
     candidates = np.flatnonzero(often & wanted)
     nine_places = [place for place in candidates if place in written]
     codes = []

@@ -38,9 +38,10 @@ def codes_in(
     """Values (n,) that are likely to mean "missing".
 
     Such a value is at most `lowest`, at least `highest`, or at least `nines` and written in them
-    with a point, as 9.9999. It is repeated in more than 0.5 % of the rows, and has no other within the width of
-    the central 90 % of the rest: a tenth of that, if it is written in nines. Where the rest has ten
-    values or fewer, levels of a design, only nines and what alone is negative are codes.
+    with a point, as 9.9999. It is repeated in more than 0.5 % of the rows, and has no other within
+    the width of the central 90 % of the rest: a tenth of that, if it is written in nines. Where the
+    rest has ten values or fewer, levels of a design, only nines and what alone is negative are
+    codes.
     """
     numbers = np.asarray(values, float)
     numbers = numbers[np.isfinite(numbers)]

@@ -114,7 +114,8 @@ class DensityEstimator(BaseEstimator):
         }
         if frame is None and not self.levels_:
             rows = cast(np.ndarray, validate_data(self, given, reset=reset, **options))
-            return self._with_known_gaps(rows, reset=reset)
+            # without leave for gaps scikit-learn has looked for them already
+            return self._with_known_gaps(rows, reset=reset) if self.allows_gaps else rows
         named = given if frame is None else frame.header()
         validate_data(self, named, reset=reset, skip_check_array=True)
         rows = self._with_known_gaps(encode(X, self.levels_, self._name_of), reset=reset)

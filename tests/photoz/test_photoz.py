@@ -371,20 +371,55 @@ def test_non_detections_that_training_had_not_are_said():
     table = X.copy()
     table[:7, 0], table[3:5, 1], table[4:6, 2] = 99.0, np.nan, -99.0
     assert FITTED.undetected == (False, False, False)
-    expected = np.zeros(table.shape, bool)
-    expected[:7, 0], expected[3:5, 1] = True, True
-    np.testing.assert_array_equal(FITTED.new_gaps(table), expected)
+    undetected, unobserved = np.zeros((2, *table.shape), bool)
+    undetected[:7, 0], undetected[3:5, 1], unobserved[4:6, 2] = True, True, True
+    found = FITTED.new_gaps(table)
+    np.testing.assert_array_equal([gaps.where for gaps in found], [undetected, unobserved])
     learnt = PhotometryFeatures(("g", "r", "i")).fit(table)
     assert learnt.undetected == (True, True, False)
-    assert not learnt.new_gaps(table).any()
-    assert PhotometryFeatures.from_dict(learnt.to_dict()).undetected == learnt.undetected
+    assert learnt.unobserved == (False, False, True)
+    assert not any(gaps.where.any() for gaps in learnt.new_gaps(table))
+    again = PhotometryFeatures.from_dict(learnt.to_dict())
+    assert (again.undetected, again.unobserved) == (learnt.undetected, learnt.unobserved)
     stored = learnt.to_dict()
-    stored.pop("undetected")  # as in files of earlier versions
-    assert not PhotometryFeatures.from_dict(stored).new_gaps(table).any()
+    del stored["undetected"], stored["unobserved"]  # as in files of earlier versions
+    assert not PhotometryFeatures.from_dict(stored).new_gaps(table)
     options = {"hidden_sizes": (8,), "n_members": 1, "max_epochs": 2, "random_state": 0}
     model = presets.mdn("gri", **options).fit(X, RNG.uniform(0, 2, 500))
     with pytest.warns(UserWarning, match="7 rows are not detected in .*, as no training row was"):
         model.predict(np.hstack([table[:, :1], X[:, 1:]]))
+    lost = X.copy()
+    lost[:5, [1, 4]] = np.nan
+    with pytest.warns(UserWarning, match="5 rows are not observed in .*, as no training row was"):
+        model.predict(lost)
+
+
+def test_a_band_of_one_value_is_named():
+    table = X.copy()
+    table[:, 2] = 22.0
+    assert "i is 22 in all of 500 rows: nothing can be learnt" in FITTED.doubt(table)
+    table[::2, 2] = 99.0  # a code beside it
+    assert "i is 22 in all of 250 rows" in FITTED.doubt(table)
+
+
+@pytest.mark.parametrize("unit", ["magnitude", "flux"])
+def test_errors_that_fall_where_they_should_grow_are_named(unit):
+    rng = np.random.default_rng(3)
+    flux = 10 ** rng.uniform(0, 3, (400, 2))
+    variance = 0.01 * (1 + flux)  # of photons and sky
+    if unit == "flux":
+        values, errors = flux, np.sqrt(variance)
+    else:
+        values, errors = 25 - 2.5 * np.log10(flux), 1.0857 * np.sqrt(variance) / flux
+    features = PhotometryFeatures(("g", "r"), unit=unit)
+    assert features.doubt(np.hstack([values, errors])) is None
+    for scale in (1e-6, 1.0):
+        wrong = np.hstack([values, scale * errors**-2])
+        message = features.doubt(wrong)
+        assert "Errors of g" in message
+        assert "inverse variances" in message
+    constant = np.hstack([values, np.full_like(errors, 0.1)])
+    assert features.doubt(constant) is None
 
 
 def test_inverse_variances_are_no_errors():
@@ -410,6 +445,8 @@ def test_magnitudes_that_are_taken_for_fluxes_and_errors_of_0_are_said():
     assert "Are they magnitudes? Train without --flux, or convert them" in fluxes.doubt(X)
     real = X.copy()
     real[:, :3] = 10 ** (-0.4 * (MAG - 31.4))
+    assert "fall where fluxes grow" in fluxes.doubt(real)  # these are errors of magnitudes
+    real[:, 3:] *= real[:, :3] / POGSON
     real[::50, :3] *= -1
     assert fluxes.doubt(real) is None
     exact = X.copy()

@@ -1,6 +1,7 @@
 """One door for tables of any library: the same numbers and words, missing where they were."""
 
 import warnings
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -256,6 +257,7 @@ def test_unseen_levels_of_pieces_are_counted_together():
             encoded(["x", "y", "y"])
             encoded(["y", "z"])
             warnings.warn("another", stacklevel=1)
+            warnings.warn("another", stacklevel=1)
             encoded(["y", "y"])
             for count in (2, 3):
                 warnings.warn(Unseen("w", count), stacklevel=1)
@@ -280,6 +282,19 @@ def test_numbers_of_any_layout_are_numbers():
     assert got.words == ()
     np.testing.assert_array_equal(np.column_stack(got.columns), np.tile(x[:, None], 4))
     np.testing.assert_array_equal(unmasked(frame["real"]), x)
+
+
+def test_objects_that_are_all_numbers_are_numbers():
+    series = pd.Series([18.5, pd.NA, 19, None, np.nan, Decimal("20.25")], dtype=object)
+    expected = [18.5, np.nan, 19, np.nan, np.nan, 20.25]
+    for table in (pd.DataFrame({"a": series}), {"a": np.array(series, object)}):
+        got = read_frame(table)
+        assert got.words == ()
+        np.testing.assert_array_equal(got.columns[0], expected)
+    for kept in ([True, None, False], ["18.5", 19, 20], [2**60, 2**60 + 1, None], [None, None]):
+        got = read_frame(pd.DataFrame({"a": pd.Series(kept, dtype=object)}))
+        assert got.words == (0,)
+        assert got.columns[0].tolist() == kept
 
 
 NO_NUMBERS = {

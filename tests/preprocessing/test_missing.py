@@ -30,6 +30,7 @@ def with_codes(values, *codes):
         (np.full(N, -999.0), [-999]),
         (RNG.choice([0, 1, 2, 99.0], N), [99]),
         (RNG.choice([0, 1, 2, 3, -77.0], N), [-77]),
+        (np.append(RNG.normal(18, 1, N), -9999.0), [-9999]),
     ],
 )
 def test_codes_are_found(values, codes):
@@ -50,6 +51,8 @@ def test_codes_are_found(values, codes):
         RNG.choice([3500.0, 4500, 6000, 7500], N),
         RNG.choice([110.25, 122.5, 147, 220.5], N, p=[0.2, 0.2, 0.1, 0.5]),
         RNG.normal(1e4, 1, N),
+        np.append(RNG.normal(18, 1, N), 99.0),
+        np.append(np.exp(RNG.normal(7, 2, N)), 9999.0),
         np.full(N, 100.0),
         np.zeros(0),
         np.full(3, np.nan),

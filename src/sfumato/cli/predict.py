@@ -1,5 +1,7 @@
 """``sfumato predict``: PDFs for tables of any length."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +11,11 @@ from sfumato.cli._bundles import takes
 from sfumato.cli._console import console, progress
 from sfumato.cli._model_options import RENAMES
 from sfumato.cli._options import READING, Overwrite, Tables, split
+from sfumato.errors import IncompatibleError
 from sfumato.io.tables import Reading
 from sfumato.jobs.prediction import predict_files
 from sfumato.jobs.presets import Answers
+from sfumato.welllogs.completion import Completed, complete_files, is_las
 
 MODEL_HELP = "Folder written by `sfumato fit`."
 
@@ -20,7 +24,13 @@ MODEL_HELP = "Folder written by `sfumato fit`."
 def predict(
     model: Annotated[Path, typer.Argument(help=MODEL_HELP, show_default=False)],
     tables: Tables,
-    output: Annotated[Path, typer.Option(help="Parquet file of PDFs.", show_default=False)],
+    output: Annotated[
+        Path,
+        typer.Option(
+            help="Parquet file of PDFs; of logs also a LAS file, or a folder for some.",
+            show_default=False,
+        ),
+    ],
     keep: Annotated[
         str | None, typer.Option(help="Columns to carry over, as in `id,redshift`.")
     ] = None,
@@ -28,6 +38,9 @@ def predict(
         str | None, typer.Option(help="To add: mean, std, mode, median, q16, q97.5, ...")
     ] = None,
     precision: Annotated[int, typer.Option(help="Bits a parameter: 16 or 32.")] = 16,
+    fill: Annotated[
+        bool, typer.Option("--fill", help="In LAS files, add the log with its gaps filled.")
+    ] = False,
     *,
     reading: Reading,
     overwrite: Overwrite = False,
@@ -43,7 +56,29 @@ def predict(
         --magnitude 'mag_{band}_depth5' --error 'mag_err_{band}_depth5' \\
         --keep id,redshift,mag_i_depth5 \\
         --statistics mean,std,mode,median,q16,q84
+
+        sfumato predict model wells/*.las --output completed/
     """
+    if is_las(output) or (not output.suffix and any(is_las(table) for table in tables)):
+        if keep is not None:
+            raise IncompatibleError("--keep: LAS files keep all their curves. Leave it out.")
+        _complete(
+            partial(
+                complete_files,
+                model,
+                tables,
+                output,
+                statistics=split(statistics),
+                fill=fill,
+                precision=precision,
+                answers=answers,
+                reading=reading,
+                overwrite=overwrite,
+            )
+        )
+        return
+    if fill:
+        raise IncompatibleError("--fill is for LAS files: give --output a name in .las.")
     with progress() as bar:
         task = bar.add_task("Predicting")
         done = predict_files(
@@ -62,3 +97,20 @@ def predict(
     if done:
         console.print(f"{done:,} rows were finished by an earlier run.")
     console.print(f"PDFs written to {output}")
+
+
+def _complete(complete: Callable[..., list[Completed]]) -> None:
+    """Write LAS files again with the log added, and say what each is worth."""
+    with progress() as bar:
+        task = bar.add_task("Completing")
+        done = complete(
+            on_start=lambda n_files: bar.update(task, total=n_files),
+            on_file=lambda _file: bar.advance(task),
+        )
+    for file in done:
+        before = " (by an earlier run)" if file.before else ""
+        console.print(
+            f"{file.output}{before}: {file.n_predicted:,} samples predicted, {file.n_lacking:,} "
+            f"more without some input, {file.n_beyond:,} outside the training range."
+        )
+    console.print("The PDFs lie beside, in .parquet.")

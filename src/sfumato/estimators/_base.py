@@ -27,7 +27,7 @@ from sfumato.networks.density import Network
 from sfumato.networks.rows import in_chunks, map_rows
 from sfumato.pdfs import JointPDFs, ParametricPDFs, make_pdfs
 from sfumato.preprocessing.column_units import other_units
-from sfumato.preprocessing.features import FeatureTransform
+from sfumato.preprocessing.features import FeatureTransform, NewGaps
 from sfumato.preprocessing.frames import in_order, read_frame, unmasked
 from sfumato.preprocessing.measurement import excess_factors, mean_covariance, noise_factors
 from sfumato.preprocessing.missing import Code, codes_in, warn_of_codes
@@ -124,17 +124,18 @@ class DensityEstimator(BaseEstimator):
     def _with_known_gaps(self, rows: np.ndarray, *, reset: bool) -> np.ndarray:
         """Features (n, c), whose gaps are refused, or named where training had none."""
         features = None if reset else self.network_.inputs.features
-        gaps = ~np.isfinite(rows) if features is None else features.new_gaps(rows)
-        for index in np.flatnonzero(gaps.any(axis=0)):
-            name, n_rows = self._name_of(int(index)), int(gaps[:, index].sum())
-            if self.allows_gaps and features is not None:
-                warnings.warn(Unseen(name, n_rows, gap=features.gap), stacklevel=4)
-            elif not self.allows_gaps:
-                row = int(np.argmax(gaps[:, index]))
-                what = "NaN" if np.isnan(rows[row, index]) else "infinity"
-                what = "nothing" if index in self.levels_ else what
-                message = f"X contains {what} in {name}, row {row + 1}"
-                raise ValueError(f"{message}. Fill it, or use missing='flag'.")
+        all_gaps = [NewGaps(~np.isfinite(rows))] if features is None else features.new_gaps(rows)
+        for gaps, told in all_gaps:
+            for index in map(int, np.flatnonzero(gaps.any(axis=0))):
+                name = self._name_of(index)
+                if self.allows_gaps and features is not None:
+                    warnings.warn(Unseen(name, int(gaps[:, index].sum()), gap=told), stacklevel=4)
+                elif not self.allows_gaps:
+                    row = int(np.argmax(gaps[:, index]))
+                    what = "NaN" if np.isnan(rows[row, index]) else "infinity"
+                    what = "nothing" if index in self.levels_ else what
+                    message = f"X contains {what} in {name}, row {row + 1}"
+                    raise ValueError(f"{message}. Fill it, or use missing='flag'.")
         return rows
 
     def _compare_units(self, stated: Mapping[str, str], *, reset: bool) -> None:

@@ -47,10 +47,14 @@ def all_reserved(paths: Sequence[Path], *, overwrite: bool) -> Iterator[None]:
         yield
 
 
-def check_folder(path: Path, *, overwrite: bool) -> None:
+def check_folder(path: Path, *, overwrite: bool) -> bool:
     """Refuse, before any work is done, a folder for results that is a file or holds some.
 
     What a run left there that did not end (see `filling`) counts for nothing.
+
+    Returns
+    -------
+    Whether there is such a run's work.
 
     Raises
     ------
@@ -62,6 +66,7 @@ def check_folder(path: Path, *, overwrite: bool) -> None:
     unfinished = (path / _UNFINISHED).exists()
     if path.is_dir() and any(path.iterdir()) and not overwrite and not unfinished:
         raise DataError(f"{path} is not empty. Pass --overwrite to write into it.")
+    return unfinished
 
 
 @contextmanager

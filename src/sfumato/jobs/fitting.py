@@ -15,7 +15,7 @@ from sfumato.io.tables import DEFAULT, Reading, TableFile
 from sfumato.jobs.columns import Columns, say_unsuited, units_of
 from sfumato.jobs.corrections import check_corrections
 from sfumato.jobs.model_files import TabularModel
-from sfumato.jobs.presets import Answers, Roles, Settings, prepare
+from sfumato.jobs.presets import Answers, Roles, Settings, derived, prepare
 from sfumato.jobs.training_tables import (
     TrainingData,
     check_finite,
@@ -74,7 +74,9 @@ def open_task(
     """
     columns, regressor = prepare(roles, preset=preset, answers=answers or {}, settings=settings)
     check_corrections(reading, columns, regressor.features)
-    files = [reading.open(table) for table in tables]
+    files = [
+        derived(reading.open(table), columns, regressor.features, answers or {}) for table in tables
+    ]
     say_unsuited(files, columns, regressor.features)
     _say_tight(sum(file.n_rows for file in files), len(columns.features) + len(columns.targets))
     data = load_training(files, columns, drop_missing_targets=drop_missing)

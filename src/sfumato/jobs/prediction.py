@@ -43,7 +43,7 @@ from sfumato.jobs.columns import Columns, compare_units, say_unsuited
 from sfumato.jobs.corrections import check_corrections, compare_corrections, say_corrected
 from sfumato.jobs.model_files import TabularModel
 from sfumato.jobs.parts import Parts
-from sfumato.jobs.presets import Answers, renamed
+from sfumato.jobs.presets import Answers, derived, renamed
 from sfumato.jobs.training_tables import feature_rows
 from sfumato.pdfs import make_pdfs, summarise
 from sfumato.pdfs.statistics import parse_statistic
@@ -108,8 +108,27 @@ class Job:
         return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()
 
 
+class LoadedModel(NamedTuple):
+    """A model folder that was read: its path, its digest and what is in it."""
+
+    path: Path
+    digest: str
+    fitted: TabularModel
+
+    @classmethod
+    def read(cls, path: Path | str) -> "LoadedModel":
+        """Read a folder.
+
+        Raises
+        ------
+        DataError
+            As `TabularModel.read`.
+        """
+        return cls(Path(path), archive_digest(path), TabularModel.read(path))
+
+
 def predict_files(
-    model: Path | str,
+    model: Path | str | LoadedModel,
     tables: Sequence[Path | str],
     output: Path | str,
     *,
@@ -126,7 +145,7 @@ def predict_files(
 
     Parameters
     ----------
-    model : folder of the model.
+    model : its folder, or what was read of it.
     keep, statistics, precision : see `Job`.
     answers : how these tables name what the model's preset asks for.
     reading : which part of the files, which rows, under which names.
@@ -140,15 +159,17 @@ def predict_files(
     DataError, IncompatibleError
         As `predict_tables`; or the model cannot be read, or was made for other columns.
     """
-    model, output = Path(model), Path(output)
+    output = Path(output)
     with reserved(output, overwrite=overwrite):
         if precision not in (16, 32):
             raise ValueError(f"--precision must be 16 or 32; got {precision}.")
-        fitted = TabularModel.read(model)
-        files = [reading.open(table) for table in tables]
+        loaded = model if isinstance(model, LoadedModel) else LoadedModel.read(model)
+        fitted = loaded.fitted
         compare_corrections(fitted.about.get("corrections", {}), reading)
         features = fitted.regressor.features
         columns = renamed(fitted.columns, features, answers or {})
+        opened = [reading.open(table) for table in tables]
+        files = [derived(table, columns, features, answers or {}) for table in opened]
         check_corrections(reading, columns, features)
         names = dict(zip(fitted.columns.features, columns.features, strict=True))
         for file in files:
@@ -161,8 +182,8 @@ def predict_files(
             statistics=tuple(dict.fromkeys(statistics)),
             precision=precision,
             about={
-                "model": str(model),
-                "model_sha256": archive_digest(model),
+                "model": str(loaded.path),
+                "model_sha256": loaded.digest,
                 "model_about": fitted.about,
                 "tables": [str(table) for table in tables],
                 "features": None if features is None else features.kind,

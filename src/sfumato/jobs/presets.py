@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from sfumato.errors import IncompatibleError, choose
 from sfumato.estimators.regressor import MDNRegressor
+from sfumato.io.tables import TableFile
 from sfumato.jobs.columns import Columns
 from sfumato.preprocessing import FeatureTransform
 
@@ -73,6 +74,8 @@ class Preset:
     prepare : roles, answers and settings to the columns to read and the estimator to train.
     kinds : of the feature transforms its estimators have.
     renamed : a model's columns and features, and answers, to the columns of another table.
+    derived : a table, a model's columns and features, and answers, to the table with the columns
+        that the estimator reads, where these are made of others.
     """
 
     name: str
@@ -82,6 +85,9 @@ class Preset:
     kinds: tuple[str, ...] = ()
     renamed: Callable[[Columns, FeatureTransform, Answers], Columns] = lambda columns, _f, _a: (
         columns
+    )
+    derived: Callable[[TableFile, Columns, FeatureTransform, Answers], TableFile] = (
+        lambda table, _c, _f, _a: table
     )
 
 
@@ -139,7 +145,7 @@ def prepare(
         raise IncompatibleError(f"{message}: leave out --features, --categorical and --noise.")
     own |= {name: answer for name, answer in answers.items() if name in own}
     columns, regressor = chosen.prepare(roles, own, settings)
-    return replace(columns, groups=roles.groups), regressor
+    return replace(columns, groups=roles.groups or columns.groups), regressor
 
 
 def _named(roles: Roles, settings: Settings) -> tuple[Columns, MDNRegressor]:
@@ -159,6 +165,23 @@ def _named(roles: Roles, settings: Settings) -> tuple[Columns, MDNRegressor]:
     categorical = columns.categorical_indices or None
     options: dict = {"categorical": categorical, **settings}
     return columns, MDNRegressor(**options)
+
+
+def derived(
+    table: TableFile, columns: Columns, features: FeatureTransform | None, answers: Answers
+) -> TableFile:
+    """A table with the columns that an estimator reads; see `Preset`."""
+    preset = _preset_of(features)
+    if preset is None or features is None:
+        return table
+    return preset.derived(table, columns, features, answers)
+
+
+def _preset_of(features: FeatureTransform | None) -> Preset | None:
+    """The preset whose estimators have such features."""
+    if features is None:
+        return None
+    return next((p for p in presets().values() if features.kind in p.kinds), None)
 
 
 def from_template(
@@ -188,9 +211,12 @@ def renamed(columns: Columns, features: FeatureTransform | None, answers: Answer
     given = {name: answer for name, answer in answers.items() if answer is not None}
     if not given:
         return columns
-    for preset in presets().values():
-        if features is not None and features.kind in preset.kinds:
+    preset = _preset_of(features)
+    if preset is not None and features is not None:
+        own = {question.name for question in preset.questions}
+        if given.keys() <= own:
             return preset.renamed(columns, features, given)
+        given = {name: answer for name, answer in given.items() if name not in own}
     flags = " and ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
     owners = [p.name for p in presets().values() if {q.name for q in p.questions} & set(given)]
     raise IncompatibleError(f"{flags}: the model was not fitted with --preset {owners[0]}.")

@@ -249,10 +249,12 @@ class AbstractPDFs(Evaluated):
         """Place of the highest density of each object, (n,)."""
         return self._by_rows(lambda rows: rows._mode(), points=self._n_nodes())
 
-    def mode_and_quantiles(self, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mode (n,) and quantiles (n, q) for summaries of very many: fast, not always exact."""
+    def mode_and_quantiles(
+        self, levels: np.ndarray, *, with_mode: bool
+    ) -> tuple[np.ndarray | None, np.ndarray]:
+        """Mode (n,), if asked for, and quantiles (n, q) of very many: fast, not always exact."""
         quantiles = self.quantiles(levels) if levels.size else np.zeros((len(self), 0))
-        return self.mode(), quantiles
+        return self.mode() if with_mode else None, quantiles
 
     def _n_nodes(self) -> int:
         return self[:1].nodes().shape[1] if len(self) else 1

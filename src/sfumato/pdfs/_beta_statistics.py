@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from sfumato.engine.compiled import CPU_OPTIONS
 from sfumato.families.beta import beta_log_prob
+from sfumato.pdfs._padding import padded
 
 N_NODES = 1024
 """Cells of theta: a precision of 1e5, the largest, has its standard deviation in one cell."""
@@ -230,12 +231,6 @@ _CHUNK = 1 << 15
 """Objects handed to one call of a compiled program."""
 
 
-def _padded(values: np.ndarray, size: int) -> np.ndarray:
-    """Single-precision rows, filled to `size` by repeating the last."""
-    rows = np.asarray(values, np.float32)
-    return np.concatenate([rows, np.repeat(rows[-1:], size - len(rows), axis=0)])
-
-
 def summarise_beta(
     log_weights: np.ndarray, alpha: np.ndarray, beta: np.ndarray, levels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -245,7 +240,7 @@ def summarise_beta(
     size = min(_CHUNK, -(-n // OBJECTS) * OBJECTS)
     for start in range(0, n, size):
         rows = slice(start, min(start + size, n))
-        w, a, b = (_padded(values[rows], size) for values in (log_weights, alpha, beta))
+        w, a, b = (padded(values[rows], size) for values in (log_weights, alpha, beta))
         mode, quantile = beta_statistics(w, a, b, levels.astype(np.float32))
         modes[rows] = np.asarray(mode)[: rows.stop - start]
         quantiles[rows] = np.asarray(quantile)[: rows.stop - start]
@@ -261,9 +256,9 @@ def stack_beta(
     size = min(_CHUNK, -(-n // OBJECTS) * OBJECTS)
     for start in range(0, n, size):
         rows = slice(start, min(start + size, n))
-        weights = _padded(log_weights[rows], size)
+        weights = padded(log_weights[rows], size)
         weights[rows.stop - start :] = -np.inf
-        a, b = (_padded(values[rows], size) for values in (alpha, beta))
+        a, b = (padded(values[rows], size) for values in (alpha, beta))
         at_once = OBJECTS * alpha.shape[1]
         summed = beta_stack(weights, a, b, grid.astype(np.float32), rows_at_once=at_once)
         total += np.asarray(summed, float)

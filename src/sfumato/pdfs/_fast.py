@@ -7,6 +7,7 @@ import numpy as np
 
 from sfumato.families import MixtureFamily
 from sfumato.pdfs._beta_statistics import stack_beta, summarise_beta
+from sfumato.pdfs._normal_statistics import summarise_normal
 
 
 class Kernel(NamedTuple):
@@ -14,18 +15,20 @@ class Kernel(NamedTuple):
 
     Parameters
     ----------
-    summarise : log-weights and parameters (n, k), levels (q,) to mode (n,) and quantiles (n, q).
+    summarise : log-weights and parameters (n, k), levels (q,) to mode (n,), or None where there is
+        no kernel for it, and quantiles (n, q).
     stack : log-weights and parameters (n, k), grid (g,) to the sum of the densities (g,).
     reaches : whether `stack` is good at all points of a grid.
     """
 
-    summarise: Callable[..., tuple[np.ndarray, np.ndarray]]
-    stack: Callable[..., np.ndarray]
-    reaches: Callable[[np.ndarray], bool]
+    summarise: Callable[..., tuple[np.ndarray | None, np.ndarray]]
+    stack: Callable[..., np.ndarray] | None = None
+    reaches: Callable[[np.ndarray], bool] = lambda _u: False
 
 
 KERNELS = {
     "beta": Kernel(summarise_beta, stack_beta, lambda u: bool(np.all((u > 0) & (u < 1)))),
+    "normal": Kernel(summarise_normal),
 }
 """The one table from the name of a component to its kernels."""
 

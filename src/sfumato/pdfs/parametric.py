@@ -162,7 +162,7 @@ class ParametricPDFs(Mixtures, AbstractPDFs):
         """Weighted average of the densities at points (g,)."""
         unit = self._unit(points)
         kernel = kernel_of(self.family)
-        if kernel is not None and kernel.reaches(unit):
+        if kernel is not None and kernel.stack is not None and kernel.reaches(unit):
             with np.errstate(divide="ignore"):
                 log_weights = self.flat_log_weights(np.float32) + np.log(share)[:, None]
             return kernel.stack(log_weights, *self.flat_parameters(), unit) / self.family.scale
@@ -177,16 +177,21 @@ class ParametricPDFs(Mixtures, AbstractPDFs):
         values = (self.params[name] for name in self.family.component.parameters)
         return tuple(v.reshape(*shape, *v.shape[3:]) for v in values)
 
-    def mode_and_quantiles(self, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def mode_and_quantiles(
+        self, levels: np.ndarray, *, with_mode: bool
+    ) -> tuple[np.ndarray | None, np.ndarray]:
         """Mode (n,) and quantiles (n, q), by compiled kernels where the family has some."""
         kernel = kernel_of(self.family)
         if kernel is None or not len(self):
-            return super().mode_and_quantiles(levels)
+            return super().mode_and_quantiles(levels, with_mode=with_mode)
         asked = levels if levels.size else np.array([0.5])
         weights = self.flat_log_weights(np.float32)
         mode, quantiles = kernel.summarise(weights, *self.flat_parameters(), asked)
         shift, scale = np.float32(self.family.shift), np.float32(self.family.scale)
-        return shift + scale * mode, shift + scale * quantiles[:, : levels.size]
+        found = shift + scale * quantiles[:, : levels.size]
+        if not with_mode:
+            return None, found
+        return self.mode() if mode is None else shift + scale * mode, found
 
     def _gridded(self, points: np.ndarray, density: np.ndarray) -> GridPDFs:
         return GridPDFs(points, density)

@@ -58,8 +58,10 @@ def summarise(pdfs: AbstractPDFs | JointPDFs, names: Sequence[str]) -> dict[str,
     points = {"mean": pdfs.mean, "std": pdfs.std}
     out: dict[str, np.ndarray] = {}
     levels = np.array([s.level for s in wanted if s.level is not None])
-    needs_density = levels.size or any(s.name == "mode" for s in wanted)
-    mode, quantiles = pdfs.mode_and_quantiles(levels) if needs_density else (None, None)
+    with_mode = any(s.name == "mode" for s in wanted)
+    mode, quantiles = None, None
+    if levels.size or with_mode:
+        mode, quantiles = pdfs.mode_and_quantiles(levels, with_mode=with_mode)
     columns = iter(range(levels.size))
     for statistic in wanted:
         if statistic.level is not None and quantiles is not None:

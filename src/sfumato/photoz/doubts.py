@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import stats
 
 LIKELY = (4.0, 45.0)
 """Beyond these a magnitude that many galaxies share may be a code."""
@@ -42,6 +43,16 @@ def of_values(values: np.ndarray, bands: Sequence[str], *, is_flux: bool) -> str
     return None
 
 
+def of_constants(values: np.ndarray, bands: Sequence[str]) -> str | None:
+    """Whether a band has one value in all rows (n, b) in which it was measured."""
+    for band, column in zip(bands, values.T, strict=True):
+        known = column[np.isfinite(column)]
+        if len(known) >= _FEW and np.ptp(known) == 0:
+            message = f"{band} is {known[0]:g} in all of {len(known):,} rows"
+            return f"{message}: nothing can be learnt from it. Leave the band out, or is it a code?"
+    return None
+
+
 def of_errors(
     values: np.ndarray, errors: np.ndarray, bands: Sequence[str], *, is_flux: bool
 ) -> str | None:
@@ -55,13 +66,33 @@ def of_errors(
         message = f"Errors of {bands[band]} are 0 in {exact[band]:,} of {len(values):,} rows"
         return f"{message}: taken as unknown, for no measurement has none."
     for name, flux, error in zip(bands, np.abs(values).T, errors.T, strict=True):
-        both = np.isfinite(flux) & np.isfinite(error)
-        if is_flux and both.any():
-            middle, typical = float(np.median(flux[both])), float(np.median(error[both]))
-            if typical > _BEYOND * middle > 0:
-                message = f"Errors of {name} are {typical:.3g} where fluxes are {middle:.3g}"
-                return f"{message}. Are they inverse variances? Give 1/sqrt of them."
+        both = np.isfinite(flux) & np.isfinite(error) & (error > 0)
+        if not both.any():
+            continue
+        middle, typical = float(np.median(flux[both])), float(np.median(error[both]))
+        what = "fluxes" if is_flux else "magnitudes"
+        message = f"Errors of {name} are {typical:.3g} where {what} are {middle:.3g}"
+        too_large = typical > (_BEYOND * middle if is_flux else _LARGEST_ERROR)
+        if too_large and middle > 0:
+            return f"{message}. {_ARE_INVERSE}"
+        # errors of magnitudes grow with these, those of fluxes do so by photon noise, if at all
+        if _falls(flux[both], error[both]):
+            other = "Or errors of magnitudes? " if is_flux else ""
+            message = f"Errors of {name} fall where {what} grow, as no errors do"
+            return f"{message}. {other}{_ARE_INVERSE}"
     return None
+
+
+_ARE_INVERSE = "Are they inverse variances? Give 1/sqrt of them."
+_LARGEST_ERROR = 5.0
+_FEW = 30
+
+
+def _falls(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether y falls with x nearly everywhere, by ranks."""
+    if len(x) < _FEW or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return False
+    return float(stats.spearmanr(x, y).statistic) < -0.5
 
 
 def of_names(errors: Sequence[str]) -> str | None:

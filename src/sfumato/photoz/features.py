@@ -22,6 +22,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from sfumato._typing import Json
 from sfumato.photoz import doubts
 from sfumato.preprocessing import FeatureTransform
+from sfumato.preprocessing.features import NewGaps
 from sfumato.preprocessing.units import Units, no_units, power_of_two
 
 POGSON = 2.5 / np.log(10.0)
@@ -38,6 +39,13 @@ _LEAST_SOFTENING = 1e-6
 
 NOT_DETECTED_ERROR = POGSON
 """Magnitude error at a signal-to-noise ratio of 1, given to bands without a detection."""
+
+
+_NOT_DETECTED = "are not detected in {}, as no training row was: their distributions are a guess"
+_NOT_OBSERVED = (
+    "are not observed in {}, as no training row was: they are predicted without it. If they were "
+    "observed and not detected, say so: 99, or no magnitude beside an error"
+)
 
 
 class PhotometryFeatures(FeatureTransform):
@@ -58,7 +66,8 @@ class PhotometryFeatures(FeatureTransform):
     error_features : whether the log errors are features, as they should be wherever the depth
         varies; without variation they repeat the magnitudes.
     jitter : noise added in training, in units of each flux error; it regularises small samples.
-    undetected : (b,) whether training had non-detections in a band; None if that is not known.
+    undetected, unobserved : (b,) whether training had non-detections in a band, and rows in which
+        it was not observed; None if that is not known.
     drop_fraction : share of the rows in each pass of training in which random bands are marked as
         not observed, so that the model has seen galaxies with missing bands.
     """
@@ -71,8 +80,8 @@ class PhotometryFeatures(FeatureTransform):
     jitter: float = eqx.field(static=True, default=1.0)
     drop_fraction: float = eqx.field(static=True, default=0.05)
     undetected: tuple[bool, ...] | None = eqx.field(static=True, default=None)
+    unobserved: tuple[bool, ...] | None = eqx.field(static=True, default=None)
     kind: ClassVar[str] = "photometry"
-    gap: ClassVar[str] = "are not detected in {}, as no training row was"
 
     @property
     def n_columns(self) -> int:
@@ -120,21 +129,28 @@ class PhotometryFeatures(FeatureTransform):
         """Whether magnitudes may be fluxes or the other way, or errors are not what they should."""
         n = len(self.bands)
         is_flux = self.unit == "flux"
+        measured = self.measured(x)[:, :n]
         found = doubts.of_values(x[:, :n], self.bands, is_flux=is_flux)
+        found = found or doubts.of_constants(measured, self.bands)
         if found or not self.has_errors:
             return found
-        return doubts.of_errors(self.measured(x)[:, :n], x[:, n:], self.bands, is_flux=is_flux)
+        return doubts.of_errors(measured, x[:, n:], self.bands, is_flux=is_flux)
 
-    def new_gaps(self, x: np.ndarray) -> np.ndarray:
-        """Non-detections (n, n_columns) in bands that had none in training."""
-        gaps, n = np.zeros(x.shape, bool), len(self.bands)
-        if self.undetected is None or self.unit == "flux":
-            return gaps
-        for band in np.flatnonzero(~np.array(self.undetected)):
-            gaps[:, band] = x[:, band] > SENTINEL
-            if self.has_errors:
-                gaps[:, band] |= np.isnan(x[:, band]) & np.isfinite(x[:, n + band])
-        return gaps
+    def new_gaps(self, x: np.ndarray) -> Sequence[NewGaps]:
+        """Bands that are not detected, or not observed, as they never were in training."""
+        *_, undetected, unobserved = (
+            np.asarray(part).T > 0 for part in self._measurements(jnp.asarray(x.T, jnp.float32))
+        )
+        found = []
+        for here, before, told in (
+            (undetected, self.undetected, _NOT_DETECTED),
+            (unobserved, self.unobserved, _NOT_OBSERVED),
+        ):
+            if before is not None:
+                gaps = np.zeros(x.shape, bool)
+                gaps[:, : len(self.bands)] = here & ~np.array(before)
+                found.append(NewGaps(gaps, told))
+        return found
 
     def unsuited(self, units: Sequence[str | None]) -> list[int]:
         """Columns that state fluxes where magnitudes are meant, or the other way."""
@@ -173,8 +189,15 @@ class PhotometryFeatures(FeatureTransform):
             if known.size:
                 typical = np.median(known)
             softening.append(float(max(typical, _LEAST_SOFTENING * middle)))
-        undetected = tuple(map(bool, np.any(not_detected > 0, axis=1)))
-        return replace(self, softening=jnp.asarray(softening, jnp.float32), undetected=undetected)
+        undetected, unobserved = (
+            tuple(map(bool, np.any(part > 0, axis=1))) for part in (not_detected, not_observed)
+        )
+        return replace(
+            self,
+            softening=jnp.asarray(softening, jnp.float32),
+            undetected=undetected,
+            unobserved=unobserved,
+        )
 
     def _measurements(self, x: Float[Array, "c *n"]) -> tuple[Array, Array, Array, Array]:
         """Flux, magnitude error and the two flags, each (b, ...); flux in units of magnitude 25."""
@@ -260,6 +283,7 @@ class PhotometryFeatures(FeatureTransform):
             "jitter": self.jitter,
             "drop_fraction": self.drop_fraction,
             "undetected": self.undetected,
+            "unobserved": self.unobserved,
         }
 
     @classmethod
@@ -271,6 +295,7 @@ class PhotometryFeatures(FeatureTransform):
                 **values,
                 "bands": tuple(values["bands"]),
                 "undetected": tuple(values["undetected"]) if values.get("undetected") else None,
+                "unobserved": tuple(values["unobserved"]) if values.get("unobserved") else None,
                 "softening": None
                 if softening is None
                 else jax.device_put(np.asarray(softening, np.float32)),

@@ -8,7 +8,7 @@ points of the group ``sfumato.features``, so that a saved model can name the one
 from abc import abstractmethod
 from collections.abc import Sequence
 from importlib.metadata import entry_points
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 import equinox as eqx
 import numpy as np
@@ -20,14 +20,18 @@ from sfumato.preprocessing.units import Units, no_units
 from sfumato.preprocessing.unseen import GAP
 
 
+class NewGaps(NamedTuple):
+    """Gaps of one kind, (n, n_columns), and how they are told, with a place for the column."""
+
+    where: np.ndarray
+    told: str = GAP
+
+
 class FeatureTransform(eqx.Module):
     """Fitted on training rows, then pure; immutable."""
 
     kind: ClassVar[str]
     """The name under which it is announced."""
-
-    gap: ClassVar[str] = GAP
-    """How one of `new_gaps` is told, with a place for the name of the column."""
 
     n_columns: eqx.AbstractVar[int]
     """Columns of the user's table it takes."""
@@ -52,9 +56,9 @@ class FeatureTransform(eqx.Module):
         """What makes columns x (n, n_columns) look as if they held something else; or None."""
         return None
 
-    def new_gaps(self, x: np.ndarray) -> np.ndarray:
-        """Where rows x (n, n_columns) lack what all training rows had, (n, n_columns)."""
-        return np.zeros(x.shape, bool)
+    def new_gaps(self, x: np.ndarray) -> Sequence[NewGaps]:
+        """Where rows x (n, n_columns) lack what all training rows had."""
+        return ()
 
     def unsuited(self, units: Sequence[str | None]) -> list[int]:
         """Columns that state a unit (None: nothing) of something else than what they are for."""

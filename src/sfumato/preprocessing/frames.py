@@ -23,6 +23,8 @@ _EXACT = 2.0**53
 _CELLS = (str, bytes, bool, int, float, Decimal, np.bool_, np.integer, np.floating)
 """What a cell may be among others of several types."""
 
+_NUMBERS = (int, float, Decimal, np.integer, np.floating)
+
 
 class Frame(NamedTuple):
     """A table of named columns, (n,) each: numbers, or objects where there are words.
@@ -160,7 +162,18 @@ def _of_unknown(series: nw.Series, name: str) -> np.ndarray:
         if cell is not None and not isinstance(cell, _CELLS):
             kind = type(cell).__name__
             raise DataError(f"Column {name!r} holds {kind}, neither numbers nor words. Convert it.")
-    return cells
+    return _as_numbers(cells)
+
+
+def _as_numbers(cells: np.ndarray) -> np.ndarray:
+    """Cells that are numbers or missing as numbers; others, and ids beyond doubles, as they are."""
+    known = [cell for cell in cells if cell is not None]
+    if not known or not all(
+        isinstance(cell, _NUMBERS) and not isinstance(cell, bool) for cell in known
+    ):
+        return cells
+    numbers = np.array([np.nan if cell is None else float(cell) for cell in cells])
+    return cells if _is_beyond_doubles(numbers) else numbers
 
 
 def _numbers(series: nw.Series) -> np.ndarray:
@@ -179,7 +192,8 @@ def _of_array(column: ArrayLike, name: str) -> np.ndarray:
     mask = np.zeros(len(values), bool) if hidden is None else hidden
     if values.dtype.kind in "iuf":
         return np.where(mask, np.nan, values.astype(float))
-    return _objects([None if gap else v for v, gap in zip(values.tolist(), mask, strict=True)])
+    cells = [None if gap else v for v, gap in zip(values.tolist(), mask, strict=True)]
+    return _as_numbers(_objects(cells))
 
 
 def _objects(values: list) -> np.ndarray:

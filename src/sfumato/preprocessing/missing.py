@@ -38,7 +38,8 @@ def codes_in(
     """Values (n,) that are likely to mean "missing".
 
     Such a value is at most `lowest`, at least `highest`, or at least `nines` and written in them
-    with a point, as 9.9999. It is repeated in more than 0.5 % of the rows, and has no other within
+    with a point, as 9.9999. It is repeated in more than 0.5 % of the rows, unless it is -999 or
+    louder, and has no other within
     the width of the central 90 % of the rest: a tenth of that, if it is written in nines. Where the
     rest has ten values or fewer, levels of a design, only nines and what alone is negative are
     codes.
@@ -48,7 +49,7 @@ def codes_in(
     if not np.any((numbers <= lowest) | (numbers >= min(highest, nines))):
         return []
     found, counts = np.unique(numbers, return_counts=True)
-    often = counts >= max(2, LEAST_SHARE * len(values))
+    often = (counts >= max(2, LEAST_SHARE * len(values))) | _is_loud(found)
     beyond = (found <= lowest) | (found >= highest)
     written = [place for place in np.flatnonzero(often) if is_nines(found[place])]
     # a 9 may be a count
@@ -67,6 +68,14 @@ def codes_in(
         if gap > (0.1 * width if is_nine else width) and not is_level:
             codes.append(Code(float(found[place]), int(counts[place])))
     return codes
+
+
+_LOUD = 999
+
+
+def _is_loud(values: np.ndarray) -> np.ndarray:
+    """Which numbers are three nines or more: one row of them is enough to doubt it."""
+    return np.array([abs(value) >= _LOUD and is_nines(value) for value in values], bool)
 
 
 def _central_width(values: np.ndarray, counts: np.ndarray) -> float:

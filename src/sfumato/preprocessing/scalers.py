@@ -68,7 +68,9 @@ def fit_none(x: np.ndarray) -> AffineScaler:
 
 
 def _finite(x: np.ndarray) -> np.ndarray:
-    return np.where(np.isfinite(x), np.asarray(x, float), np.nan)
+    """Columns with NaN for what is not finite; those of nothing else are 0, as they are filled."""
+    known = np.isfinite(x)
+    return np.where(known, np.asarray(x, float), np.where(known.any(axis=0), np.nan, 0.0))
 
 
 SCALERS = {"robust": fit_robust, "standard": fit_standard, "none": fit_none}

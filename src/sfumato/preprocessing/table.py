@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from sfumato._typing import Json
 from sfumato.errors import DataError
-from sfumato.preprocessing.features import FeatureTransform
+from sfumato.preprocessing.features import FeatureTransform, NewGaps
 from sfumato.preprocessing.frames import Frame, is_missing, read_frame
 from sfumato.preprocessing.units import Units, fit_units
 from sfumato.preprocessing.unseen import warn_of_unseen
@@ -70,9 +70,10 @@ class TableFeatures(FeatureTransform):
         blanks = tuple(i for i, _ in self.categories if gaps[i])
         return type(self)(self.n_columns, self.categories, flags, blanks)
 
-    def new_gaps(self, x: np.ndarray) -> np.ndarray:
-        """Gaps (n, n_columns) in columns that had none in training."""
-        return ~np.isfinite(x) & ~np.isin(np.arange(self.n_columns), self.flags + self.blanks)
+    def new_gaps(self, x: np.ndarray) -> Sequence[NewGaps]:
+        """Gaps in columns that had none in training."""
+        had = np.isin(np.arange(self.n_columns), self.flags + self.blanks)
+        return [NewGaps(~np.isfinite(x) & ~had)]
 
     def __call__(self, x: Float[Array, "c *n"]) -> Float[Array, "f *n"]:
         """Features of one example or a batch."""

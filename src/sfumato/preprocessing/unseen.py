@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-GAP = "have no {}, which every training row had"
+GAP = "have no {}, which every training row had: their distributions are a guess"
 """What is said of rows without a value in a column, where nothing better is."""
 
 
@@ -17,11 +17,9 @@ class Unseen(UserWarning):
     ) -> None:
         self.column, self.n_rows, self.words, self.gap = column, n_rows, tuple(words), gap
         some = ", ".join(repr(word) for word in self.words[:3])
-        message = f"{n_rows:,} rows have levels of {column} that training never saw ({some})"
-        if not words:
-            message = f"{n_rows:,} rows {gap.format(column)}"
-        cure = "they count as missing ones" if words else "their distributions are a guess"
-        super().__init__(f"{message}: {cure}.")
+        what = f"have levels of {column} that training never saw ({some})"
+        told = f"{what}: they count as missing ones" if words else gap.format(column)
+        super().__init__(f"{n_rows:,} rows {told}.")
 
 
 def warn_of_unseen(words: Sequence[str], column: str, *, stacklevel: int = 2) -> None:
@@ -33,9 +31,10 @@ def warn_of_unseen(words: Sequence[str], column: str, *, stacklevel: int = 2) ->
 
 @contextmanager
 def unseen_together() -> Iterator[None]:
-    """Add up what is unseen in each column, and tell it at the end; others as they come."""
+    """Add up what is unseen in each column, and tell it at the end; others once, as they come."""
     rows: dict[tuple[str, str, bool], int] = defaultdict(int)
     words: dict[tuple[str, str, bool], set[str]] = defaultdict(set)
+    said: set[str] = set()
     with warnings.catch_warnings():
         show = warnings.showwarning
 
@@ -44,7 +43,8 @@ def unseen_together() -> Iterator[None]:
                 key = message.column, message.gap, bool(message.words)
                 rows[key] += message.n_rows
                 words[key] |= set(message.words)
-            else:
+            elif str(message) not in said:
+                said.add(str(message))
                 show(message, *where, **options)  # type: ignore[arg-type]
 
         warnings.simplefilter("always", Unseen)

@@ -3,6 +3,8 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,13 +58,23 @@ OPENERS: dict[str, Kind] = {
 }
 """The one table from a suffix to how such a table is opened."""
 
+GROUP = "sfumato.tables"
+"""Of entry points, by which domains bring openers of their own, named by a suffix without point."""
+
+
+@cache
+def openers() -> dict[str, Kind]:
+    """All kinds of tables by suffix: ours, and those of domains, which may hold several."""
+    points = entry_points(group=GROUP)
+    return OPENERS | {f".{point.name}": Kind(point.load(), many=True) for point in points}
+
 
 def open_file(path: str | Path, group: str | None = None) -> TableFile:
     """The table of a file, by its suffix.
 
     Parameters
     ----------
-    path : a file of one of the kinds in `OPENERS`, as it is or inside .gz, .bz2 or .xz.
+    path : a file of one of the kinds in `openers`, as it is or inside .gz, .bz2 or .xz.
     group : HDF5 group, FITS extension (name or number) or table of a VOTable; needed where
         there are several.
 
@@ -78,9 +90,9 @@ def open_file(path: str | Path, group: str | None = None) -> TableFile:
         raise DataError(f"{path} is a folder. Name the files of tables in it.")
     packed = path.suffix.lower() in UNPACKERS
     suffix = Path(path.stem).suffix if packed else path.suffix
-    kind = OPENERS.get(suffix.lower())
+    kind = openers().get(suffix.lower())
     if kind is None:
-        allowed = ", ".join(OPENERS)
+        allowed = ", ".join(openers())
         message = f"{path}: unknown kind of table {suffix!r}; known are {allowed}"
         raise DataError(f"{message}, and each inside {', '.join(UNPACKERS)}.")
     if group is not None and not kind.many:

@@ -18,7 +18,7 @@ OnFiltered = Callable[[Path, int, int], None]
 _CODE = 90.0
 """Magnitudes this far from 0 are codes, and stay what they are."""
 
-_LEAST_REDDENING = -0.5
+_LEAST_REDDENING = -0.1
 """Noise makes a small E(B - V) negative; -1 and -99 are codes."""
 
 

@@ -1,0 +1,1 @@
+"""Well logs: LAS files in, a missing log with honest bands out."""

@@ -1,0 +1,273 @@
+"""A missing log written into LAS files: what ``sfumato predict`` does where LAS is asked for."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from sfumato.errors import DataError, IncompatibleError
+from sfumato.io._files import check_folder, filling, reserved
+from sfumato.io.pdfs import open_pdfs
+from sfumato.io.tables import DEFAULT, Reading, TableFile, matrix, read_table
+from sfumato.jobs.prediction import LoadedModel, predict_files
+from sfumato.jobs.presets import Answers, derived
+from sfumato.pdfs.statistics import parse_statistic
+from sfumato.welllogs.curves import convert, find, known_logs
+from sfumato.welllogs.features import LogFeatures
+from sfumato.welllogs.las import LasFile, NewCurve, read_las, write_las
+from sfumato.welllogs.table import DEPTH as DEPTH_COLUMN
+from sfumato.welllogs.table import WELL
+
+SUFFIX = ".las"
+STATISTICS = ("median", "q5", "q95", "std")
+"""What every completed file holds."""
+
+PREDICTED, LACKING, BEYOND = 0, 1, 2
+"""Of the flag curve: all is well, an input was not measured, an input was never so in training."""
+
+
+class Completed(NamedTuple):
+    """What became of one file: samples by flag, and whether an earlier run had done it."""
+
+    source: Path
+    output: Path
+    n_predicted: int
+    n_lacking: int
+    n_beyond: int
+    before: bool
+
+
+def is_las(output: Path) -> bool:
+    """Whether an output is a LAS file, or a folder for some."""
+    return output.suffix.lower() == SUFFIX
+
+
+def complete_files(
+    model: Path | str,
+    sources: Sequence[Path | str],
+    output: Path | str,
+    *,
+    statistics: Sequence[str] = (),
+    fill: bool = False,
+    precision: int = 16,
+    answers: Answers | None = None,
+    reading: Reading = DEFAULT,
+    overwrite: bool = False,
+    on_start: Callable[[int], None] = lambda _n: None,
+    on_file: Callable[[Completed], None] = lambda _c: None,
+) -> list[Completed]:
+    """Write LAS files again with the predicted log added, and the PDFs beside them as Parquet.
+
+    Parameters
+    ----------
+    model : folder of a model of the preset ``welllog``.
+    sources : LAS files.
+    output : a LAS file, or a folder where several are to be completed. Files of a folder that an
+        interrupted run finished are not done again.
+    statistics : beside the median, 5 %, 95 % and standard deviation, as in ``q10``.
+    fill : add the measured log with its gaps filled, and where it was.
+    precision, answers, reading, overwrite : as in `predict_files`.
+    on_start : called with the number of files.
+    on_file : called with each that is finished.
+
+    Raises
+    ------
+    DataError, IncompatibleError, ValueError
+        A file is not as it has to be, or the model is none of logs; files before it are finished.
+    """
+    output, paths = Path(output), [Path(source) for source in sources]
+    loaded = LoadedModel.read(model)
+    if loaded.fitted.columns.groups is None or not isinstance(
+        loaded.fitted.regressor.features, LogFeatures
+    ):
+        raise IncompatibleError(f"{model} was not fitted with --preset welllog: it writes no LAS.")
+    wanted = tuple(dict.fromkeys([*STATISTICS, *statistics]))
+    for name in wanted:
+        parse_statistic(name)
+    targets = _targets(paths, output)
+    on_start(len(paths))
+    done = []
+    with _folder(output, overwrite=overwrite) as unfinished:
+        for path, target in zip(paths, targets, strict=True):
+            task = _Task(loaded, path, target, wanted, fill, precision, answers or {}, reading)
+            result = task.found() if unfinished else None
+            done.append(result or task.run(overwrite=overwrite or unfinished))
+            on_file(done[-1])
+    return done
+
+
+def _targets(sources: Sequence[Path], output: Path) -> list[Path]:
+    """Where each file is written.
+
+    Raises
+    ------
+    DataError
+        A source is no LAS file, would be written over, or shares its name with another.
+    """
+    for source in sources:
+        if not is_las(source):
+            raise DataError(
+                f"{source} is no LAS file. Its PDFs are written with --output .parquet."
+            )
+    if is_las(output):
+        if len(sources) > 1:
+            raise DataError(f"{len(sources)} files are not one: give a folder as --output.")
+        targets = [output]
+    else:
+        targets = [output / source.name for source in sources]
+    for source, target in zip(sources, targets, strict=True):
+        if source.resolve() == target.resolve():
+            raise DataError(f"{target} is one of the inputs. Choose another --output.")
+        if targets.count(target) > 1:
+            raise DataError(f"Two inputs are named {target.name}. Complete them one by one.")
+    return targets
+
+
+@contextmanager
+def _folder(output: Path, *, overwrite: bool) -> Iterator[bool]:
+    """The folder of several files; whether an earlier run left it unfinished."""
+    if is_las(output):
+        yield False
+        return
+    unfinished = check_folder(output, overwrite=overwrite)
+    with filling([output]):
+        yield unfinished
+
+
+class _Task(NamedTuple):
+    """One file that is to be completed."""
+
+    loaded: LoadedModel
+    source: Path
+    output: Path
+    statistics: tuple[str, ...]
+    fill: bool
+    precision: int
+    answers: Answers
+    reading: Reading
+
+    @property
+    def pdfs(self) -> Path:
+        """The PDFs beside the output."""
+        return self.output.with_suffix(".parquet")
+
+    @property
+    def target(self) -> str:
+        """The log that is predicted."""
+        return self.loaded.fitted.columns.target
+
+    def found(self) -> Completed | None:
+        """What an interrupted run made of the file, if it finished it with this model."""
+        if not (self.output.exists() and self.pdfs.exists()):
+            return None
+        about = open_pdfs(self.pdfs).header["about"]
+        same = about["model_sha256"] == self.loaded.digest and set(self.statistics) <= set(
+            pq.read_schema(self.pdfs).names
+        )
+        newer = self.output.stat().st_mtime_ns >= self.source.stat().st_mtime_ns
+        if not (same and newer):
+            return None
+        las = read_las(self.output)
+        return self._counted(las[f"{self.target}_FLAG"].values, before=True)
+
+    def run(self, *, overwrite: bool) -> Completed:
+        """Predict the file, then write both."""
+        with reserved(self.output, overwrite=overwrite):
+            las = read_las(self.source, group=self.reading.group)
+            columns = self.loaded.fitted.columns
+            features = cast(LogFeatures, self.loaded.fitted.regressor.features)
+            table = self.reading.open(self.source)
+            if table.n_rows != las.lines.size:
+                raise IncompatibleError("--where leaves rows out, which a LAS file must have.")
+            own = [name for name in (WELL, DEPTH_COLUMN) if name in table.columns]
+            opened = derived(table, columns, features, self.answers)
+            with_target = self.target in opened.columns
+            predict_files(
+                self.loaded,
+                [self.source],
+                self.pdfs,
+                keep=[*own, *([self.target] if with_target else [])],
+                statistics=self.statistics,
+                precision=self.precision,
+                answers=self.answers,
+                reading=self.reading,
+                overwrite=overwrite,
+            )
+            flag = self._flags(opened)
+            curves = self._curves(las, flag)
+            write_las(las, curves, self.output)
+            return self._counted(flag, before=False)
+
+    def _flags(self, table: TableFile) -> np.ndarray:
+        """0 predicted, 1 an input is missing, 2 an input leaves the range of training; (n,)."""
+        regressor = self.loaded.fitted.regressor
+        features = cast(LogFeatures, regressor.features)
+        names = list(features.names)
+        x = matrix(read_table(table, names), names, origin=table.origin())
+        scaled = regressor.units_(x)
+        beyond = features.beyond(scaled).any(axis=1)
+        return np.select([beyond, features.lacking(x).any(axis=1)], [BEYOND, LACKING], PREDICTED)
+
+    def _curves(self, las: LasFile, flag: np.ndarray) -> list[NewCurve]:
+        """The curves to add; where no log was measured there is nothing to predict from."""
+        features = cast(LogFeatures, self.loaded.fitted.regressor.features)
+        logs = known_logs(features.curves)
+        unit = logs[self.target.upper()].unit if self.target.upper() in logs else ""
+        rows = pq.read_table(self.pdfs, columns=list(self.statistics))
+        name = self.target
+        curves = [
+            NewCurve(
+                f"{name}_{_mnemonic(statistic)}",
+                unit,
+                f"{name} PREDICTED, {_told(statistic)}",
+                rows[statistic].to_numpy(),
+            )
+            for statistic in self.statistics
+        ]
+        told = "0 PREDICTED, 1 INPUT MISSING, 2 OUTSIDE TRAINING RANGE"
+        curves.append(NewCurve(f"{name}_FLAG", "", told, flag.astype(float), decimals=0))
+        if self.fill:
+            curves += self._filled(las, rows["median"].to_numpy(), unit)
+        return curves
+
+    def _filled(self, las: LasFile, median: np.ndarray, unit: str) -> list[NewCurve]:
+        """The measured log with the median in its gaps, and 1 where it is that; in its own unit."""
+        features = cast(LogFeatures, self.loaded.fitted.regressor.features)
+        numbers = [curve.name for curve in las.curves if not curve.is_text]
+        found = find(self.target, numbers, known_logs(features.curves))
+        if found is None:
+            raise DataError(f"{las.path}: no {self.target} to --fill. Leave the option out.")
+        curve = las[found.column]
+        converted = convert(found, curve.values, curve.unit)
+        gaps = ~np.isfinite(converted.values)
+        values = np.where(gaps, median / converted.factor, curve.values)
+        name = self.target
+        return [
+            NewCurve(f"{name}_FILLED", curve.unit, f"{curve.name}, GAPS PREDICTED", values),
+            NewCurve(
+                f"{name}_FILLED_FLAG", "", "0 MEASURED, 1 PREDICTED", gaps.astype(float), decimals=0
+            ),
+        ]
+
+    def _counted(self, flag: np.ndarray, *, before: bool) -> Completed:
+        counts = (int(np.sum(flag == value)) for value in (PREDICTED, LACKING, BEYOND))
+        return Completed(self.source, self.output, *counts, before=before)
+
+
+def _mnemonic(statistic: str) -> str:
+    """``P05`` of ``q5``, ``P50`` of the median, ``SD``, ``MEAN``, ``MODE``."""
+    level = parse_statistic(statistic).level
+    if level is None:
+        return {"std": "SD"}.get(statistic, statistic.upper())
+    whole, _, rest = f"{100 * level:.4f}".rstrip("0").partition(".")
+    return f"P{int(whole):02d}{'_' if rest else ''}{rest}"
+
+
+def _told(statistic: str) -> str:
+    level = parse_statistic(statistic).level
+    if level is None:
+        return {"std": "STANDARD DEVIATION"}.get(statistic, statistic.upper())
+    return "MEDIAN" if level == 0.5 else f"{100 * level:g} PERCENT QUANTILE"

@@ -1,0 +1,137 @@
+"""A LAS file as it was, with curves added: every other byte stays."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sfumato.errors import DataError
+from sfumato.io._files import whole
+from sfumato.welllogs.las.cells import USUAL_NULL
+from sfumato.welllogs.las.layout import Section
+from sfumato.welllogs.las.lines import lines_of
+from sfumato.welllogs.las.reading import LasFile
+
+
+class NewCurve(NamedTuple):
+    """A curve to add.
+
+    Parameters
+    ----------
+    name, unit, description : for section ~C.
+    values : (n,) numbers, NaN for gaps, one for each row of the file.
+    decimals : digits behind the point.
+    """
+
+    name: str
+    unit: str
+    description: str
+    values: np.ndarray
+    decimals: int = 4
+
+
+def write_las(las: LasFile, curves: Sequence[NewCurve], output: str | Path) -> None:
+    """Write a file again with curves added behind its own; no other byte of it changes.
+
+    A title of the data that names the curves, as ``~A DEPT GR``, names the new ones too.
+
+    Raises
+    ------
+    DataError
+        A curve of that name is in the file already, or a curve has another length.
+    DiskError
+        The disk is full, or the folder cannot be written.
+    """
+    names = [curve.name for curve in las.curves]
+    for curve in curves:
+        if curve.name in names:
+            message = f"{las.path}: a curve {curve.name!r} is in the file already"
+            raise DataError(f"{message}. Predict from the file as it was measured.")
+        if curve.values.shape != las.lines.shape:
+            message = f"Curve {curve.name!r} holds {curve.values.size:,} values"
+            raise DataError(f"{message}, and {las.path} {las.lines.size:,} rows.")
+        names.append(curve.name)
+    cells = _cells(las, curves)
+    heading, last = las.section, _last_of_curves(las)
+    row = 0
+    with (
+        whole(Path(output)) as temporary,
+        temporary.open("w", encoding=las.layout.encoding, newline="") as file,
+    ):
+        lines = lines_of(las.path, las.layout.encoding)
+        for number, line in enumerate(lines, start=1):
+            body, end = _parted(line)
+            end = end or "\n"
+            if number == heading.first:
+                file.write(f"{body}{_titles(heading, names, curves)}{line[len(body) :]}")
+            elif row < las.lines.size and number == las.lines[row]:
+                file.write(_row(las, body, cells[row], end) + line[len(body) :])
+                row += 1
+            else:
+                file.write(line)
+            if number == last:
+                file.writelines(f"{_declared(curve)}{end}" for curve in curves)
+
+
+def _parted(line: str) -> tuple[str, str]:
+    body = line.rstrip("\r\n")
+    return body, line[len(body) :]
+
+
+def _last_of_curves(las: LasFile) -> int:
+    """The line behind which curves are declared: that of the last one."""
+    section = las.layout.curves(las.section)
+    return max([item.line for item in section.items], default=section.first)
+
+
+def _titles(heading: Section, names: Sequence[str], curves: Sequence[NewCurve]) -> str:
+    """What a title that names the curves goes on with."""
+    titles = heading.title.split()[1:]
+    named = len(titles) == len(names) - len(curves) and "|" not in heading.title
+    return "".join(f"  {curve.name}" for curve in curves) if named and titles else ""
+
+
+def _declared(curve: NewCurve) -> str:
+    return f"{curve.name} .{curve.unit}  : {curve.description}"
+
+
+def _null_of(las: LasFile) -> str:
+    item = las.layout.items("well").get("NULL")
+    try:
+        float("" if item is None else item.value)
+    except ValueError:
+        return f"{USUAL_NULL}"
+    return "" if item is None else item.value
+
+
+def _cells(las: LasFile, curves: Sequence[NewCurve]) -> list[tuple[str, ...]]:
+    """Words of the new curves, a tuple for each row."""
+    null = _null_of(las)
+    columns = []
+    for curve in curves:
+        finite = np.isfinite(curve.values)
+        form = f"%.{curve.decimals}f"
+        columns.append([form % v if f else null for v, f in zip(curve.values, finite, strict=True)])
+    return list(zip(*columns, strict=True)) if columns else [()] * las.lines.size
+
+
+_WIDEST = 80
+"""Letters of a line of a wrapped file, at most (LAS 2.0)."""
+
+
+def _row(las: LasFile, body: str, cells: tuple[str, ...], end: str) -> str:
+    """The last line of a row with more words; of wrapped files, with more lines."""
+    delimiter = las.layout.delimiter
+    if delimiter is not None:
+        trailing = body.rstrip().endswith(delimiter) and delimiter == ","
+        return body + ("" if trailing else delimiter) + delimiter.join(cells)
+    if not las.layout.wrapped:
+        return body + "".join(f" {cell}" for cell in cells)
+    lines, line = [body], ""
+    for cell in cells:
+        if len(line) + len(cell) + 1 > _WIDEST:
+            lines.append(line)
+            line = ""
+        line += f" {cell}"
+    return end.join([*lines, line])

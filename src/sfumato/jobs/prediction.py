@@ -126,9 +126,22 @@ class LoadedModel(NamedTuple):
         """
         return cls(Path(path), archive_digest(path), TabularModel.read(path))
 
+    def about(self, tables: Sequence[Path | str], reading: Reading) -> dict[str, Json]:
+        """Where predictions for these tables come from, for the header of their file."""
+        features = self.fitted.regressor.features
+        return {
+            "model": str(self.path),
+            "model_sha256": self.digest,
+            "model_about": self.fitted.about,
+            "tables": [str(table) for table in tables],
+            "features": None if features is None else features.kind,
+            "corrections": reading.corrections,
+            "where": reading.where,
+        }
+
 
 def predict_files(
-    model: Path | str | LoadedModel,
+    model: Path | str,
     tables: Sequence[Path | str],
     output: Path | str,
     *,
@@ -145,7 +158,7 @@ def predict_files(
 
     Parameters
     ----------
-    model : its folder, or what was read of it.
+    model : folder of the model.
     keep, statistics, precision : see `Job`.
     answers : how these tables name what the model's preset asks for.
     reading : which part of the files, which rows, under which names.
@@ -163,7 +176,7 @@ def predict_files(
     with reserved(output, overwrite=overwrite):
         if precision not in (16, 32):
             raise ValueError(f"--precision must be 16 or 32; got {precision}.")
-        loaded = model if isinstance(model, LoadedModel) else LoadedModel.read(model)
+        loaded = LoadedModel.read(model)
         fitted = loaded.fitted
         compare_corrections(fitted.about.get("corrections", {}), reading)
         features = fitted.regressor.features
@@ -181,15 +194,7 @@ def predict_files(
             keep=tuple(dict.fromkeys(keep)),
             statistics=tuple(dict.fromkeys(statistics)),
             precision=precision,
-            about={
-                "model": str(loaded.path),
-                "model_sha256": loaded.digest,
-                "model_about": fitted.about,
-                "tables": [str(table) for table in tables],
-                "features": None if features is None else features.kind,
-                "corrections": reading.corrections,
-                "where": reading.where,
-            },
+            about=loaded.about(tables, reading),
         )
         say_corrected(reading, keep)
         on_start(sum(file.n_rows for file in files))

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from sfumato.engine.compiled import CPU_OPTIONS
 from sfumato.families.beta import beta_log_prob
-from sfumato.pdfs._padding import padded
+from sfumato.pdfs._padding import chunk_size, padded
 
 N_NODES = 1024
 """Cells of theta: a precision of 1e5, the largest, has its standard deviation in one cell."""
@@ -237,7 +237,7 @@ def summarise_beta(
     """Mode (n,) and quantiles (n, q) on (0, 1) of mixtures (n, k), in chunks of one shape."""
     n = len(alpha)
     modes, quantiles = np.empty(n, np.float32), np.empty((n, levels.size), np.float32)
-    size = min(_CHUNK, -(-n // OBJECTS) * OBJECTS)
+    size = chunk_size(n, objects=OBJECTS, most=_CHUNK)
     for start in range(0, n, size):
         rows = slice(start, min(start + size, n))
         w, a, b = (padded(values[rows], size) for values in (log_weights, alpha, beta))
@@ -253,7 +253,7 @@ def stack_beta(
     """Sum (g,) of the weighted densities of all components, in chunks of one shape."""
     total = np.zeros(grid.size)
     n = len(alpha)
-    size = min(_CHUNK, -(-n // OBJECTS) * OBJECTS)
+    size = chunk_size(n, objects=OBJECTS, most=_CHUNK)
     for start in range(0, n, size):
         rows = slice(start, min(start + size, n))
         weights = padded(log_weights[rows], size)

@@ -9,7 +9,7 @@ from jax.scipy.special import ndtr, ndtri
 from jaxtyping import Array, Float
 
 from sfumato.engine.compiled import CPU_OPTIONS
-from sfumato.pdfs._padding import padded
+from sfumato.pdfs._padding import chunk_size, padded
 
 OBJECTS = 256
 """Objects solved at once: their components fit the first-level cache."""
@@ -74,7 +74,7 @@ def summarise_normal(
     """No mode, and quantiles (n, q) of mixtures (n, k), in chunks of one shape."""
     n = len(loc)
     quantiles = np.empty((n, levels.size), np.float32)
-    size = min(_CHUNK, -(-n // OBJECTS) * OBJECTS)
+    size = chunk_size(n, objects=OBJECTS, most=_CHUNK)
     for start in range(0, n, size):
         rows = slice(start, min(start + size, n))
         w, m, s = (padded(values[rows], size) for values in (log_weights, loc, scale))

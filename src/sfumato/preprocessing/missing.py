@@ -70,12 +70,15 @@ def codes_in(
     return codes
 
 
-_LOUD = 999
+_LOUD = np.array([nines for nines in _NINES if abs(nines) >= 999])
 
 
 def _is_loud(values: np.ndarray) -> np.ndarray:
     """Which numbers are three nines or more: one row of them is enough to doubt it."""
-    return np.array([abs(value) >= _LOUD and is_nines(value) for value in values], bool)
+    loud = np.zeros(values.shape, bool)
+    for code in _LOUD:
+        loud |= np.abs(values - code) <= 1e-6 * abs(code)
+    return loud
 
 
 def _central_width(values: np.ndarray, counts: np.ndarray) -> float:

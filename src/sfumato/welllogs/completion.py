@@ -9,17 +9,20 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from sfumato.errors import DataError, IncompatibleError
-from sfumato.io._files import check_folder, filling, reserved
+from sfumato.estimators.regressor import MDNRegressor
+from sfumato.io._files import all_reserved, check_folder, filling
 from sfumato.io.pdfs import open_pdfs
 from sfumato.io.tables import DEFAULT, Reading, TableFile, matrix, read_table
-from sfumato.jobs.prediction import LoadedModel, predict_files
+from sfumato.io.tables.contract import in_memory
+from sfumato.jobs.prediction import Job, LoadedModel, predict_tables
 from sfumato.jobs.presets import Answers, derived
 from sfumato.pdfs.statistics import parse_statistic
 from sfumato.welllogs.curves import convert, find, known_logs
 from sfumato.welllogs.features import LogFeatures
 from sfumato.welllogs.las import LasFile, NewCurve, read_las, write_las
 from sfumato.welllogs.table import DEPTH as DEPTH_COLUMN
-from sfumato.welllogs.table import WELL
+from sfumato.welllogs.table import WELL, las_table, say_notes
+from sfumato.welllogs.wells import GROUP
 
 SUFFIX = ".las"
 STATISTICS = ("median", "q5", "q95", "std")
@@ -87,12 +90,17 @@ def complete_files(
     wanted = tuple(dict.fromkeys([*STATISTICS, *statistics]))
     for name in wanted:
         parse_statistic(name)
+    if idle := sorted(reading.options.keys() - {"group"}):
+        message = f"--{idle[0]} changes a table, and a LAS file is completed as it is"
+        raise IncompatibleError(f"{message}. Leave it out; --curves of `fit` names logs.")
     targets = _targets(paths, output)
     on_start(len(paths))
     done = []
     with _folder(output, overwrite=overwrite) as unfinished:
         for path, target in zip(paths, targets, strict=True):
-            task = _Task(loaded, path, target, wanted, fill, precision, answers or {}, reading)
+            task = _Task(
+                loaded, path, target, wanted, fill, precision, answers or {}, reading.group
+            )
             result = task.found() if unfinished else None
             done.append(result or task.run(overwrite=overwrite or unfinished))
             on_file(done[-1])
@@ -147,7 +155,7 @@ class _Task(NamedTuple):
     fill: bool
     precision: int
     answers: Answers
-    reading: Reading
+    group: str | None
 
     @property
     def pdfs(self) -> Path:
@@ -175,46 +183,55 @@ class _Task(NamedTuple):
 
     def run(self, *, overwrite: bool) -> Completed:
         """Predict the file, then write both."""
-        with reserved(self.output, overwrite=overwrite):
-            las = read_las(self.source, group=self.reading.group)
-            columns = self.loaded.fitted.columns
-            features = cast(LogFeatures, self.loaded.fitted.regressor.features)
-            table = self.reading.open(self.source)
-            if table.n_rows != las.lines.size:
-                raise IncompatibleError("--where leaves rows out, which a LAS file must have.")
-            own = [name for name in (WELL, DEPTH_COLUMN) if name in table.columns]
-            opened = derived(table, columns, features, self.answers)
-            with_target = self.target in opened.columns
-            predict_files(
-                self.loaded,
-                [self.source],
-                self.pdfs,
-                keep=[*own, *([self.target] if with_target else [])],
+        with all_reserved([self.output, self.pdfs], overwrite=overwrite):
+            las = read_las(self.source, group=self.group)
+            say_notes(las)
+            table = self._opened(las)
+            own = (WELL, DEPTH_COLUMN, self.target)
+            job = Job(
+                self.loaded.fitted.columns,
+                keep=tuple(name for name in own if name in table.columns),
                 statistics=self.statistics,
                 precision=self.precision,
-                answers=self.answers,
-                reading=self.reading,
-                overwrite=overwrite,
+                about=self.loaded.about([self.source], DEFAULT),
             )
-            flag = self._flags(opened)
-            curves = self._curves(las, flag)
-            write_las(las, curves, self.output)
+            predict_tables(self._regressor, [table], self.pdfs, job=job)
+            flag, empty = self._flags(table)
+            write_las(las, self._curves(las, flag, empty), self.output)
             return self._counted(flag, before=False)
 
-    def _flags(self, table: TableFile) -> np.ndarray:
-        """0 predicted, 1 an input is missing, 2 an input leaves the range of training; (n,)."""
-        regressor = self.loaded.fitted.regressor
-        features = cast(LogFeatures, regressor.features)
-        names = list(features.names)
-        x = matrix(read_table(table, names), names, origin=table.origin())
-        scaled = regressor.units_(x)
-        beyond = features.beyond(scaled).any(axis=1)
-        return np.select([beyond, features.lacking(x).any(axis=1)], [BEYOND, LACKING], PREDICTED)
+    def _opened(self, las: LasFile) -> TableFile:
+        """The columns of the model and of the file's own that the PDFs are kept with, read once."""
+        columns = self.loaded.fitted.columns
+        table = derived(las_table(las), columns, self._features, self.answers)
+        wanted = [*self._features.names, GROUP, WELL, DEPTH_COLUMN, self.target]
+        rows = read_table(table, [name for name in wanted if name in table.columns])
+        return in_memory(las.path, rows, units=table.units)
 
-    def _curves(self, las: LasFile, flag: np.ndarray) -> list[NewCurve]:
+    @property
+    def _regressor(self) -> MDNRegressor:
+        return self.loaded.fitted.regressor
+
+    @property
+    def _features(self) -> LogFeatures:
+        return cast(LogFeatures, self._regressor.network_.inputs.features)
+
+    def _flags(self, table: TableFile) -> tuple[np.ndarray, np.ndarray]:
+        """0 predicted, 1 an input is missing, 2 an input leaves the range of training; (n,).
+
+        With them, where no log was measured at all.
+        """
+        names = list(self._features.names)
+        x = matrix(read_table(table, names), names, origin=table.origin())
+        beyond = self._features.beyond(self._regressor.units_(x)).any(axis=1)
+        lacking = self._features.lacking(x)
+        logs = [name in self._features.logs for name in self._features.inputs]
+        flag = np.select([beyond, np.any(lacking, axis=1)], [BEYOND, LACKING], PREDICTED)
+        return flag, np.all(lacking[:, logs], axis=1, keepdims=True)[:, 0]
+
+    def _curves(self, las: LasFile, flag: np.ndarray, empty: np.ndarray) -> list[NewCurve]:
         """The curves to add; where no log was measured there is nothing to predict from."""
-        features = cast(LogFeatures, self.loaded.fitted.regressor.features)
-        logs = known_logs(features.curves)
+        logs = known_logs(self._features.curves)
         unit = logs[self.target.upper()].unit if self.target.upper() in logs else ""
         rows = pq.read_table(self.pdfs, columns=list(self.statistics))
         name = self.target
@@ -223,21 +240,20 @@ class _Task(NamedTuple):
                 f"{name}_{_mnemonic(statistic)}",
                 unit,
                 f"{name} PREDICTED, {_told(statistic)}",
-                rows[statistic].to_numpy(),
+                np.where(empty, np.nan, rows[statistic].to_numpy()),
             )
             for statistic in self.statistics
         ]
         told = "0 PREDICTED, 1 INPUT MISSING, 2 OUTSIDE TRAINING RANGE"
         curves.append(NewCurve(f"{name}_FLAG", "", told, flag.astype(float), decimals=0))
         if self.fill:
-            curves += self._filled(las, rows["median"].to_numpy(), unit)
+            curves += self._filled(las, curves[self.statistics.index("median")].values)
         return curves
 
-    def _filled(self, las: LasFile, median: np.ndarray, unit: str) -> list[NewCurve]:
+    def _filled(self, las: LasFile, median: np.ndarray) -> list[NewCurve]:
         """The measured log with the median in its gaps, and 1 where it is that; in its own unit."""
-        features = cast(LogFeatures, self.loaded.fitted.regressor.features)
         numbers = [curve.name for curve in las.curves if not curve.is_text]
-        found = find(self.target, numbers, known_logs(features.curves))
+        found = find(self.target, numbers, known_logs(self._features.curves))
         if found is None:
             raise DataError(f"{las.path}: no {self.target} to --fill. Leave the option out.")
         curve = las[found.column]

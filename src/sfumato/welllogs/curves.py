@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sfumato._typing import Arguments
 from sfumato.errors import DataError, suggest
 
 
@@ -64,12 +65,9 @@ def known_logs(text: str = "", *, where: str = "--curves") -> Logs:
     merged = dict(own)
     for name, log in given.items():
         old = own.get(name, Log(name))
-        merged[name] = replace(
-            old,
-            **{key: value for key, value in vars(log).items() if value not in _EMPTY},
-            names=log.names + old.names,
-            units={**old.units, **log.units},
-        )
+        stated = {key: value for key, value in vars(log).items() if value not in _EMPTY}
+        joined = {"names": log.names + old.names, "units": {**old.units, **log.units}}
+        merged[name] = replace(old, **stated | joined)
     return merged
 
 
@@ -96,7 +94,7 @@ def _log(name: str, entry: object, where: str) -> Log:
     if strangers := sorted(set(entry) - known):
         near = suggest(strangers[0], sorted(known))
         raise DataError(f"{where}: [{name}] has an unknown key {strangers[0]!r}. {near}")
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+    values: Arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
     try:
         for pattern in values.get("names", ()):
             re.compile(pattern)
@@ -127,14 +125,15 @@ def find(wanted: str, columns: Sequence[str], logs: Logs) -> Found | None:
         return Found(Log(wanted), wanted) if wanted in columns else None
     ranked = []
     for place, column in enumerate(columns):
+        plain = re.sub(r":\d+$", "", column)
         for rank, pattern in enumerate((re.escape(wanted), *log.names)):
-            if re.fullmatch(pattern, re.sub(r":\d+$", "", column), re.IGNORECASE):
-                ranked.append((rank, place, column))
+            if re.fullmatch(pattern, plain, re.IGNORECASE):
+                ranked.append((rank, column != plain, place, column))
                 break
     if not ranked:
         return None
-    _, _, column = min(ranked)
-    return Found(log, column, tuple(c for _, _, c in sorted(ranked) if c != column))
+    first, *others = (column for *_, column in sorted(ranked))
+    return Found(log, first, tuple(others))
 
 
 class Converted(NamedTuple):

@@ -60,7 +60,7 @@ class LogFeatures(FeatureTransform):
     @property
     def layout(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """Every column: its name, and the inputs without which it is unknown."""
-        base = [(name.lower(), (name,)) for name in self.logs]
+        base: list[tuple[str, tuple[str, ...]]] = [(name.lower(), (name,)) for name in self.logs]
         if {"NPHI", "RHOB"} <= set(self.logs):
             base.append(("neutron-density separation", ("NPHI", "RHOB")))
         columns = [(f"{name} here", needs) for name, needs in base]
@@ -131,7 +131,7 @@ class LogFeatures(FeatureTransform):
         low = np.min(np.where(finite, own, np.inf), axis=0, initial=np.inf)
         high = np.max(np.where(finite, own, -np.inf), axis=0, initial=-np.inf)
         ranges = tuple(zip(low.tolist(), high.tolist(), strict=True))
-        return replace(self, ranges=ranges, gaps=tuple((~finite).any(axis=0).tolist()))
+        return replace(self, ranges=ranges, gaps=tuple(map(bool, np.any(~finite, axis=0))))
 
     def new_gaps(self, x: np.ndarray) -> Sequence[NewGaps]:
         """Gaps in inputs that had none in training, nor lost any there."""
@@ -205,7 +205,7 @@ class LogFeatures(FeatureTransform):
     def from_dict(cls, values: dict[str, Json]) -> Self:
         """The inverse of `to_dict`, from JSON's lists."""
         ranges, gaps = values["ranges"], values["gaps"]
-        return cls(
+        return cls(  # pyright: ignore[reportCallIssue] - n_columns is a property
             inputs=tuple(values["inputs"]),
             windows=tuple(values["windows"]),
             mask_rate=values["mask_rate"],

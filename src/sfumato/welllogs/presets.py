@@ -61,20 +61,20 @@ def mdn(
     (('gr here', 'rhob here'), 7)
     """
     features = LogFeatures(  # pyright: ignore[reportCallIssue] - n_columns is a property
-        check_inputs(inputs), tuple(windows), mask_rate, curves
+        inputs=check_inputs(inputs), windows=tuple(windows), mask_rate=mask_rate, curves=curves
     )
     return MDNRegressor(**{**SETTINGS, "features": features, **settings})
 
 
 def _prepare(roles: Roles, answers: Answers, settings: Settings) -> tuple[Columns, MDNRegressor]:
     """The columns made of the logs, and the estimator for them."""
-    if len(roles.targets) > 1:
+    if len(roles.targets) != 1:
         raise IncompatibleError("--preset welllog predicts one log: give one --target.")
     if roles.groups is not None:
         message = "--preset welllog holds out whole wells: leave out --groups"
         raise IncompatibleError(f"{message}, and name the wells by --well.")
     inputs = check_inputs(str(answers["inputs"]).split(","))
-    target = roles.targets[0]
+    (target,) = roles.targets
     if target.upper() in {name.upper() for name in inputs}:
         raise ValueError(f"--inputs names {target!r}, the target.")
     _block(answers)

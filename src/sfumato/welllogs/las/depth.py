@@ -64,7 +64,7 @@ def _unit(layout: Layout, index: Item) -> float:
     items = layout.items("well")
     stated = [items[key].unit for key in ("STRT", "STOP", "STEP") if key in items]
     own = metres_in(index.unit)
-    others = {metres_in(unit) for unit in stated if metres_in(unit) is not None}
+    others = {metres for unit in stated if (metres := metres_in(unit)) is not None}
     if own is None and index.unit.strip().upper() in _TIMES:
         raise _refusal(layout, index, f"is in {index.unit}: a time, and no depth")
     if own is None:

@@ -25,10 +25,15 @@ _QUOTED = re.compile(r'"([^"]*)"|(\S+)')
 def data_lines(layout: Layout, section: Section) -> Iterator[tuple[int, str]]:
     """Numbers and texts of the lines that hold data: no comments, no blank ones."""
     lines = lines_of(layout.path, layout.encoding)
+    before, line = "", ""
     for number, line in enumerate(itertools.islice(lines, section.last), start=1):
         text = line.strip()
         if number > section.first and text and not text.startswith("#"):
             yield number, line.rstrip("\r\n") if layout.delimiter == "\t" else text
+            if not line.endswith(("\r", "\n")) and len(text) < len(before):
+                told = "the last line is shorter than those before and has no end"
+                layout.notes.append(f"line {number}: {told}: was the file cut off there?")
+            before = text
 
 
 def rows_of(layout: Layout, section: Section, n_columns: int) -> Iterator[Numbered]:
@@ -75,7 +80,7 @@ def _unwrapped(layout: Layout, lines: Iterator[Numbered], n_columns: int) -> Ite
             yield Numbered(line.line, row)
             row = []
     if row:
-        what = f"the last row holds {len(row)} of {n_columns} values: is the file cut off?"
+        what = f"the last row holds {len(row)} of {n_columns} values, as if the file was cut off"
         raise _refusal(layout, line, what)
 
 

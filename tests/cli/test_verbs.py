@@ -511,7 +511,7 @@ BAD_FITS = {
     "unknown preset": (
         _rows(),
         ["--preset", "photos", "--features", "mag_g", "--target", "z"],
-        "--preset must be one of 'photoz'; got 'photos'",
+        "--preset must be one of 'photoz', 'welllog'; got 'photos'",
     ),
     "bands and features": (
         _rows(),

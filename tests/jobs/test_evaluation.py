@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
@@ -48,14 +49,14 @@ def test_a_handful_of_objects_is_judged_without_bins(folder, pdfs):
 
 
 def test_of_many_objects_some_are_drawn_and_their_number_said(folder, pdfs, monkeypatch):
-    everything, _ = read_scores(open_pdfs(pdfs), "y")
+    everything = read_scores(open_pdfs(pdfs), "y").objects
     monkeypatch.setattr(scoring, "MOST_SCORED", 60)
     with pytest.warns(UserWarning, match=r"of (\d+) objects, drawn at random from 240") as told:
         found = evaluate_file(pdfs, "y", folder / "drawn", n_bootstrap=5)
     assert f"of {found.n} objects" in str(told[0].message)
     assert 40 < found.n < 80
     with pytest.warns(UserWarning, match="drawn at random"):
-        objects, _ = read_scores(open_pdfs(pdfs), "y")
+        objects = read_scores(open_pdfs(pdfs), "y").objects
     assert found.metrics["crps"]["value"] == pytest.approx(objects.crps.mean())
     assert np.isin(objects.crps, everything.crps).all()
 
@@ -72,7 +73,7 @@ def test_truths_that_cannot_be_are_refused_or_left_out(folder, pdfs):
     with pytest.raises(DataError, match=r"'z' is missing or below -0.01 in 80 of 240 rows, first"):
         read_scores(file, "z", least=-0.01)
     with pytest.warns(UserWarning, match="Left out 80 rows: 'z' is missing or below -0.01"):
-        objects, _ = read_scores(file, "z", least=-0.01, drop_missing=True)
+        objects = read_scores(file, "z", least=-0.01, drop_missing=True).objects
     np.testing.assert_array_equal(objects.truth, truth[truth > 0])
     with pytest.warns(UserWarning, match="z is -99 in 80 rows: taken as true values"):
         evaluate_file(path, "z", folder / "plain", n_bootstrap=5)
@@ -86,11 +87,42 @@ def test_truths_that_cannot_be_are_refused_or_left_out(folder, pdfs):
 
 
 @pytest.mark.filterwarnings("ignore:.*was it edited:UserWarning")
-def test_a_lone_code_among_the_truths_is_said(folder, pdfs):
+@pytest.mark.parametrize(
+    ("lone", "message"),
+    [
+        (-9999.0, "z is -9999 in 1 rows: taken as true values. If it is a code, leave"),
+        (5432.1, "True values of z far from all others: 1, 5432.1 farthest"),
+    ],
+)
+def test_a_lone_code_among_the_truths_is_said(folder, pdfs, lone, message):
     table = parquet.read_table(pdfs)
     truth = table["y"].to_numpy().copy()
-    truth[7] = -9999.0
-    path = folder / "lone.parquet"
+    truth[7] = lone
+    path = folder / f"lone{lone:g}.parquet"
     parquet.write_table(table.append_column("z", [truth]), path)
-    with pytest.warns(UserWarning, match="True values of z far from all others: 1, -9999 farthest"):
+    with pytest.warns(UserWarning, match=message):
         read_scores(open_pdfs(path), "z")
+
+
+@pytest.mark.filterwarnings("ignore:.*was it edited:UserWarning")
+def test_every_group_is_reported_by_itself(folder, pdfs):
+    table = parquet.read_table(pdfs)
+    words = np.array(["b", "a", None], object)[np.arange(240) % 3]
+    path = folder / "groups.parquet"
+    parquet.write_table(table.append_column("field", [pa.array(words, pa.string())]), path)
+    output = folder / "by-group"
+    evaluate_file(path, "y", output, group="field", n_bootstrap=5)
+    rows = json.loads((output / "metrics.json").read_text())["by_group"]
+    assert [row["group"] for row in rows] == ["", "a", "b"]
+    stored, truth = read_pdfs(path), table["y"].to_numpy()
+    for row, first in zip(rows, (2, 1, 0), strict=True):
+        own = slice(first, None, 3)
+        expected = np.mean(stored[own].log_prob(truth[own]))
+        assert row["metrics"]["log_score"]["value"] == pytest.approx(expected, rel=1e-6)
+        assert row["metrics"]["n"]["value"] == 80
+    lines = (output / "metrics.csv").read_text().splitlines()
+    assert any(line.startswith("by_group,a,,crps,") for line in lines)
+    assert (output / "by_group.png").exists()
+    assert "By field" in (output / "report.html").read_text()
+    with pytest.raises(DataError, match="no column 'felt'"):
+        evaluate_file(path, "y", folder / "never", group="felt")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sfumato.plots.points import plot_bins, plot_estimates
+from sfumato.plots.points import plot_bins, plot_estimates, plot_groups
 
 RNG = np.random.default_rng(5)
 TRUTH = RNG.normal(size=2000)
@@ -64,3 +64,16 @@ def test_metrics_stand_at_the_middle_of_their_bins_with_both_errors():
     assert [len(axes.lines) for axes in figure.axes] == [n_points + 1, n_points]
     zero = figure.axes[0].lines[-1]
     assert list(zero.get_ydata()) == pytest.approx([0, 0])
+
+
+def test_metrics_of_groups_stand_beside_their_names():
+    rows = [
+        {"group": word, "metrics": {"rmse": {"value": value, "error": 0.1}}}
+        for word, value in (("a", 1.0), ("b", 3.0), ("c", 2.0))
+    ]
+    (axes,) = plot_groups(rows, names=["rmse"], labels={"rmse": "RMSE"}).axes
+    points, _, (bars,) = axes.containers[0]
+    np.testing.assert_array_equal(points.get_xydata(), [[1, 2], [3, 1], [2, 0]])
+    np.testing.assert_allclose(bars.get_segments()[1], [[2.9, 1], [3.1, 1]])
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["a", "b", "c"]
+    assert axes.get_xlabel() == "RMSE"

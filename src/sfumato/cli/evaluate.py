@@ -28,6 +28,10 @@ def evaluate(
     magnitude: Annotated[
         str | None, typer.Option(help="Column to bin by as well, kept by `predict --keep`.")
     ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Column of what rows belong to (wells): each is reported by itself."),
+    ] = None,
     profile: Annotated[
         str | None, typer.Option(help="What is reported [by what the model saw]: plain, redshift.")
     ] = None,
@@ -57,6 +61,7 @@ def evaluate(
             split(truth),
             output,
             by=magnitude,
+            group=group,
             profile=profile,
             n_bootstrap=bootstrap,
             drop_missing=drop_missing,

@@ -15,7 +15,9 @@ from sfumato.jobs.pictures import draw_file
 @takes(reading=ROWS)
 def plot(
     pdfs: PDFs,
-    kind: Annotated[str, typer.Option(help="pdfs, pit, reliability, points or coverage.")] = "pdfs",
+    kind: Annotated[
+        str, typer.Option(help="pdfs, pit, reliability, points, coverage, or tracks of a well.")
+    ] = "pdfs",
     rows: Annotated[
         str | None, typer.Option(help="Rows, from 0, for `--kind pdfs` [first six].")
     ] = None,
@@ -32,6 +34,8 @@ def plot(
     Example:
 
         sfumato plot pdfs.parquet --kind pdfs --rows 0,10,20 --truth redshift
+
+        sfumato plot completed/well.parquet --kind tracks
     """
     chosen = None if rows is None else whole_numbers(rows, option="--rows")
     path = draw_file(

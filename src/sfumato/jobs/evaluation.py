@@ -22,12 +22,13 @@ from sfumato.metrics.evaluation import (
     evaluate,
     evaluate_joint,
     in_bins,
+    in_groups,
 )
 from sfumato.metrics.joint import tarp_credibilities
 from sfumato.pdfs import concatenate
 from sfumato.plots.calibration import plot_coverage, plot_pit, plot_reliability
 from sfumato.plots.page import Page, save
-from sfumato.plots.points import plot_bins
+from sfumato.plots.points import plot_bins, plot_groups
 
 METRICS_FILE = "metrics.json"
 
@@ -49,6 +50,7 @@ def evaluate_file(
     output: Path | str | None = None,
     *,
     by: str | None = None,
+    group: str | None = None,
     profile: str | None = None,
     n_bootstrap: int | None = None,
     drop_missing: bool = False,
@@ -67,6 +69,7 @@ def evaluate_file(
     truth : the column of true values; of vectors, all columns.
     output : the folder; by default the file's name with "-evaluation".
     by : a column to bin by as well.
+    group : a column of what objects belong to (wells, fields): each is reported by itself.
     profile : name of what is reported; by default what suits the model's features.
     n_bootstrap : resamplings for the errors, 100 if not said. Scores of vectors have none.
     drop_missing : leave out objects without a true value, or with an impossible one.
@@ -86,33 +89,40 @@ def evaluate_file(
         file = open_pdfs(pdfs, reading=reading)
         on_start(file.n_rows)
         if file.is_vector:
-            _refuse_idle(by=by, profile=profile, bootstrap=n_bootstrap)
+            _refuse_idle(magnitude=by, group=group, profile=profile, bootstrap=n_bootstrap)
             return evaluate_vectors(file, truth, folder, drop_missing=drop_missing, on_rows=on_rows)
         chosen = profile_for(file) if profile is None else profile_of(profile)
         if len(truth) != 1:
             raise DataError(
                 f"{pdfs} holds PDFs of single numbers; --truth names {len(truth)} columns."
             )
-        objects, values = read_scores(
-            file, truth[0], by=by, least=chosen.least, drop_missing=drop_missing, on_rows=on_rows
+        scored = read_scores(
+            file,
+            truth[0],
+            by=by,
+            group=group,
+            least=chosen.least,
+            drop_missing=drop_missing,
+            on_rows=on_rows,
         )
         result = write_evaluation(
-            objects,
+            scored.objects,
             folder,
             profile=chosen,
-            by=values,
+            by=scored.by,
             by_name=by,
+            groups=scored.groups,
+            group_name=group,
             n_bootstrap=100 if n_bootstrap is None else n_bootstrap,
         )
-        return Evaluated(folder, len(objects), result["overall"])
+        return Evaluated(folder, len(scored.objects), result["overall"])
 
 
 def _refuse_idle(**options: object) -> None:
     """Refuse what the scores of vectors have no use for."""
     for name, value in options.items():
         if value is not None:
-            option = "--magnitude" if name == "by" else f"--{name}"
-            raise ValueError(f"{option} has no effect on PDFs of vectors. Leave it out.")
+            raise ValueError(f"--{name} has no effect on PDFs of vectors. Leave it out.")
 
 
 def evaluate_vectors(
@@ -173,6 +183,8 @@ def write_evaluation(
     profile: Profile = PLAIN,
     by: np.ndarray | None = None,
     by_name: str | None = None,
+    groups: np.ndarray | None = None,
+    group_name: str | None = None,
     n_bootstrap: int = 100,
 ) -> dict[str, Json]:
     """Write metrics.json, metrics.csv, figures and report.html into a folder; the metrics.
@@ -181,6 +193,7 @@ def write_evaluation(
     ----------
     profile : what is reported of such a target.
     by, by_name : values (n,) of a column to bin by as well, and its name.
+    groups, group_name : words (n,) of what objects belong to, and the name of their column.
     n_bootstrap : resamplings for the errors.
     """
     scored = partial(in_bins, objects, metrics=profile.metrics, n_bootstrap=n_bootstrap)
@@ -195,6 +208,12 @@ def write_evaluation(
         _say_outside(by, other_edges, by_name)
     page = Page("Evaluation")
     page.table(("metric", "value", "error"), metric_rows(result["overall"]))
+    if groups is not None:
+        result["by_group"] = in_groups(
+            objects, groups, metrics=profile.metrics, n_bootstrap=n_bootstrap
+        )
+        page.heading(f"By {group_name}")
+        page.table(*_group_table(result["by_group"], str(group_name), profile))
     with whole(folder, mark=METRICS_FILE) as temporary:
         temporary.mkdir()
         for name, (figure, caption) in _figures(objects, result, profile, by_name).items():
@@ -202,6 +221,18 @@ def write_evaluation(
             page.figure(figure, caption)
         _write_results(temporary, result, page)
     return result
+
+
+_IN_GROUPS = ("coverage_90", "log_score")
+
+
+def _group_table(
+    rows: Sequence[dict], name: str, profile: Profile
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Header and rows of a table with a line for each group."""
+    shown = dict.fromkeys(["n", *profile.shown, *_IN_GROUPS])
+    lines = [(r["group"], *(f"{r['metrics'][key]['value']:.4g}" for key in shown)) for r in rows]
+    return (name, *shown), lines
 
 
 def _say_outside(values: np.ndarray, edges: np.ndarray, name: str) -> None:
@@ -234,6 +265,11 @@ def _figures(
                 drawn(result[key], xlabel=label),
                 f"Metrics in bins of {label}, with bootstrap errors.",
             )
+    if "by_group" in result:
+        figures["by_group"] = (
+            plot_groups(result["by_group"], names=profile.shown, labels=profile.labels),
+            "Metrics of every group, with bootstrap errors.",
+        )
     return figures
 
 
@@ -258,6 +294,6 @@ def _write_csv(path: Path, result: dict[str, Json]) -> None:
             writer.writerow(("overall", "", "", name, entry["value"], entry["error"]))
         for bins in (name for name in result if name != "overall"):
             for row in result[bins]:
+                place = (row["group"], "") if "group" in row else (row["low"], row["high"])
                 for name, entry in row["metrics"].items():
-                    cells = (row["low"], row["high"], name, entry["value"], entry["error"])
-                    writer.writerow((bins, *cells))
+                    writer.writerow((bins, *place, name, entry["value"], entry["error"]))

@@ -45,6 +45,7 @@ class FittingTask(NamedTuple):
         self.regressor.fit(data.X, data.y, weight, X_err=data.X_err, groups=data.groups)
         origin = {
             "tables": data.sources,
+            "target": columns.target,
             "rows": len(data.y),
             "rows_without_target": data.n_dropped,
             "effective_rows": None if weight is None else effective_sample_size(weight),

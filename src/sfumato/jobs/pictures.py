@@ -10,7 +10,7 @@ from sfumato.errors import choose
 from sfumato.io._files import reserved
 from sfumato.io.pdfs import PDFsFile, open_pdfs
 from sfumato.io.tables import DEFAULT, Reading, matrix
-from sfumato.jobs.profiles import profile_for
+from sfumato.jobs.profiles import profile_for, profiles
 from sfumato.jobs.scoring import read_scores
 from sfumato.metrics.evaluation import ObjectScores
 from sfumato.pdfs import concatenate, summarise
@@ -18,14 +18,27 @@ from sfumato.plots.calibration import plot_coverage, plot_pit, plot_reliability
 from sfumato.plots.page import save
 from sfumato.plots.pdfs import plot_pdfs
 
-PLOTS: dict[str, Callable[[ObjectScores, PDFsFile], Figure] | None] = {
-    "pdfs": None,
+_OF_SOME = "pdfs"
+"""The kind that is drawn of some objects."""
+
+PLOTS: dict[str, Callable[[ObjectScores, PDFsFile], Figure]] = {
     "pit": lambda objects, _file: plot_pit({"": objects.pit}),
     "reliability": lambda objects, _file: plot_reliability({"": objects.pit}),
     "points": lambda objects, file: profile_for(file).plot(objects),
     "coverage": lambda objects, _file: plot_coverage({"": objects.pit}),
 }
-"""The one table from a kind of picture to what draws it from all objects; None: from some."""
+"""The one table from a kind of picture to what draws it from all objects against the truth."""
+
+
+def kinds() -> tuple[str, ...]:
+    """All kinds of pictures: those of any target, and those that domains bring."""
+    return (_OF_SOME, *PLOTS, *_of_domains())
+
+
+def _of_domains() -> dict[str, Callable[[PDFsFile, str | None], Figure]]:
+    return {
+        kind: draw for profile in profiles().values() for kind, draw in profile.pictures.items()
+    }
 
 
 def draw_file(
@@ -38,7 +51,7 @@ def draw_file(
     reading: Reading = DEFAULT,
     overwrite: bool = False,
 ) -> Path:
-    """Draw one of `PLOTS` from a file of PDFs; the path of the picture.
+    """Draw one of `kinds` from a file of PDFs; the path of the picture.
 
     Parameters
     ----------
@@ -52,10 +65,10 @@ def draw_file(
     DataError, ValueError
         The file or a column is missing, the picture is there already, or as `draw`.
     """
-    choose(kind, PLOTS, what="--kind")
+    choose(kind, dict.fromkeys(kinds()), what="--kind")
     pdfs = Path(pdfs)
     path = Path(output or pdfs.with_name(f"{pdfs.stem}-{kind}.png"))
-    if rows is not None and PLOTS[kind] is not None:
+    if rows is not None and kind != _OF_SOME:
         raise ValueError(f"--rows has no effect on --kind {kind}. Leave it out.")
     with reserved(path, overwrite=overwrite):
         file = open_pdfs(pdfs, reading=reading)
@@ -65,7 +78,7 @@ def draw_file(
 
 
 def draw(file: PDFsFile, kind: str, path: Path, *, rows: Sequence[int], truth: str | None) -> None:
-    """Draw one of `PLOTS` from a file of PDFs.
+    """Draw one of `kinds` from a file of PDFs.
 
     Raises
     ------
@@ -75,14 +88,23 @@ def draw(file: PDFsFile, kind: str, path: Path, *, rows: Sequence[int], truth: s
     if file.is_vector:
         message = f"{file.table.path} holds PDFs of vectors, which `plot` does not draw"
         raise ValueError(f"{message}. Use `sfumato evaluate`, or marginal(i) in Python.")
-    picture = choose(kind, PLOTS, what="--kind")
-    if picture is None:
+    if kind == _OF_SOME:
         _draw_objects(file, path, rows=rows, truth=truth)
         return
+    own = _of_domains()
+    if kind in own:
+        save(own[kind](file, truth), path)
+        return
+    picture = choose(kind, PLOTS, what="--kind")
     if truth is None:
         raise ValueError(f"--kind {kind} needs --truth, a column of true values.")
-    objects, _ = read_scores(file, truth)
-    save(picture(objects, file), path)
+    save(picture(read_scores(file, truth).objects, file), path)
+
+
+def _target_of(file: PDFsFile) -> str:
+    """What was predicted, where the file says so."""
+    about = file.header.get("about", {}).get("model_about", {})
+    return about.get("target", "target y")
 
 
 def _draw_objects(file: PDFsFile, path: Path, *, rows: Sequence[int], truth: str | None) -> None:
@@ -107,4 +129,4 @@ def _draw_objects(file: PDFsFile, path: Path, *, rows: Sequence[int], truth: str
         f"row {row}: median {m:.3f}, std {s:.3f}"
         for row, m, s in zip(rows, medians["median"], medians["std"], strict=True)
     ]
-    save(plot_pdfs(chosen, truth=true, labels=labels, target=truth or "target y"), path)
+    save(plot_pdfs(chosen, truth=true, labels=labels, target=truth or _target_of(file)), path)

@@ -124,7 +124,8 @@ class LoadedModel(NamedTuple):
         DataError
             As `TabularModel.read`.
         """
-        return cls(Path(path), archive_digest(path), TabularModel.read(path))
+        fitted = TabularModel.read(path)
+        return cls(Path(path), archive_digest(path), fitted)
 
     def about(self, tables: Sequence[Path | str], reading: Reading) -> dict[str, Json]:
         """Where predictions for these tables come from, for the header of their file."""

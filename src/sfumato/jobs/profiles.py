@@ -37,6 +37,8 @@ class Profile:
     caption : of that picture.
     least : the least that a true value can be; what is below stands for a missing one.
     features : kinds of feature transforms whose predictions are such targets.
+    pictures : kinds of pictures of its own: a file of PDFs, and the column of true values if one is
+        given, to the figure.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Profile:
     other: str = "by_column"
     least: float | None = None
     features: tuple[str, ...] = ()
+    pictures: Mapping[str, Callable[[PDFsFile, str | None], Figure]] = field(default_factory=dict)
 
 
 PLAIN = Profile(

@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import fields
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,9 +12,34 @@ from sfumato.io.pdfs import PDFsFile
 from sfumato.io.tables import matrix
 from sfumato.jobs.truths import Truths
 from sfumato.metrics.evaluation import ObjectScores, score_objects
+from sfumato.preprocessing.table import words_of
 
 MOST_SCORED = 1_000_000
 """Objects whose scores are kept at a time, 100 bytes each."""
+
+
+class Scored(NamedTuple):
+    """Scores of objects, and what was asked for beside them: numbers (n,), words (n,)."""
+
+    objects: ObjectScores
+    by: np.ndarray | None
+    groups: np.ndarray | None
+
+
+class Words:
+    """Words as numbers, given as they come."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def codes(self, cells: list) -> np.ndarray:
+        """Numbers of words (n,); missing ones are a word of their own."""
+        found = words_of(np.array(cells, object))
+        return np.array([self._numbers.setdefault(w, len(self._numbers)) for w in found], float)
+
+    def of(self, codes: np.ndarray) -> np.ndarray:
+        """The words (n,) of numbers."""
+        return np.array(list(self._numbers), object)[codes.astype(int)]
 
 
 def read_scores(
@@ -21,14 +47,17 @@ def read_scores(
     truth: str,
     *,
     by: str | None = None,
+    group: str | None = None,
     least: float | None = None,
     drop_missing: bool = False,
     on_rows: Callable[[int], None] | None = None,
-) -> tuple[ObjectScores, np.ndarray | None]:
-    """Scores of all objects of a file, chunk by chunk, and the column to bin by.
+) -> Scored:
+    """Scores of all objects of a file, chunk by chunk.
 
     Parameters
     ----------
+    by : a column of numbers that is kept beside them.
+    group : a column of words that is.
     least : the least that a true value can be.
     drop_missing : leave out objects without a true value.
 
@@ -38,35 +67,43 @@ def read_scores(
         A column is missing, or a true value is.
     """
     columns = [truth] if by is None else [truth, by]
+    words = Words()
     first = 0
     support = (-np.inf, np.inf)
     drawn = Drawn(file.n_rows, most=MOST_SCORED)
     held = _Held(drawn.most)
     truths = Truths(truth, file.table, least=least, drop=drop_missing)
-    for pdfs, table in file.scalars(columns, batch_rows=20_000):
+    wanted = [*columns, *([] if group is None else [group])]
+    for pdfs, table in file.scalars(wanted, batch_rows=20_000):
         numbers = matrix(table, columns, origin=file.table.origin(first))
         support = pdfs.support
         kept = truths.kept(numbers[:, 0]) & drawn(len(pdfs))
         if kept.any():
             known = pdfs if kept.all() else pdfs[np.flatnonzero(kept)]
-            held.add(score_objects(known, numbers[kept, 0]), numbers[kept, -1])
+            codes = np.zeros(len(pdfs)) if group is None else words.codes(table[group].to_pylist())
+            beside = np.stack([numbers[kept, -1], codes[kept]])
+            held.add(score_objects(known, numbers[kept, 0]), beside)
         first += len(pdfs)
         if on_rows is not None:
             on_rows(len(pdfs))
     truths.check()
-    objects, values = held.all()
+    objects, (values, codes) = held.all()
     drawn.warn(len(objects))
     _warn_of_outside(objects, support)
     _warn_of_poles(objects)
-    return objects, None if by is None else values
+    return Scored(
+        objects,
+        None if by is None else values,
+        None if group is None else words.of(codes),
+    )
 
 
 class _Held:
-    """Scores of objects and a value of each, in room that is taken once: no part lies about."""
+    """Scores of objects and two values of each, in room that is taken once: no part lies about."""
 
     def __init__(self, most: int) -> None:
         self._names = [field.name for field in fields(ObjectScores)]
-        self._room = np.empty((len(self._names) + 1, most))
+        self._room = np.empty((len(self._names) + 2, most))
         self._n = 0
 
     def add(self, objects: ObjectScores, values: np.ndarray) -> None:
@@ -75,13 +112,13 @@ class _Held:
         rows = slice(0, stop - self._n)
         for place, name in enumerate(self._names):
             self._room[place, self._n : stop] = getattr(objects, name)[rows]
-        self._room[-1, self._n : stop] = values[rows]
+        self._room[-2:, self._n : stop] = values[:, rows]
         self._n = stop
 
     def all(self) -> tuple[ObjectScores, np.ndarray]:
         """All of them."""
-        *scores, values = self._room[:, : self._n]
-        return ObjectScores(*scores), values
+        room = self._room[:, : self._n]
+        return ObjectScores(*room[:-2]), room[-2:]
 
 
 class Drawn:

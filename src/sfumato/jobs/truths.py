@@ -61,7 +61,16 @@ class Truths:
         if self.n_left_out:
             warn(f"Left out {self.n_left_out:,} rows: {where.partition(': ')[2]}.", stacklevel=3)
         seen = np.concatenate(self._seen)
-        far = extremes(seen)
+        codes = codes_in(seen, nines=9.0)
+        for code in codes:
+            rows = f"{'about ' * (self._step > 1)}{code.n_rows * self._step:,} rows"
+            warn(
+                f"{self._column} is {code.value:g} in {rows}: taken as true values. "
+                "If it is a code, leave those rows out.",
+                stacklevel=3,
+            )
+        seen = seen[~np.isin(seen, [code.value for code in codes])]
+        far = extremes(seen) if seen.size else np.zeros(0, int)
         if far.size:
             farthest = seen[far[np.argmax(np.abs(seen[far] - np.median(seen)))]]
             n_far = far.size * self._step
@@ -69,12 +78,5 @@ class Truths:
             warn(
                 f"{message}, {farthest:g} farthest. They rule every mean: are they codes, or in "
                 "another unit? Leave them out with --where.",
-                stacklevel=3,
-            )
-        for code in codes_in(seen, nines=9.0):
-            rows = f"{'about ' * (self._step > 1)}{code.n_rows * self._step:,} rows"
-            warn(
-                f"{self._column} is {code.value:g} in {rows}: taken as true values. "
-                "If it is a code, leave those rows out.",
                 stacklevel=3,
             )

@@ -163,6 +163,23 @@ def in_bins(
     return rows
 
 
+def in_groups(
+    objects: ObjectScores,
+    groups: np.ndarray,
+    *,
+    metrics: Metrics = METRICS,
+    n_bootstrap: int = 100,
+) -> list[dict]:
+    """`evaluate` of every group of objects, of words (n,), in the order of the words."""
+    return [
+        {
+            "group": str(word),
+            "metrics": evaluate(objects[groups == word], metrics=metrics, n_bootstrap=n_bootstrap),
+        }
+        for word in np.unique(groups.astype(str))
+    ]
+
+
 def quantile_edges(values: ArrayLike, *, n_bins: int = 5) -> np.ndarray:
     """Edges of bins with equal numbers of the finite values."""
     finite = np.asarray(values, float)

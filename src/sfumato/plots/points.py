@@ -8,7 +8,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from sfumato.plots._style import INK, new_figure, style
+from sfumato.plots._style import BAND, INK, new_figure, style
 
 
 def plot_estimates(estimate: np.ndarray, truth: np.ndarray, *, what: str = "mean") -> Figure:
@@ -38,6 +38,29 @@ def _draw_counts(
     most = np.histogram2d(x, y, bins=[x_edges, y_edges])[0].max()
     norm = LogNorm(1, max(most, 2))
     return axes.hist2d(x, y, bins=[x_edges, y_edges], norm=norm, cmap="Blues")[3]
+
+
+def plot_groups(rows: Sequence[dict], *, names: Sequence[str], labels: Mapping[str, str]) -> Figure:
+    """Metrics with their errors of groups (as `metrics.evaluation.in_groups` gives them).
+
+    Parameters
+    ----------
+    names : of the metrics, a panel each.
+    labels : what their axes say, where that is not the name.
+    """
+    places = np.arange(len(rows))[::-1]
+    with style():
+        figure, grid = new_figure(
+            1, len(names), width=3.6 * len(names), height=1.2 + 0.22 * len(rows), sharey=True
+        )
+        for axes, name in zip(grid[0], names, strict=True):
+            values = [row["metrics"][name]["value"] for row in rows]
+            errors = [row["metrics"][name]["error"] for row in rows]
+            axes.errorbar(values, places, xerr=errors, fmt="o", ms=4, capsize=2)
+            axes.set(xlabel=labels.get(name, name), ylim=(-0.7, len(rows) - 0.3))
+            axes.grid(axis="y", color=BAND, lw=0.6)
+        grid[0, 0].set_yticks(places, [row["group"] for row in rows])
+    return figure
 
 
 def plot_bins(

@@ -187,7 +187,7 @@ class _Task(NamedTuple):
             las = read_las(self.source, group=self.group)
             say_notes(las)
             table = self._opened(las)
-            own = (WELL, DEPTH_COLUMN, self.target)
+            own = (WELL, DEPTH_COLUMN, *self._features.logs, self.target)
             job = Job(
                 self.loaded.fitted.columns,
                 keep=tuple(name for name in own if name in table.columns),
@@ -204,7 +204,8 @@ class _Task(NamedTuple):
         """The columns of the model and of the file's own that the PDFs are kept with, read once."""
         columns = self.loaded.fitted.columns
         table = derived(las_table(las), columns, self._features, self.answers)
-        wanted = [*self._features.names, GROUP, WELL, DEPTH_COLUMN, self.target]
+        wanted = [*self._features.names, GROUP, WELL, DEPTH_COLUMN]
+        wanted += [*self._features.logs, self.target]
         rows = read_table(table, [name for name in wanted if name in table.columns])
         return in_memory(las.path, rows, units=table.units)
 

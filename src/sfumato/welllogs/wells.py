@@ -49,8 +49,9 @@ class Wells:
         """
         taken = _Taken.of(table, self)
         names = self.features.names
-        own = tuple(c for c in table.columns if c not in (*names, GROUP, self.target))
-        extra = (*names, GROUP, *([self.target] if taken.target else []))
+        logs = tuple(name for name in taken.inputs if name != DEPTH)
+        extra = (*names, GROUP, *logs, *([self.target] if taken.target else []))
+        own = tuple(c for c in table.columns if c not in extra)
         said: set[str] = set()
 
         def read(wanted: Sequence[str], start: int, batch_rows: int) -> Batches:
@@ -68,9 +69,8 @@ class Wells:
             new = {n: pa.field(n, pa.string() if n == GROUP else pa.float64()) for n in extra}
             return pa.schema([new.get(name, fields.get(name)) for name in wanted])
 
-        units = {**table.units}
+        units = {**table.units, **{name: taken.inputs[name].log.unit for name in logs}}
         if taken.target:
-            units[taken.target.column] = taken.target.log.unit
             units[str(self.target)] = taken.target.log.unit
         return replace(
             table, columns=own + extra, read=read, schema=schema, is_text=False, units=units
@@ -95,6 +95,9 @@ class Wells:
             blocks = np.floor(np.nan_to_num(depth) / self.block_m).astype(int)
             words = [f"{w} {self.block_m * b:g} m" for w, b in zip(words, blocks, strict=True)]
         out[GROUP] = pa.array(words, pa.string())
+        for name in taken.inputs:
+            if name != DEPTH:
+                out[name] = pa.array(numbers[name])
         if taken.target is not None:
             out[str(self.target)] = pa.array(numbers[_TARGET])
         return out

@@ -1,0 +1,103 @@
+"""How predicted logs are judged and shown."""
+
+from dataclasses import replace
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from sfumato.errors import DataError
+from sfumato.io.pdfs import PDFsFile
+from sfumato.io.tables import matrix
+from sfumato.jobs.profiles import PLAIN, Profile
+from sfumato.pdfs import concatenate
+from sfumato.welllogs.curves import find, known_logs
+from sfumato.welllogs.features import LogFeatures
+from sfumato.welllogs.plots import LEVELS, MOST_ROWS, Tracks, plot_tracks
+from sfumato.welllogs.table import DEPTH, WELL
+
+SHOWN = ("GR", "RDEP", "RMED", "RHOB", "NPHI")
+"""Logs of the first tracks, where they were kept beside the PDFs."""
+
+_GRID = 160
+
+
+def read_tracks(file: PDFsFile, truth: str | None = None) -> Tracks:
+    """What tracks show of the one well of a file of PDFs.
+
+    Parameters
+    ----------
+    file : with a column of depths, and others that were kept: the well's name, logs.
+    truth : column of the measured target; by default one of its name, if there is one.
+
+    Raises
+    ------
+    DataError
+        There is no column of depths, or the rows are of several wells.
+    """
+    about = file.header.get("about", {}).get("model_about", {})
+    target = str(about.get("target", truth or "target"))
+    logs = known_logs()
+    named = {name: find(name, file.columns, logs) for name in (*SHOWN, DEPTH, WELL)}
+    depth = find("DEPTH", file.columns, logs)
+    if depth is None:
+        cure = "Predict with --keep WELL,DEPTH_M,GR,RHOB,NPHI,RDEP"
+        raise DataError(f"{file.table.path}: no column of depths. {cure}.")
+    well = _well(file, None if named[WELL] is None else named[WELL].column)
+    measured = truth or (target if target in file.columns else None)
+    shown = {name: found.column for name in SHOWN if (found := named[name]) is not None}
+    columns = [depth.column, *shown.values(), *([measured] if measured else [])]
+    parts, numbers = [], []
+    for pdfs, table in file.scalars(columns, batch_rows=20_000):
+        parts.append(pdfs)
+        numbers.append(matrix(table, columns))
+    pdfs, values = concatenate(parts), np.concatenate(numbers)
+    order = np.argsort(values[:, 0], kind="stable")
+    order = order[np.isfinite(values[order, 0])]
+    pdfs, values = pdfs[order], values[order]
+    _, quantiles = pdfs.mode_and_quantiles(np.array(LEVELS), with_mode=False)
+    rows = np.unique(np.linspace(0, len(order) - 1, MOST_ROWS).round().astype(int))
+    low, high = np.quantile(quantiles[:, 0], 0.001), np.quantile(quantiles[:, -1], 0.999)
+    grid = np.linspace(low, high, _GRID)
+    return Tracks(
+        well,
+        values[:, 0],
+        {name: values[:, columns.index(column)] for name, column in shown.items()},
+        target,
+        logs[target].unit if target in logs else "",
+        None if measured is None else values[:, -1],
+        quantiles,
+        grid,
+        values[rows, 0],
+        pdfs[rows].pdf(grid),
+    )
+
+
+def _well(file: PDFsFile, column: str | None) -> str:
+    """The name of the only well."""
+    if column is None:
+        return file.table.path.stem
+    names: dict[str, None] = {}
+    for _, table in file.scalars([column], batch_rows=20_000):
+        names.update(dict.fromkeys(map(str, table[column].to_pylist())))
+    if len(names) > 1:
+        some = ", ".join(list(names)[:4])
+        message = f"{file.table.path} holds {len(names)} wells ({some}, ...)"
+        raise DataError(
+            f"{message}. Choose one, as in --where '{column} == \"{next(iter(names))}\"'."
+        )
+    return next(iter(names))
+
+
+def _tracks(file: PDFsFile, truth: str | None) -> Figure:
+    return plot_tracks(read_tracks(file, truth))
+
+
+PROFILE: Profile = replace(
+    PLAIN,
+    name="welllog",
+    shown=("rmse", "crps", "coverage_90"),
+    labels={**PLAIN.labels, "coverage_90": "share inside 90 % intervals"},
+    features=(LogFeatures.kind,),
+    pictures={"tracks": _tracks},
+)
+"""Errors of the mean in the log's unit, coverage of intervals, and tracks."""

@@ -394,6 +394,13 @@ def test_non_detections_that_training_had_not_are_said():
         model.predict(lost)
 
 
+def test_a_magnitude_that_single_precision_cannot_hold_is_a_code():
+    table = X.copy()
+    table[3, 0] = np.finfo(float).max
+    undetected, _ = FITTED.new_gaps(table)
+    assert np.argwhere(undetected.where).tolist() == [[3, 0]]
+
+
 def test_a_band_of_one_value_is_named():
     table = X.copy()
     table[:, 2] = 22.0

@@ -126,3 +126,13 @@ def test_the_preset_is_a_configured_estimator():
     model = presets.mdn(["GR", "TVD"], windows=[10.0], mask_rate=0.1, n_members=2)
     assert model.features == LogFeatures(("GR", "TVD"), (10.0,), 0.1)
     assert model.n_members == 2
+
+
+def test_an_input_that_training_never_had_is_passed_over():
+    x = FEATURES.columns({k: v for k, v in VALUES.items() if k != "RHOB"}, DEPTH, WELLS, LOGS)
+    units = FEATURES.units(x)
+    fitted = FEATURES.fit(units(x))
+    full = FEATURES.columns(VALUES, DEPTH, WELLS, LOGS)
+    seen, unseen = (np.asarray(fitted(jnp.asarray(units(v).T))) for v in (x, full))
+    np.testing.assert_array_equal(seen, unseen)
+    assert not fitted.beyond(units(full))[:, 1].any()

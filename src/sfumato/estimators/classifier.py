@@ -32,7 +32,7 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
     ----------
     uncertainty, n_members, priors, backbone, hidden_sizes, activation, dropout_rate, dropout_fade,
     embedding, n_frequencies, frequency_spread, embedding_size, learning_rate, weight_decay,
-    averaging, batch_size, max_epochs, patience, validation_fraction, x_scaler, features,
+    averaging, batch_size, max_epochs, max_steps, patience, validation_fraction, x_scaler, features,
     categorical, missing, recalibrate, random_state, on_epoch : see `MDNRegressor`.
 
     Attributes
@@ -70,6 +70,7 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
         averaging: float = 0.99,
         batch_size: int | None = None,
         max_epochs: int | None = None,
+        max_steps: int | None = None,
         patience: float | None = 0.25,
         validation_fraction: float | None = None,
         x_scaler: Literal["robust", "standard", "none"] = "standard",
@@ -97,6 +98,7 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
         self.averaging = averaging
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.max_steps = max_steps
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.x_scaler = x_scaler

@@ -50,6 +50,7 @@ class FittingPlan:
     dropout_fade: Fade = (0.05, 0.2)
     batch_size: int | None = None
     max_epochs: int | None = None
+    max_steps: int | None = None
     patience: float | None = 0.25
     validation_fraction: float | None = None
     on_epoch: OnEpoch | None = None
@@ -271,8 +272,9 @@ def _trained(
             and (lambda epoch, train, valid: on_epoch(first_epoch + epoch, train, valid)),
         )
 
-    # epochs that were asked for are the budget; the usual number is a first guess
-    result = cycle(networks, 0) if plan.max_epochs else fit_cycles(cycle, networks)
+    # what was asked for is the budget; the usual number of epochs is a first guess
+    asked = plan.max_epochs or plan.max_steps
+    result = cycle(networks, 0) if asked else fit_cycles(cycle, networks)
     if not np.all(np.isfinite(result.history.valid_loss.min(axis=0))):
         raise ValueError("Training diverged: no finite loss. Lower `learning_rate`.")
     return result.members, result.history
@@ -301,8 +303,11 @@ def _schedule(plan: FittingPlan, n_rows: int) -> tuple[int, int]:
     """Rows of a batch and epochs: those asked for, or what suits so many rows."""
     batch = plan.batch_size or int(np.clip(n_rows // BATCHES_PER_EPOCH, 32, 256))
     n_batches = -(-n_rows // batch)
-    epochs = plan.max_epochs or int(np.clip(STEPS // n_batches, FEWEST_EPOCHS, MOST_EPOCHS))
-    return int(batch), int(epochs)
+    if plan.max_epochs:
+        return int(batch), int(plan.max_epochs)
+    if plan.max_steps:
+        return int(batch), -(-plan.max_steps // n_batches)
+    return int(batch), int(np.clip(STEPS // n_batches, FEWEST_EPOCHS, MOST_EPOCHS))
 
 
 def _patience(patience: float | None, max_epochs: int) -> int | None:

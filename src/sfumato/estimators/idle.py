@@ -84,6 +84,12 @@ RULES = (
         _EMBEDDING,
         "it is for 'periodic'",
     ),
+    Rule(
+        ("max_steps",),
+        lambda s: s.options["max_epochs"] is None,
+        "max_epochs={options[max_epochs]}",
+        "these are the budget",
+    ),
 )
 """One row for each reason why options may have no effect."""
 

@@ -288,6 +288,12 @@ _TRAINING: tuple[Option, ...] = (
         flag="epochs",
         search=Integers(30, 300, log=True),
     ),
+    _count_row(
+        "max_steps",
+        "Steps of training, where no number of epochs is given.",
+        none=True,
+        flag="steps",
+    ),
     _real_row(
         "patience",
         "Epochs without improvement before it stops; below 1 a share of all; `none` for never.",

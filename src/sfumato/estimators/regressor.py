@@ -67,6 +67,8 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
     averaging : decay, by step, of the running mean of the weights that is kept; 0 for none.
     batch_size, max_epochs : rows of a step, passes over the data; None suits them to the rows,
         and goes on, up to four times as long, while training still gains.
+    max_steps : steps of training, from which `max_epochs` follows where that is None: for rows that
+        are so alike that more of them need no more steps, such as neighbouring samples of a log.
     patience : epochs without improvement of any member before training stops, below 1 as a share
         of `max_epochs`; None for never.
     validation_fraction : share of the rows each network holds out; None for about 30 rows or a
@@ -130,6 +132,7 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         averaging: float = 0.99,
         batch_size: int | None = None,
         max_epochs: int | None = None,
+        max_steps: int | None = None,
         patience: float | None = 0.25,
         validation_fraction: float | None = None,
         x_scaler: Literal["robust", "standard", "none"] = "standard",
@@ -164,6 +167,7 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         self.averaging = averaging
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.max_steps = max_steps
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.x_scaler = x_scaler

@@ -23,6 +23,7 @@ class Columns:
     noise : columns of the standard deviations of all features, in their order, or none.
     least : the least that a target can be; what is below stands for a missing one.
     groups : the column of what rows belong to; whole groups are held out in training.
+    optional : those of `features` that may have no value in any row.
     """
 
     features: tuple[str, ...]
@@ -33,6 +34,7 @@ class Columns:
     noise: tuple[str, ...] = ()
     least: float | None = None
     groups: str | None = None
+    optional: tuple[str, ...] = ()
 
     @property
     def target(self) -> str:

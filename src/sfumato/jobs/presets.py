@@ -8,9 +8,9 @@ command line. Without one, columns are named one by one.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import entry_points
 from typing import NamedTuple
 
+from sfumato.engine.plugins import announced
 from sfumato.errors import IncompatibleError, choose
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io.tables import TableFile
@@ -94,7 +94,8 @@ class Preset:
 @cache
 def presets() -> dict[str, Preset]:
     """All presets that domains have announced, by name."""
-    return {point.name: point.load() for point in entry_points(group=GROUP)}
+    found = announced(GROUP)
+    return {name: preset for name, preset in found.items() if isinstance(preset, Preset)}
 
 
 def questions(*, renames: bool = False) -> dict[str, Question]:

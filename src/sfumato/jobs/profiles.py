@@ -7,11 +7,11 @@ announced as an entry point of the group ``sfumato.profiles``.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import entry_points
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from sfumato.engine.plugins import announced
 from sfumato.errors import choose
 from sfumato.io.pdfs import PDFsFile
 from sfumato.metrics.evaluation import METRICS, Metrics, ObjectScores, quantile_edges
@@ -72,8 +72,9 @@ PLAIN = Profile(
 @cache
 def profiles() -> dict[str, Profile]:
     """All profiles by name: the plain one, and those that domains have announced."""
-    announced = {point.name: point.load() for point in entry_points(group=GROUP)}
-    return {PLAIN.name: PLAIN, **announced}
+    found = announced(GROUP)
+    others = {name: profile for name, profile in found.items() if isinstance(profile, Profile)}
+    return {PLAIN.name: PLAIN, **others}
 
 
 def profile_of(name: str) -> Profile:

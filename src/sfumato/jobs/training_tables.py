@@ -176,8 +176,9 @@ def _check_rows(X: np.ndarray, targets: np.ndarray, columns: Columns, *, where: 
         message = f"{where}: the target {columns.targets[index]!r} is constant"
         message = f"{message} ({targets[0, index]:g})"
         raise DataError(f"{message}; there is nothing to learn. Check --target.")
+    free = (*columns.categorical, *columns.optional)
     for index, name in enumerate(columns.features):
-        if name not in columns.categorical and not np.isfinite(X[:, index].astype(float)).any():
+        if name not in free and not np.isfinite(X[:, index].astype(float)).any():
             raise DataError(f"{where}: column {name!r} has no value in any row. Leave it out.")
 
 

@@ -138,9 +138,9 @@ class PhotometryFeatures(FeatureTransform):
 
     def new_gaps(self, x: np.ndarray) -> Sequence[NewGaps]:
         """Bands that are not detected, or not observed, as they never were in training."""
-        *_, undetected, unobserved = (
-            np.asarray(part).T > 0 for part in self._measurements(jnp.asarray(x.T, jnp.float32))
-        )
+        with np.errstate(over="ignore"):  # beyond single precision lie codes
+            rows = jnp.asarray(x.T.astype(np.float32))
+        *_, undetected, unobserved = (np.asarray(part).T > 0 for part in self._measurements(rows))
         found = []
         for here, before, told in (
             (undetected, self.undetected, _NOT_DETECTED),

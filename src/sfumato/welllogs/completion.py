@@ -225,10 +225,9 @@ class _Task(NamedTuple):
         names = list(self._features.names)
         x = matrix(read_table(table, names), names, origin=table.origin())
         beyond = self._features.beyond(self._regressor.units_(x)).any(axis=1)
-        lacking = self._features.lacking(x)
-        logs = [name in self._features.logs for name in self._features.inputs]
-        flag = np.select([beyond, np.any(lacking, axis=1)], [BEYOND, LACKING], PREDICTED)
-        return flag, np.all(lacking[:, logs], axis=1, keepdims=True)[:, 0]
+        lacking = self._features.lacking(x).any(axis=1)
+        flag = np.select([beyond, lacking], [BEYOND, LACKING], PREDICTED)
+        return flag, self._features.empty(x)
 
     def _curves(self, las: LasFile, flag: np.ndarray, empty: np.ndarray) -> list[NewCurve]:
         """The curves to add; where no log was measured there is nothing to predict from."""

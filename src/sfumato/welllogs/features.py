@@ -24,8 +24,8 @@ MATRIX_DENSITY, FLUID_DENSITY = 2.65, 1.0
 """Of quartz and of water, g/cm3: between them density is read as porosity."""
 
 
-WINDOWS_M = (1.5, 7.5, 30.0, 150.0)
-"""From a bed to a formation."""
+WINDOWS_M = (5.0, 50.0, 500.0)
+"""From a bed to a group of formations."""
 
 
 class LogFeatures(FeatureTransform):
@@ -163,11 +163,28 @@ class LogFeatures(FeatureTransform):
             raise ValueError("LogFeatures must be fitted first: use features.fit(X).")
         low, high = np.array(self.ranges).T
         own = x[:, list(self._own)]
-        return (own < low) | (own > high)
+        return ((own < low) | (own > high)) & self._had
+
+    @property
+    def _had(self) -> np.ndarray:
+        """Which inputs some training row had; all of them before `fit`."""
+        ranges = self.ranges or [(0.0, 0.0)] * len(self.inputs)
+        return np.array([low <= high for low, high in ranges])
+
+    @property
+    def _unknown(self) -> np.ndarray:
+        """Columns (c,) of inputs that no training row had: nothing was learnt of them."""
+        never = {name for name, had in zip(self.inputs, self._had, strict=True) if not had}
+        return np.array([not never.isdisjoint(needs) for _, needs in self.layout])
 
     def lacking(self, x: np.ndarray) -> np.ndarray:
-        """Which inputs of rows x (n, n_columns) were not measured, (n, number of inputs)."""
-        return ~np.isfinite(x[:, list(self._own)])
+        """Which inputs that training had were not measured in rows x, (n, number of inputs)."""
+        return ~np.isfinite(x[:, list(self._own)]) & self._had
+
+    def empty(self, x: np.ndarray) -> np.ndarray:
+        """Rows x (n, n_columns) in which no log that training had was measured, (n,)."""
+        are_logs = self._had & np.isin(self.inputs, self.logs)
+        return ~np.any(np.isfinite(x[:, list(self._own)]) & are_logs, axis=1)
 
     def perturb(
         self, x: Float[Array, "c n"], *, key: PRNGKeyArray, noise: Array | float
@@ -187,6 +204,7 @@ class LogFeatures(FeatureTransform):
 
     def __call__(self, x: Float[Array, "c *n"]) -> Float[Array, "f *n"]:
         """Features of one sample or a batch."""
+        x = jnp.where(self._unknown.reshape(-1, *(1,) * (x.ndim - 1)), jnp.nan, x)
         flags = x[jnp.asarray(self._own + self._widest)]
         return jnp.concatenate([x, 1.0 - jnp.isfinite(flags).astype(x.dtype)])
 

@@ -13,7 +13,7 @@ from sfumato.pdfs import concatenate
 from sfumato.welllogs.curves import find, known_logs
 from sfumato.welllogs.features import LogFeatures
 from sfumato.welllogs.plots import LEVELS, MOST_ROWS, Tracks, plot_tracks
-from sfumato.welllogs.table import DEPTH, WELL
+from sfumato.welllogs.table import WELL
 
 SHOWN = ("GR", "RDEP", "RMED", "RHOB", "NPHI")
 """Logs of the first tracks, where they were kept beside the PDFs."""
@@ -37,12 +37,12 @@ def read_tracks(file: PDFsFile, truth: str | None = None) -> Tracks:
     about = file.header.get("about", {}).get("model_about", {})
     target = str(about.get("target", truth or "target"))
     logs = known_logs()
-    named = {name: find(name, file.columns, logs) for name in (*SHOWN, DEPTH, WELL)}
-    depth = find("DEPTH", file.columns, logs)
+    named = {name: find(name, file.columns, logs) for name in SHOWN}
+    depth, hole = (find(name, file.columns, logs) for name in ("DEPTH", WELL))
     if depth is None:
         cure = "Predict with --keep WELL,DEPTH_M,GR,RHOB,NPHI,RDEP"
         raise DataError(f"{file.table.path}: no column of depths. {cure}.")
-    well = _well(file, None if named[WELL] is None else named[WELL].column)
+    well = _well(file, None if hole is None else hole.column)
     measured = truth or (target if target in file.columns else None)
     shown = {name: found.column for name in SHOWN if (found := named[name]) is not None}
     columns = [depth.column, *shown.values(), *([measured] if measured else [])]

@@ -4,13 +4,13 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
 
+from sfumato.engine.plugins import announced
 from sfumato.errors import DataError
 from sfumato.io.tables.cells import as_kind
 from sfumato.io.tables.compute import pc
@@ -65,8 +65,10 @@ GROUP = "sfumato.tables"
 @cache
 def openers() -> dict[str, Kind]:
     """All kinds of tables by suffix: ours, and those of domains, which may hold several."""
-    points = entry_points(group=GROUP)
-    return OPENERS | {f".{point.name}": Kind(point.load(), many=True) for point in points}
+    found = announced(GROUP)
+    return OPENERS | {
+        f".{name}": Kind(cast(Opener, opener), many=True) for name, opener in found.items()
+    }
 
 
 def open_file(path: str | Path, group: str | None = None) -> TableFile:

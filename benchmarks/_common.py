@@ -3,6 +3,7 @@
 import os
 import platform
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -47,6 +48,18 @@ def cpu_seconds(function: Callable[[], object], *, repeats: int = 5) -> tuple[fl
         function()
         times.append(time.process_time() - start)
     return statistics.median(times), 0.5 * (max(times) - min(times))
+
+
+def measured(command: list[str]) -> tuple[float, float, float]:
+    """Wall seconds, CPU seconds and peak memory [GB] of a process."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - start
+    if status:
+        raise SystemExit(f"{command[:6]} failed")
+    cpu = usage.ru_utime + usage.ru_stime
+    return wall, cpu, usage.ru_maxrss / 1e6
 
 
 def magnitudes(table, mag: str, err: str | None, bands=BANDS) -> np.ndarray:

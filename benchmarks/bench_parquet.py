@@ -6,32 +6,17 @@ The copy reads and writes the ten feature columns and the identifier with pyarro
 """
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from _common import PLAIN, environment
+from _common import PLAIN, environment, measured
 
 COPY = """
 import sys, pyarrow.parquet as pq
 source, target = sys.argv[1:]
 pq.write_table(pq.read_table(source), target)
 """
-
-
-def run(command):
-    """Wall seconds, CPU seconds and peak memory [GB] of a process."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
-    if status:
-        raise SystemExit(f"{command[:6]} failed")
-    cpu = usage.ru_utime + usage.ru_stime
-    return wall, cpu, usage.ru_maxrss / 1e6
 
 
 def main():
@@ -71,10 +56,10 @@ def main():
         predict = [sys.executable, "-c", program, "predict", f"{folder}/model", str(source)]
         predict += ["--keep", "id", "--output", str(target), "--overwrite"]
         copy = [sys.executable, "-c", COPY, str(source), f"{folder}/copy.parquet"]
-        run(predict)  # compiles, once for ever
+        measured(predict)  # compiles, once for ever
         for _ in range(options.repeats):
-            wall, cpu, memory = run(predict)
-            copy_wall, copy_cpu, _ = run(copy)
+            wall, cpu, memory = measured(predict)
+            copy_wall, copy_cpu, _ = measured(copy)
             print(
                 f"predict {wall:.1f} s wall, {cpu:.1f} CPU-s, peak {memory:.2f} GB; "
                 f"copy {copy_wall:.1f} s wall, {copy_cpu:.1f} CPU-s; ratio {wall / copy_wall:.2f}"

@@ -24,6 +24,7 @@ from sfumato import MDNRegressor
 from sfumato.cli.main import run
 from sfumato.io.images import open_stamps
 from sfumato.photoz import mock
+from sfumato.welllogs.mock import make_wells, write_wells
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -37,6 +38,8 @@ SMALLER = {
     r"--galaxies \d+": "--galaxies 600",
     r"--epochs \d+": "--epochs 2",
     r"(?<=--preset photoz)(?!.*--epochs)": " --epochs 2",
+    r"--steps \d+": "--steps 10",
+    r"(?<=--preset welllog)(?!.*--(steps|epochs))": " --steps 10",
     r"--number \d+": "--number 12",
     r"slice\(0, 300\)": "slice(0, 12)",
     r"--floor --set v\d( --number \d+)?": "--floor --set v1 --number 12",
@@ -67,6 +70,9 @@ def survey():
     sfumato("simulate photoz --galaxies 600 --output survey")
     for name in ("train.parquet", "survey.parquet"):
         shutil.copy("survey/train.parquet", name)
+    Path("wells").mkdir()
+    *_, last = write_wells(make_wells(4, n_samples=300), "wells")
+    last.rename("new.las")
     return toy_arrays()
 
 
@@ -120,6 +126,19 @@ def stamps():
     return {}
 
 
+def logs():
+    """A table of the name that the page on well logs uses."""
+    wells = make_wells(3, n_samples=300)
+    columns = {
+        name: np.concatenate([vars(well)[name.lower()] for well in wells])
+        for name in ("DEPTH_M", "GR", "RHOB", "NPHI", "RDEP", "DTC")
+    }
+    columns["DEPTH_MD"] = columns.pop("DEPTH_M")
+    columns["WELL"] = np.repeat([well.name for well in wells], 300)
+    pq.write_table(pa.table(columns), "logs.parquet")
+    return {}
+
+
 def wells():
     """A table of the name that the page on groups uses."""
     rng = np.random.default_rng(0)
@@ -138,12 +157,14 @@ BEFORE = {
     "docs/howto/real-stamps.md": stamps,
     "docs/howto/tables.md": catalogue,
     "docs/howto/tuning.md": table,
+    "docs/howto/well-logs.md": logs,
 }
 
 
 def sfumato(line):
+    words = [sorted(map(str, Path().glob(w))) if "*" in w else [w] for w in shlex.split(line)]
     with pytest.raises(SystemExit) as stopped:
-        run(shlex.split(line))
+        run([word for found in words for word in found])
     assert stopped.value.code == 0, line
 
 

@@ -173,8 +173,10 @@ class _Taken:
         """Name of the well of every row; the file's, where no column says it."""
         if self.well is None:
             return [table.path.stem] * table.n_rows
-        words = words_of(np.array(read_table(table, [self.well])[self.well].to_pylist(), object))
-        return [word or table.path.stem for word in words]
+        column = read_table(table, [self.well])[self.well].combine_chunks().dictionary_encode()
+        words = words_of(np.array([*column.dictionary.to_pylist(), None], object))
+        codes = column.indices.fill_null(len(words) - 1).to_pylist()
+        return [words[code] or table.path.stem for code in codes]
 
 
 def _metres(found: Found, unit: str, table: TableFile, depth: Found) -> float:

@@ -107,13 +107,21 @@ def _null_of(las: LasFile) -> str:
 
 def _cells(las: LasFile, curves: Sequence[NewCurve]) -> list[tuple[str, ...]]:
     """Words of the new curves, a tuple for each row."""
+    if not curves:
+        return [()] * las.lines.size
     null = _null_of(las)
-    columns = []
-    for curve in curves:
-        finite = np.isfinite(curve.values)
-        form = f"%.{curve.decimals}f"
-        columns.append([form % v if f else null for v, f in zip(curve.values, finite, strict=True)])
-    return list(zip(*columns, strict=True)) if columns else [()] * las.lines.size
+    forms = [f"%.{curve.decimals}f" for curve in curves]
+    whole_row = " ".join(forms)
+    values = np.stack([curve.values for curve in curves], axis=1)
+    finite = np.isfinite(values)
+    return [
+        tuple((whole_row % tuple(row)).split(" "))
+        if all_known
+        else tuple(f % v if k else null for f, v, k in zip(forms, row, known, strict=True))
+        for row, known, all_known in zip(
+            values.tolist(), finite.tolist(), finite.all(axis=1).tolist(), strict=True
+        )
+    ]
 
 
 _WIDEST = 80

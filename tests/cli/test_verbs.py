@@ -200,7 +200,7 @@ def test_plot_draws_the_figure_of_the_library(home, tmp_path, kind):
 
 def test_plot_chooses_rows_and_a_name(home, tmp_path):
     assert sfumato("plot", home / "pdfs.parquet", "--rows", "5,2") == 0
-    figure = _objects(read_pdfs(home / "pdfs.parquet"), (5, 2), truth=None, target="target y")
+    figure = _objects(read_pdfs(home / "pdfs.parquet"), (5, 2), truth=None, target="redshift")
     save(figure, tmp_path / "expected.png")
     expected = _pixels(tmp_path / "expected.png")
     np.testing.assert_array_equal(_pixels(home / "pdfs-pdfs.png"), expected)

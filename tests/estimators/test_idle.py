@@ -28,6 +28,7 @@ IDLE = {
         {"weight_decay": 0.3, "uncertainty": "variational", "n_members": 2},
         "uncertainty='variational'",
     ),
+    "max_steps": ({"max_steps": 9, "max_epochs": 2}, "max_epochs=2"),
     "n_frequencies": ({"n_frequencies": 3, "embedding": "none"}, "embedding='none'"),
     "embedding_size": ({"embedding_size": 3}, "embedding='piecewise-linear'"),
 }

@@ -43,6 +43,7 @@ VALUES = {
     "averaging": 0.5,
     "batch_size": 40,
     "max_epochs": 2,
+    "max_steps": 90,
     "patience": None,
     "validation_fraction": 0.2,
     "x_scaler": "robust",
@@ -77,7 +78,7 @@ BAD = {
     },
     **{
         name: (1.5, "must be an integer of at least 1")
-        for name in ("embedding_size", "batch_size", "max_epochs")
+        for name in ("embedding_size", "batch_size", "max_epochs", "max_steps")
     },
 }
 ASKED = [option for option in OPTIONS if not option.verb]

@@ -68,3 +68,11 @@ def test_the_default_budget_is_a_first_guess(monkeypatch):
     np.testing.assert_array_equal(asked.history_.valid_loss, model.history_.valid_loss[:30])
     assert model.predict_pdfs(x).log_prob(y).mean() > asked.predict_pdfs(x).log_prob(y).mean()
     assert pytest.approx(y.mean(), abs=0.1) == model.predict(x).mean()
+
+
+def test_steps_are_a_budget_of_whole_epochs_and_are_not_gone_beyond():
+    x = np.random.default_rng(0).normal(size=(200, 1))
+    options = {"n_members": 1, "hidden_sizes": (4,), "validation_fraction": 0.2, "random_state": 0}
+    model = MDNRegressor(max_steps=21, batch_size=16, patience=None, **options).fit(x, x[:, 0])
+    # 160 rows are 10 steps an epoch
+    assert model.n_epochs_planned_ == model.history_.n_epochs == 3

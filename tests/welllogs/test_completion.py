@@ -137,6 +137,19 @@ def test_what_an_interrupted_run_did_with_another_model_is_done_again(model, fil
     assert not done.before
 
 
+def test_what_a_killed_run_left_of_one_file_is_no_obstacle(model, files, tmp_path):
+    output = tmp_path / "out.las"
+    complete_files(model, files[:1], output)
+    whole = output.read_bytes()
+    output.unlink()  # as if it was killed before
+    complete_files(model, files[:1], output)
+    assert output.read_bytes() == whole
+    output.unlink()
+    with pytest.raises(DataError, match=r"out\.parquet exists already. Pass --overwrite"):
+        complete_files(model, files[1:2], output)  # the PDFs of another file
+    assert not output.exists()
+
+
 def test_what_cannot_be_completed(model, files, tmp_path):
     out = tmp_path / "out.las"
     with pytest.raises(DataError, match="2 files are not one: give a folder as --output"):

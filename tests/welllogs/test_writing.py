@@ -91,6 +91,16 @@ def test_what_cannot_be_added(tmp_path):
     assert not (tmp_path / "out.las").exists()
 
 
+@pytest.mark.parametrize("text", [f"{PLAIN}102.5 95.0 2.60\n", PLAIN[:-20], "~V\n"])
+def test_a_file_that_changed_meanwhile_is_not_completed(tmp_path, text):
+    path = written(tmp_path, PLAIN)
+    las = read_las(path)
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"a\.las changed while it was read. Run the command again"):
+        write_las(las, NEW, tmp_path / "out.las")
+    assert not (tmp_path / "out.las").exists()
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize("name", ["16_2-16", "31_2-7", "32_2-1"])
 def test_real_wells_byte_for_byte_and_by_lasio(tmp_path, name):

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from sfumato.errors import DataError, IncompatibleError
 from sfumato.estimators.regressor import MDNRegressor
-from sfumato.io._files import all_reserved, check_folder, filling
+from sfumato.io._files import check_folder, filling, reserved
 from sfumato.io.pdfs import open_pdfs
 from sfumato.io.tables import DEFAULT, Reading, TableFile, matrix, read_table
 from sfumato.io.tables.contract import in_memory
@@ -169,21 +169,32 @@ class _Task(NamedTuple):
 
     def found(self) -> Completed | None:
         """What an interrupted run made of the file, if it finished it with this model."""
-        if not (self.output.exists() and self.pdfs.exists()):
-            return None
-        about = open_pdfs(self.pdfs).header["about"]
-        same = about["model_sha256"] == self.loaded.digest and set(self.statistics) <= set(
-            pq.read_schema(self.pdfs).names
-        )
-        newer = self.output.stat().st_mtime_ns >= self.source.stat().st_mtime_ns
-        if not (same and newer):
+        if not self.output.exists() or not self._pdfs_are_ours():
             return None
         las = read_las(self.output)
+        wanted = {curve.name for curve in las.curves}
+        names = {f"{self.target}_{_mnemonic(statistic)}" for statistic in self.statistics}
+        newer = self.output.stat().st_mtime_ns >= self.source.stat().st_mtime_ns
+        if not newer or not names <= wanted:
+            return None
         return self._counted(las[f"{self.target}_FLAG"].values, before=True)
+
+    def _pdfs_are_ours(self) -> bool:
+        """Whether PDFs beside the output are of this model and this file."""
+        if not self.pdfs.exists():
+            return False
+        about = open_pdfs(self.pdfs).header.get("about", {})
+        source = about.get("tables") == [str(self.source)]
+        return source and about.get("model_sha256") == self.loaded.digest
 
     def run(self, *, overwrite: bool) -> Completed:
         """Predict the file, then write both."""
-        with all_reserved([self.output, self.pdfs], overwrite=overwrite):
+        # PDFs without their LAS file are what a killed run left
+        again = overwrite or (not self.output.exists() and self._pdfs_are_ours())
+        with (
+            reserved(self.output, overwrite=overwrite),
+            reserved(self.pdfs, overwrite=again),
+        ):
             las = read_las(self.source, group=self.group)
             say_notes(las)
             table = self._opened(las)

@@ -47,6 +47,7 @@ class LasFile:
     depth_m : (n,) the index in metres, or the index as it is where it is no length.
     lines : (n,) number of the last line of each row.
     notes : what was mended or assumed, a line each.
+    stamp : size and time of the file when it was read.
     """
 
     layout: Layout
@@ -55,6 +56,7 @@ class LasFile:
     depth_m: np.ndarray
     lines: np.ndarray
     notes: tuple[str, ...]
+    stamp: tuple[int, int]
 
     @property
     def path(self) -> Path:
@@ -102,6 +104,7 @@ def read_las(path: str | Path, *, group: str | None = None) -> LasFile:
     header.
     """
     layout = layout_of(Path(path))
+    stamp = stamp_of(layout.path)
     section = layout.data(group)
     items = _declared(layout, section)
     names = _unique([item.mnemonic for item in items], layout.notes)
@@ -123,7 +126,13 @@ def read_las(path: str | Path, *, group: str | None = None) -> LasFile:
         for name, item, values in zip(names, items, arrays, strict=True)
     )
     notes = tuple(dict.fromkeys(layout.notes))
-    return LasFile(layout, section, curves, depth, np.array(lines), notes)
+    return LasFile(layout, section, curves, depth, np.array(lines), notes, stamp)
+
+
+def stamp_of(path: Path) -> tuple[int, int]:
+    """Size and time of a file."""
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _blocks(rows: Iterator[Numbered]) -> Iterator[list[Numbered]]:

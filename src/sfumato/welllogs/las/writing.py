@@ -11,7 +11,7 @@ from sfumato.io._files import whole
 from sfumato.welllogs.las.cells import USUAL_NULL
 from sfumato.welllogs.las.layout import Section
 from sfumato.welllogs.las.lines import lines_of
-from sfumato.welllogs.las.reading import LasFile
+from sfumato.welllogs.las.reading import LasFile, stamp_of
 
 
 class NewCurve(NamedTuple):
@@ -39,7 +39,8 @@ def write_las(las: LasFile, curves: Sequence[NewCurve], output: str | Path) -> N
     Raises
     ------
     DataError
-        A curve of that name is in the file already, or a curve has another length.
+        A curve of that name is in the file already, a curve has another length, or the file is not
+        what was read.
     DiskError
         The disk is full, or the folder cannot be written.
     """
@@ -72,6 +73,8 @@ def write_las(las: LasFile, curves: Sequence[NewCurve], output: str | Path) -> N
                 file.write(line)
             if number == last:
                 file.writelines(f"{_declared(curve)}{end}" for curve in curves)
+        if row < las.lines.size or stamp_of(las.path) != las.stamp:
+            raise DataError(f"{las.path} changed while it was read. Run the command again.")
 
 
 def _parted(line: str) -> tuple[str, str]:

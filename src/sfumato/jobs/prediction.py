@@ -6,17 +6,15 @@ behind the last finished chunk; the output itself appears, whole, when all chunk
 """
 
 import hashlib
-import itertools
 import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from sfumato import engine
 from sfumato._typing import Json
@@ -24,11 +22,11 @@ from sfumato.engine.threads import n_threads
 from sfumato.errors import DataError, DiskError, IncompatibleError
 from sfumato.estimators._base import N_DRAWS
 from sfumato.estimators.regressor import MDNRegressor
-from sfumato.io._files import reserved, whole
+from sfumato.io._files import reserved
 from sfumato.io._locks import locked, remove
 from sfumato.io.archive import archive_digest, versions
 from sfumato.io.codecs import family_header, prior_header
-from sfumato.io.pdfs import COLUMN, pdf_column, with_header
+from sfumato.io.pdfs import COLUMN, pdf_column
 from sfumato.io.tables import (
     DEFAULT,
     Origin,
@@ -42,7 +40,7 @@ from sfumato.io.tables import (
 from sfumato.jobs.columns import Columns, compare_units, say_unsuited
 from sfumato.jobs.corrections import check_corrections, compare_corrections, say_corrected
 from sfumato.jobs.model_files import TabularModel
-from sfumato.jobs.parts import Parts
+from sfumato.jobs.parts import Parts, join
 from sfumato.jobs.presets import Answers, derived, renamed
 from sfumato.jobs.training_tables import feature_rows
 from sfumato.pdfs import make_pdfs, summarise
@@ -253,7 +251,7 @@ def _predict_locked(
     report(done)
     try:
         _all_rows(model, tables, parts, job=job, done=done, report=report)
-        _join(parts, output, _header(model, job), tables[0])
+        join(parts, output, _header(model, job), tables[0])
     except DiskError as error:
         if not parts.finished():
             parts.remove()
@@ -395,32 +393,3 @@ def _check_gaps(values: np.ndarray, columns: Columns, origin: Origin) -> None:
                 f"Leave such rows out (--where 'abs({name}) < 1e300'), or fit with --missing flag"
             )
             raise DataError(f"{path}: {what}, and the model knows no gaps. {cure}.")
-
-
-def _described(field: pa.Field, table: TableFile) -> pa.Field:
-    """A column with the unit and the description that the first table states of it."""
-    stated = {"unit": table.units, "description": table.descriptions}
-    told = {key: texts[field.name] for key, texts in stated.items() if field.name in texts}
-    return field.with_metadata(told) if told else field
-
-
-def _join(parts: Parts, output: Path, header: dict[str, Json], table: TableFile) -> None:
-    """All chunks as the row groups of one file; columns that are kept stay described."""
-    chunks = parts.tables()
-    first = next(chunks)
-    fields = [_described(field, table) for field in first.schema]
-    schema = with_header(pa.schema(fields), header, n_rows=parts.n_rows)
-    # codes look random: compressing them costs a third of the time and saves a twentieth
-    compression: Any = {name: "none" if name == COLUMN else "zstd" for name in schema.names}
-    with (
-        whole(output) as temporary,
-        pq.ParquetWriter(
-            temporary,
-            schema,
-            compression=compression,
-            use_dictionary=False,
-            write_page_checksum=True,
-        ) as writer,
-    ):
-        for chunk in itertools.chain([first], chunks):
-            writer.write_table(chunk.cast(schema))

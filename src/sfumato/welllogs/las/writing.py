@@ -122,7 +122,7 @@ def _cells(las: LasFile, curves: Sequence[NewCurve]) -> list[tuple[str, ...]]:
         if all_known
         else tuple(f % v if k else null for f, v, k in zip(forms, row, known, strict=True))
         for row, known, all_known in zip(
-            values.tolist(), finite.tolist(), finite.all(axis=1).tolist(), strict=True
+            values.tolist(), finite.tolist(), np.all(finite, axis=1).tolist(), strict=True
         )
     ]
 

@@ -106,9 +106,10 @@ def test_what_killed_runs_left_is_removed_and_said(tmp_path):
     (tmp_path / ".out.hdf5.writing-17").write_bytes(bytes(1_500_000))
     (tmp_path / ".out.hdf5.writing-18.hdf5").write_bytes(bytes(500_000))
     (tmp_path / ".out.hdf5.writing-19").mkdir()
+    (tmp_path / "..out.hdf5.writing-20.lock").touch()  # of what was being written there
     other = tmp_path / ".other.hdf5.writing-17"
     other.write_text("of another output")
-    with pytest.warns(UserWarning, match=r"killed run left beside .*out.hdf5: 3 .*, 2.0 MB"):
+    with pytest.warns(UserWarning, match=r"killed run left beside .*out.hdf5: 4 .*, 2.0 MB"):
         write(path, "mine")
     assert {entry.name for entry in tmp_path.iterdir()} == {"out.hdf5", other.name}
 
@@ -118,10 +119,11 @@ def test_a_folder_comes_back_whose_replacement_was_interrupted(tmp_path):
     for name, text in ((".model.old-17", "old"), (".model.writing-17", "new")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "mark").write_text(text)
+    (tmp_path / "..model.old-16.lock").touch()
     with pytest.warns(UserWarning, match="was being replaced when a run was killed: it is back"):
         recover(path)
     assert (path / "mark").read_text() == "old"
-    with pytest.warns(UserWarning, match="1 files or folders"):
+    with pytest.warns(UserWarning, match="2 files or folders"):
         write_folder(path, "newer")
     assert (path / "mark").read_text() == "newer"
     assert [entry.name for entry in tmp_path.iterdir()] == ["model"]

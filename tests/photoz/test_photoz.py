@@ -165,6 +165,7 @@ def test_features_round_trip_and_must_be_fitted():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*as no training row was")
 def test_a_model_predicts_for_galaxies_with_missing_bands():
     table = mock.train_table(1500, seed=0)
     names = [f"mag_{b}_lsst" for b in BANDS] + [f"mag_err_{b}_lsst" for b in BANDS]

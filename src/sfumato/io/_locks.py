@@ -164,6 +164,8 @@ def recover(path: Path) -> None:
     if path.exists() or not path.parent.is_dir():
         return
     for left in _beside(path, _OLD):
+        if not left.name.startswith(f".{path.name}."):  # a lock
+            continue
         left.rename(path)
         warnings.warn(f"{path} was being replaced when a run was killed: it is back.", stacklevel=3)
         return
@@ -183,8 +185,10 @@ def _clear(path: Path) -> None:
 
 
 def _beside(path: Path, kind: str) -> list[Path]:
-    start = f".{path.name}.{kind}-"
-    return [entry for entry in path.parent.iterdir() if entry.name.startswith(start)]
+    # what is written beside an output may be locked itself: its lock has one point more
+    start = f"{path.name.lstrip('.')}.{kind}-"
+    hidden = (entry for entry in path.parent.iterdir() if entry.name.startswith("."))
+    return [entry for entry in hidden if entry.name.lstrip(".").startswith(start)]
 
 
 def _size(entry: Path) -> int:

@@ -43,7 +43,7 @@ def fit(
         sfumato fit table.csv --features a,b,c --target y --family auto --output model
     """
     with progress() as bar:
-        task = bar.add_task("Compiling")
+        task = bar.add_task("Compiling", total=None)
         fitted = fit_tables(
             tables,
             output,

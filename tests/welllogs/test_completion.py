@@ -55,6 +55,7 @@ def test_a_file_is_completed(model, files, wells, tmp_path):
     np.testing.assert_allclose(las["DTC_FILLED"].values, filled, atol=1e-4)
     np.testing.assert_array_equal(las["DTC_FILLED_FLAG"].values, gaps)
     assert done.n_predicted + done.n_lacking + done.n_beyond == 600
+    assert done.n_empty == 0
     # it has learnt something: half the spread of all
     error = las["DTC_P50"].values - wells[4].dtc
     assert np.sqrt(np.mean(error**2)) < 0.75 * wells[4].dtc.std()
@@ -81,7 +82,15 @@ def test_where_nothing_was_measured_there_is_no_prediction(model, files, tmp_pat
     las = read_las(tmp_path / "out.las")
     assert np.isnan(las["DTC_P50"].values[:30]).all()
     assert np.isfinite(las["DTC_P50"].values[30:]).all()
-    assert (las["DTC_FLAG"].values[:30] == 1).all()
+    assert (las["DTC_FLAG"].values[:30] == 3).all()
+    measured = blanked(source, tmp_path, name="gap.las", rows=slice(20, 40))
+    (done,) = complete_files(model, [measured], tmp_path / "filled.las", fill=True)
+    assert done.n_empty == 30
+    las = read_las(tmp_path / "filled.las")
+    filled, flag = las["DTC_FILLED"].values, las["DTC_FILLED_FLAG"].values
+    np.testing.assert_array_equal(np.isnan(filled), [20 <= row < 30 for row in range(600)])
+    np.testing.assert_array_equal(np.isnan(flag), np.isnan(filled))
+    assert (flag[30:40] == 1).all()
 
 
 def test_the_files_own_unit_is_kept_where_gaps_are_filled(model, files, tmp_path):
@@ -121,7 +130,24 @@ def test_a_folder_goes_on_where_it_was(model, files, tmp_path):
         complete_files(model, files[:2], output)
     again = complete_files(model, files[:2], output, overwrite=True)
     assert [file.before for file in again] == [False, False]
-    assert [file[2:5] for file in again] == [file[2:5] for file in done]
+    assert [file[2:6] for file in again] == [file[2:6] for file in done]
+    with pytest.raises(KeyboardInterrupt):
+        complete_files(model, files[:2], output, overwrite=True, on_file=interrupt)
+    filled = complete_files(model, files[:2], output, fill=True)  # not what was asked before
+    assert [file.before for file in filled] == [False, False]
+    assert "DTC_FILLED" in [curve.name for curve in read_las(output / "M-1.las").curves]
+
+
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(model, files, tmp_path):
+    (tmp_path / "bad.las").write_text("no LAS")
+    seen = []
+    with pytest.raises(DataError, match=r"bad\.las: no line .*\(1 of 3 files; the others are done"):
+        complete_files(
+            model, [files[0], tmp_path / "bad.las", files[1]], tmp_path / "out", on_file=seen.append
+        )
+    assert [file.output.name for file in seen] == ["M-1.las", "M-2.las"]
+    done = complete_files(model, files[:2], tmp_path / "out")
+    assert [file.before for file in done] == [True, True]
 
 
 def test_what_an_interrupted_run_did_with_another_model_is_done_again(model, files, tmp_path):
@@ -170,4 +196,9 @@ def test_what_cannot_be_completed(model, files, tmp_path):
         complete_files(model, files[:1], out)
     with pytest.raises(DataError, match="a curve 'DTC_P50' is in the file already"):
         complete_files(model, [out], tmp_path / "twice.las")
-    assert not (tmp_path / "twice.las").exists()
+    head, rest = files[0].read_text().split("~Ascii\n")
+    rows = "".join(f"{line.rpartition(' ')[0]}\n" for line in rest.splitlines())
+    (tmp_path / "no.las").write_text(head.replace("DTC.", "#DTC.") + "~Ascii\n" + rows)
+    with pytest.raises(DataError, match=r"no DTC to --fill\. Leave the option out"):
+        complete_files(model, [tmp_path / "no.las"], tmp_path / "twice.las", fill=True)
+    assert not list(tmp_path.glob("twice*"))

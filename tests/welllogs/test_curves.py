@@ -73,6 +73,19 @@ def test_a_unit_that_is_not_stated_or_cannot_be_is_found_and_said(log, unit, fac
     np.testing.assert_allclose(own.values, TRUE[log])
 
 
+def test_fractions_that_are_stated_as_percent_are_found():
+    got = convert(Found(LOGS["NPHI"], "NPHI"), TRUE["NPHI"], "%")
+    np.testing.assert_allclose(got.values, TRUE["NPHI"])
+    assert "taken for m3/m3" in got.doubt
+
+
+def test_conductivities_are_turned_over():
+    ohm_m = 10 ** RNG.normal(0.5, 0.3, 50)
+    got = convert(Found(LOGS["RDEP"], "ILD"), 1000 / ohm_m, "mS/m")
+    np.testing.assert_allclose(got.values, ohm_m)
+    assert "ILD is turned over into ohm.m" in got.doubt
+
+
 def test_values_that_no_rock_has_are_gaps():
     values = np.array([2.3, 0.2, 2.4, 9.0, np.nan])
     got = convert(Found(LOGS["RHOB"], "RHOB"), values, "g/cm3")

@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sfumato.errors import IncompatibleError
+from sfumato.jobs.presets import Roles
 from sfumato.welllogs import presets
 from sfumato.welllogs.curves import known_logs
 from sfumato.welllogs.features import LogFeatures, check_inputs
@@ -136,3 +138,23 @@ def test_an_input_that_training_never_had_is_passed_over():
     seen, unseen = (np.asarray(fitted(jnp.asarray(units(v).T))) for v in (x, full))
     np.testing.assert_array_equal(seen, unseen)
     assert not fitted.beyond(units(full))[:, 1].any()
+
+
+def test_the_target_is_no_input_that_nobody_asked_for():
+    roles, answers = Roles(("RHOB",)), {q.name: q.default for q in presets.PRESET.questions}
+    _, model = presets.PRESET.prepare(roles, answers, {})
+    assert "RHOB" not in model.features.inputs
+    with pytest.raises(ValueError, match="--inputs names 'RHOB', the target"):
+        presets.PRESET.prepare(roles, answers | {"inputs": "GR,RHOB"}, {})
+    for name, value, message in (
+        ("windows", "5,x", "--windows must be widths in metres"),
+        ("mask_rate", "2", "--mask-rate must be a share between 0 and 1"),
+        ("blocks", "-3", "--blocks must be a length in metres"),
+        ("curves", "nowhere.toml", "--curves nowhere.toml cannot be read"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            presets.PRESET.prepare(Roles(("DTC",)), answers | {name: value}, {})
+    with pytest.raises(IncompatibleError, match="predicts one log: give one --target"):
+        presets.PRESET.prepare(Roles(("DTC", "DTS")), answers, {})
+    with pytest.raises(IncompatibleError, match="holds out whole wells: leave out --groups"):
+        presets.PRESET.prepare(Roles(("DTC",), groups="WELL"), answers, {})

@@ -134,6 +134,18 @@ def test_several_codes_for_gaps(tmp_path, code):
     assert f"GR: {float(code):g} (1 times) taken for gaps" in las.notes[0]
 
 
+def test_what_dos_and_disks_put_at_the_end_is_no_data(tmp_path):
+    check(read_las(written(tmp_path, f"{PLAIN}\x1a\x00\x00")))
+
+
+def test_endless_values_and_depths_are_gaps_and_said(tmp_path):
+    las = read_las(written(tmp_path, section(PLAIN, "101.5 80.0", "101.5 1e400")))
+    check(las, gr=np.array([50, 60, np.nan, np.nan, 90]), notes=1)
+    assert "GR: inf (1 times) taken for gaps" in las.notes[0]
+    lost = read_las(written(tmp_path, section(PLAIN, "101.5 80.0", "1e30 80.0")))
+    assert lost.notes == ("1 rows have no depth",)
+
+
 @pytest.mark.parametrize("word", ["****", "NaN", "null", "-", "#N/A", "1.#QNAN", "N/A", "---"])
 def test_words_for_gaps(tmp_path, word):
     las = read_las(written(tmp_path, section(PLAIN, "101.5 80.0", f"101.5 {word}")))

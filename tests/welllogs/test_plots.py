@@ -60,6 +60,13 @@ def test_logs_stand_on_the_scales_of_the_trade():
         assert any(np.all(line[:, 1] == 1012.0) for line in lines(axes))
 
 
+def test_soft_rock_has_scales_on_which_it_is_seen():
+    soft = tracks(logs={"RHOB": LOGS["RHOB"] - 0.4, "NPHI": LOGS["NPHI"]})
+    porosity, *_, neutron = plot_tracks(soft).axes
+    assert porosity.get_xlim() == (1.45, 2.95)
+    assert neutron.get_xlim() == (0.75, -0.15)
+
+
 def test_what_is_predicted():
     *_, target, density, _ = plot_tracks(tracks()).axes
     median, _, measured, _ = lines(target)
@@ -103,7 +110,7 @@ def test_a_completed_file_is_drawn(model, files, wells, tmp_path):
 def test_one_well_of_several_is_chosen(model, files, tmp_path):
     path = tmp_path / "pdfs.parquet"
     predict_files(model, files[:2], path, keep=["WELL", "DEPTH_M", "GR"])
-    with pytest.raises(DataError, match=r"holds 2 wells \(M-1, M-2, .*--where 'WELL == \"M-1\"'"):
+    with pytest.raises(DataError, match=r"holds 2 wells \(M-1, M-2\).*--where 'WELL == \"M-1\"'"):
         draw_file(path, "tracks", tmp_path / "t.png")
     reading = Reading(where='WELL == "M-2"')
     found = read_tracks(open_pdfs(path, reading=reading))

@@ -16,7 +16,9 @@ from sfumato.io.tables import Reading
 
 Tables = Annotated[
     list[Path],
-    typer.Argument(help="Tables: Parquet, CSV, HDF5, FITS, VOTable, text.", show_default=False),
+    typer.Argument(
+        help="Tables: Parquet, CSV, HDF5, FITS, VOTable, LAS, text.", show_default=False
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 DropMissing = Annotated[

@@ -71,6 +71,10 @@ def evaluate(
             on_rows=lambda n: bar.advance(task, n),
         )
     _report(found.metrics, title=f"{pdfs.name}: {found.n:,} objects", folder=found.folder)
+    if group is not None:
+        console.print(
+            f"Every {group} by itself: by_group in metrics.csv, by_group.png, report.html"
+        )
 
 
 def _report(metrics: dict[str, dict[str, float]], *, title: str, folder: Path) -> None:

@@ -109,8 +109,11 @@ def _complete(complete: Callable[..., list[Completed]]) -> None:
         )
     for file in done:
         before = " (by an earlier run)" if file.before else ""
+        n_all = file.n_predicted + file.n_lacking + file.n_beyond
+        told = f"of them {file.n_lacking:,} without some input, {file.n_beyond:,} outside the range"
+        empty = f"; {file.n_empty:,} not, where nothing was measured" if file.n_empty else ""
         console.print(
-            f"{file.output}{before}: {file.n_predicted:,} samples predicted, {file.n_lacking:,} "
-            f"more without some input, {file.n_beyond:,} outside the training range."
+            f"{file.output}{before}: {n_all:,} samples predicted, {told} of training{empty}.",
+            soft_wrap=True,
         )
     console.print("The PDFs lie beside, in .parquet.")

@@ -74,8 +74,12 @@ def filling(folders: Iterable[Path]) -> Iterator[None]:
     """While it lasts, folders bear a mark that their results are not all there."""
     marks = [folder / _UNFINISHED for folder in folders]
     for mark in marks:
-        mark.parent.mkdir(exist_ok=True, parents=True)
-        mark.touch()
+        try:
+            mark.parent.mkdir(exist_ok=True, parents=True)
+            mark.touch()
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise DataError(f"Cannot write in {mark.parent} ({reason}). Choose another.") from error
     yield
     for mark in marks:
         mark.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 import numpy as np
 import pyarrow.parquet as pq
 
-from sfumato.errors import DataError, IncompatibleError
+from sfumato.errors import DataError, DiskError, IncompatibleError
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io._files import check_folder, filling, reserved
 from sfumato.io.pdfs import open_pdfs
@@ -17,9 +17,9 @@ from sfumato.io.tables.contract import in_memory
 from sfumato.jobs.prediction import Job, LoadedModel, predict_tables
 from sfumato.jobs.presets import Answers, derived
 from sfumato.pdfs.statistics import parse_statistic
-from sfumato.welllogs.curves import convert, find, known_logs
+from sfumato.welllogs.curves import Found, convert, find, known_logs
 from sfumato.welllogs.features import LogFeatures
-from sfumato.welllogs.las import LasFile, NewCurve, read_las, write_las
+from sfumato.welllogs.las import LasFile, NewCurve, check_names, read_las, write_las
 from sfumato.welllogs.table import DEPTH as DEPTH_COLUMN
 from sfumato.welllogs.table import WELL, las_table, say_notes
 from sfumato.welllogs.wells import GROUP
@@ -28,8 +28,9 @@ SUFFIX = ".las"
 STATISTICS = ("median", "q5", "q95", "std")
 """What every completed file holds."""
 
-PREDICTED, LACKING, BEYOND = 0, 1, 2
-"""Of the flag curve: all is well, an input was not measured, an input was never so in training."""
+PREDICTED, LACKING, BEYOND, EMPTY = 0, 1, 2, 3
+"""Of the flag curve: all is well, an input was not measured, an input was never so in training,
+nothing was measured and nothing predicted."""
 
 
 class Completed(NamedTuple):
@@ -40,6 +41,7 @@ class Completed(NamedTuple):
     n_predicted: int
     n_lacking: int
     n_beyond: int
+    n_empty: int
     before: bool
 
 
@@ -79,7 +81,7 @@ def complete_files(
     Raises
     ------
     DataError, IncompatibleError, ValueError
-        A file is not as it has to be, or the model is none of logs; files before it are finished.
+        A file is not as it has to be, or the model is none of logs; the other files are finished.
     """
     output, paths = Path(output), [Path(source) for source in sources]
     loaded = LoadedModel.read(model)
@@ -95,15 +97,24 @@ def complete_files(
         raise IncompatibleError(f"{message}. Leave it out; --curves of `fit` names logs.")
     targets = _targets(paths, output)
     on_start(len(paths))
-    done = []
+    done, refused = [], []
     with _folder(output, overwrite=overwrite) as unfinished:
         for path, target in zip(paths, targets, strict=True):
             task = _Task(
                 loaded, path, target, wanted, fill, precision, answers or {}, reading.group
             )
-            result = task.found() if unfinished else None
-            done.append(result or task.run(overwrite=overwrite or unfinished))
+            try:
+                result = task.found() if unfinished else None
+                done.append(result or task.run(overwrite=overwrite or unfinished))
+            except DiskError:
+                raise
+            except DataError as error:  # the others may be well
+                refused.append(str(error))
+                continue
             on_file(done[-1])
+        if refused:
+            told = f" ({len(refused)} of {len(paths)} files; the others are done)"
+            raise DataError(f"{refused[0]}{told if len(paths) > 1 else ''}")
     return done
 
 
@@ -172,12 +183,21 @@ class _Task(NamedTuple):
         if not self.output.exists() or not self._pdfs_are_ours():
             return None
         las = read_las(self.output)
-        wanted = {curve.name for curve in las.curves}
-        names = {f"{self.target}_{_mnemonic(statistic)}" for statistic in self.statistics}
+        present = {curve.name for curve in las.curves}
         newer = self.output.stat().st_mtime_ns >= self.source.stat().st_mtime_ns
-        if not newer or not names <= wanted:
+        filled = f"{self.target}_FILLED" in present
+        if not newer or filled != self.fill or not set(self._names) <= present:
             return None
         return self._counted(las[f"{self.target}_FLAG"].values, before=True)
+
+    @property
+    def _names(self) -> list[str]:
+        """Of the curves that are added."""
+        names = [f"{self.target}_{_mnemonic(statistic)}" for statistic in self.statistics]
+        names.append(f"{self.target}_FLAG")
+        if self.fill:
+            names += [f"{self.target}_FILLED", f"{self.target}_FILLED_FLAG"]
+        return names
 
     def _pdfs_are_ours(self) -> bool:
         """Whether PDFs beside the output are of this model and this file."""
@@ -196,6 +216,8 @@ class _Task(NamedTuple):
             reserved(self.pdfs, overwrite=again),
         ):
             las = read_las(self.source, group=self.group)
+            check_names(las, self._names)
+            found = self._measured(las) if self.fill else None
             say_notes(las)
             table = self._opened(las)
             own = (WELL, DEPTH_COLUMN, *self._features.logs, self.target)
@@ -207,8 +229,8 @@ class _Task(NamedTuple):
                 about=self.loaded.about([self.source], DEFAULT),
             )
             predict_tables(self._regressor, [table], self.pdfs, job=job)
-            flag, empty = self._flags(table)
-            write_las(las, self._curves(las, flag, empty), self.output)
+            flag = self._flags(table)
+            write_las(las, self._curves(las, flag, found), self.output)
             return self._counted(flag, before=False)
 
     def _opened(self, las: LasFile) -> TableFile:
@@ -228,19 +250,16 @@ class _Task(NamedTuple):
     def _features(self) -> LogFeatures:
         return cast(LogFeatures, self._regressor.network_.inputs.features)
 
-    def _flags(self, table: TableFile) -> tuple[np.ndarray, np.ndarray]:
-        """0 predicted, 1 an input is missing, 2 an input leaves the range of training; (n,).
-
-        With them, where no log was measured at all.
-        """
+    def _flags(self, table: TableFile) -> np.ndarray:
+        """Flags (n,) of all samples."""
         names = list(self._features.names)
         x = matrix(read_table(table, names), names, origin=table.origin())
         beyond = self._features.beyond(self._regressor.units_(x)).any(axis=1)
         lacking = self._features.lacking(x).any(axis=1)
-        flag = np.select([beyond, lacking], [BEYOND, LACKING], PREDICTED)
-        return flag, self._features.empty(x)
+        cases = [self._features.empty(x), beyond, lacking]
+        return np.select(cases, [EMPTY, BEYOND, LACKING], PREDICTED)
 
-    def _curves(self, las: LasFile, flag: np.ndarray, empty: np.ndarray) -> list[NewCurve]:
+    def _curves(self, las: LasFile, flag: np.ndarray, measured: Found | None) -> list[NewCurve]:
         """The curves to add; where no log was measured there is nothing to predict from."""
         logs = known_logs(self._features.curves)
         unit = logs[self.target.upper()].unit if self.target.upper() in logs else ""
@@ -251,36 +270,46 @@ class _Task(NamedTuple):
                 f"{name}_{_mnemonic(statistic)}",
                 unit,
                 f"{name} PREDICTED, {_told(statistic)}",
-                np.where(empty, np.nan, rows[statistic].to_numpy()),
+                np.where(flag == EMPTY, np.nan, rows[statistic].to_numpy()),
             )
             for statistic in self.statistics
         ]
-        told = "0 PREDICTED, 1 INPUT MISSING, 2 OUTSIDE TRAINING RANGE"
+        told = "0 PREDICTED, 1 INPUT MISSING, 2 OUTSIDE TRAINING RANGE, 3 NOTHING MEASURED"
         curves.append(NewCurve(f"{name}_FLAG", "", told, flag.astype(float), decimals=0))
-        if self.fill:
-            curves += self._filled(las, curves[self.statistics.index("median")].values)
+        if measured is not None:
+            median = curves[self.statistics.index("median")].values
+            curves += self._filled(las, measured, median)
         return curves
 
-    def _filled(self, las: LasFile, median: np.ndarray) -> list[NewCurve]:
-        """The measured log with the median in its gaps, and 1 where it is that; in its own unit."""
+    def _measured(self, las: LasFile) -> Found:
+        """The curve of the measured log.
+
+        Raises
+        ------
+        DataError
+            There is none.
+        """
         numbers = [curve.name for curve in las.curves if not curve.is_text]
         found = find(self.target, numbers, known_logs(self._features.curves))
         if found is None:
             raise DataError(f"{las.path}: no {self.target} to --fill. Leave the option out.")
+        return found
+
+    def _filled(self, las: LasFile, found: Found, median: np.ndarray) -> list[NewCurve]:
+        """The measured log with the median in its gaps, and 1 where it is that; in its own unit."""
         curve = las[found.column]
         converted = convert(found, curve.values, curve.unit)
         gaps = ~np.isfinite(converted.values)
         values = np.where(gaps, median / converted.factor, curve.values)
+        marks = np.where(np.isfinite(values), gaps.astype(float), np.nan)
         name = self.target
         return [
             NewCurve(f"{name}_FILLED", curve.unit, f"{curve.name}, GAPS PREDICTED", values),
-            NewCurve(
-                f"{name}_FILLED_FLAG", "", "0 MEASURED, 1 PREDICTED", gaps.astype(float), decimals=0
-            ),
+            NewCurve(f"{name}_FILLED_FLAG", "", "0 MEASURED, 1 PREDICTED", marks, decimals=0),
         ]
 
     def _counted(self, flag: np.ndarray, *, before: bool) -> Completed:
-        counts = (int(np.sum(flag == value)) for value in (PREDICTED, LACKING, BEYOND))
+        counts = (int(np.sum(flag == value)) for value in (PREDICTED, LACKING, BEYOND, EMPTY))
         return Completed(self.source, self.output, *counts, before=before)
 
 

@@ -25,7 +25,9 @@ class Log:
     names : regular expressions of the names of its curves, the likeliest first.
     unit : what its values are converted to.
     units : by unit in lower case, what values in it are multiplied by.
+    inverse : by unit in lower case, what is divided by values in it, as of conductivities.
     range : lowest and highest value that can have been measured, in `unit`.
+    typical : between them the median of a log lies, if its unit is the one that is stated.
     logarithm : limits that values are clipped to before log10 is taken; None for none.
     """
 
@@ -34,7 +36,9 @@ class Log:
     names: tuple[str, ...] = ()
     unit: str = ""
     units: Mapping[str, float] = field(default_factory=dict)
+    inverse: Mapping[str, float] = field(default_factory=dict)
     range: tuple[float, float] = (-np.inf, np.inf)
+    typical: tuple[float, float] | None = None
     logarithm: tuple[float, float] | None = None
 
     def factor(self, unit: str) -> float | None:
@@ -66,7 +70,11 @@ def known_logs(text: str = "", *, where: str = "--curves") -> Logs:
     for name, log in given.items():
         old = own.get(name, Log(name))
         stated = {key: value for key, value in vars(log).items() if value not in _EMPTY}
-        joined = {"names": log.names + old.names, "units": {**old.units, **log.units}}
+        joined = {
+            "names": log.names + old.names,
+            "units": {**old.units, **log.units},
+            "inverse": {**old.inverse, **log.inverse},
+        }
         merged[name] = replace(old, **stated | joined)
     return merged
 
@@ -98,8 +106,11 @@ def _log(name: str, entry: object, where: str) -> Log:
     try:
         for pattern in values.get("names", ()):
             re.compile(pattern)
-        units = {str(k).lower(): float(v) for k, v in values.pop("units", {}).items()}
-        return Log(name, units=units, **values)
+        units, inverse = (
+            {str(k).lower(): float(v) for k, v in values.pop(key, {}).items()}
+            for key in ("units", "inverse")
+        )
+        return Log(name, units=units, inverse=inverse, **values)
     except (re.error, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{where}: [{name}] cannot be read ({error}).") from error
 
@@ -161,6 +172,10 @@ def convert(found: Found, values: np.ndarray, unit: str) -> Converted:
     where another unit puts it inside.
     """
     log, doubt = found.log, None
+    if (divided := log.inverse.get(unit.strip().lower())) is not None:
+        with np.errstate(divide="ignore"):
+            values, unit = divided / values, log.unit
+        doubt = f"{found.column} is turned over into {log.unit}"
     stated = log.factor(unit)
     factor = 1.0 if stated is None else stated
     middle = float(np.nanmedian(values)) if np.isfinite(values).any() else np.nan
@@ -183,7 +198,7 @@ def convert(found: Found, values: np.ndarray, unit: str) -> Converted:
 
 def _plausible(log: Log, unit: str, middle: float, factor: float) -> tuple[str | None, float]:
     """The stated unit, or the first that puts the median inside the range; and its factor."""
-    low, high = log.range
+    low, high = log.typical or log.range
 
     def fits(f: float) -> bool:
         return low <= middle * f <= high

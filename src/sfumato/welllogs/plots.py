@@ -17,7 +17,9 @@ MOST_ROWS = 900
 """Of the picture of densities: more than there are pixels."""
 
 _WIDTHS = {"gr": 1.5, "resistivity": 1.5, "porosity": 1.7, "target": 2.6, "density": 2.2}
-_GR, _RESISTIVITY, _RHOB, _NPHI = (0, 150), (0.2, 200), (1.95, 2.95), (0.45, -0.15)
+_GR, _RESISTIVITY = (0, 150), (0.2, 200)
+_POROSITY = ((1.95, 2.95), (0.45, -0.15)), ((1.45, 2.95), (0.75, -0.15))
+"""Scales of density and neutron that meet in clean, water-filled lime; the second for soft rock."""
 _SCALES = {"DTC": (240, 40), "DTS": (500, 70)}
 
 
@@ -111,6 +113,7 @@ def _draw_resistivity(axes: Axes, tracks: Tracks) -> None:
 
 def _draw_porosity(axes: Axes, tracks: Tracks) -> None:
     """Density and neutron porosity on scales that meet in clean, water-filled lime."""
+    rhob, nphi = _porosity_scales(tracks)
     # a twin sends the first scale to the bottom: it comes before that is drawn
     other = axes.twiny() if {"RHOB", "NPHI"} <= tracks.logs.keys() else axes
     if "RHOB" in tracks.logs:
@@ -120,9 +123,9 @@ def _draw_porosity(axes: Axes, tracks: Tracks) -> None:
             tracks,
             label="RHOB [g/cm3]",
             colour=TRUTH,
-            limits=_RHOB,
+            limits=rhob,
         )
-        axes.set_xticks([1.95, 2.45, 2.95])
+        axes.set_xticks([rhob[0], 2.45, rhob[1]])
     if "NPHI" in tracks.logs:
         _line(
             other,
@@ -130,18 +133,26 @@ def _draw_porosity(axes: Axes, tracks: Tracks) -> None:
             tracks,
             label="NPHI [m3/m3]",
             colour=CYCLE[0],
-            limits=_NPHI,
+            limits=nphi,
         )
-        other.set_xticks([0.45, 0.15, -0.15])
+        other.set_xticks([nphi[0], 0.15, nphi[1]])
         if other is not axes:
             other.spines["top"].set_position(("outward", 30))
     if {"RHOB", "NPHI"} <= tracks.logs.keys():
-        slope = (_RHOB[1] - _RHOB[0]) / (_NPHI[1] - _NPHI[0])
-        neutron = _RHOB[0] + slope * (tracks.logs["NPHI"] - _NPHI[0])
+        slope = (rhob[1] - rhob[0]) / (nphi[1] - nphi[0])
+        neutron = rhob[0] + slope * (tracks.logs["NPHI"] - nphi[0])
         density = tracks.logs["RHOB"]
         axes.fill_betweenx(
             tracks.depth_m, density, neutron, where=density < neutron, color="#f3e2a0", lw=0
         )
+
+
+def _porosity_scales(tracks: Tracks) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The usual scales, or wider ones where much of a log would not be seen."""
+    (rhob, nphi), wide = _POROSITY
+    soft = tracks.logs.get("RHOB", np.full(1, np.nan)) < rhob[0]
+    porous = tracks.logs.get("NPHI", np.full(1, np.nan)) > nphi[0]
+    return wide if max(np.mean(soft), np.mean(porous)) > 0.02 else (rhob, nphi)
 
 
 def _target_scale(tracks: Tracks) -> tuple[float, float]:

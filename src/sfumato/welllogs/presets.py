@@ -75,8 +75,10 @@ def _prepare(roles: Roles, answers: Answers, settings: Settings) -> tuple[Column
     if roles.groups is not None:
         message = "--preset welllog holds out whole wells: leave out --groups"
         raise IncompatibleError(f"{message}, and name the wells by --well.")
-    inputs = check_inputs(str(answers["inputs"]).split(","))
     (target,) = roles.targets
+    inputs = check_inputs(str(answers["inputs"]).split(","))
+    if inputs == INPUTS:  # nobody asked for the target
+        inputs = tuple(name for name in inputs if name != target.upper())
     if target.upper() in {name.upper() for name in inputs}:
         raise ValueError(f"--inputs names {target!r}, the target.")
     _block(answers)

@@ -80,8 +80,8 @@ def _well(file: PDFsFile, column: str | None) -> str:
     for _, table in file.scalars([column], batch_rows=20_000):
         names.update(dict.fromkeys(map(str, table[column].to_pylist())))
     if len(names) > 1:
-        some = ", ".join(list(names)[:4])
-        message = f"{file.table.path} holds {len(names)} wells ({some}, ...)"
+        some = ", ".join(list(names)[:4]) + (", ..." if len(names) > 4 else "")
+        message = f"{file.table.path} holds {len(names)} wells ({some})"
         raise DataError(
             f"{message}. Choose one, as in --where '{column} == \"{next(iter(names))}\"'."
         )

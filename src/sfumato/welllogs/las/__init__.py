@@ -2,6 +2,6 @@
 
 from sfumato.welllogs.las.layout import Item, Layout
 from sfumato.welllogs.las.reading import Curve, LasFile, read_las
-from sfumato.welllogs.las.writing import NewCurve, write_las
+from sfumato.welllogs.las.writing import NewCurve, check_names, write_las
 
-__all__ = ["Curve", "Item", "LasFile", "Layout", "NewCurve", "read_las", "write_las"]
+__all__ = ["Curve", "Item", "LasFile", "Layout", "NewCurve", "check_names", "read_las", "write_las"]

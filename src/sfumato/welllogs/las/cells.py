@@ -120,6 +120,9 @@ class Column:
     def _without_codes(self, numbers: np.ndarray) -> np.ndarray:
         if self._null is None:
             return numbers
+        endless = np.isinf(numbers)
+        if endless.any():
+            self._codes[np.inf] += int(endless.sum())
         gaps = np.isclose(numbers, self._null, rtol=1e-7) | ~np.isfinite(numbers)
         for code in CODES:
             found = ~gaps & (numbers == code)

@@ -78,12 +78,16 @@ def _unit(layout: Layout, index: Item) -> float:
     return own
 
 
+_FARTHEST = 1e9
+"""In any unit: no well is as deep."""
+
+
 def _without_gaps(values: np.ndarray, null: float) -> np.ndarray:
     """Depths without codes; a number that fits between its neighbours is a depth, whatever it is.
 
     So -999.25 on the way from -1000 to -998 stays.
     """
-    out = np.where(np.isfinite(values), values, np.nan)
+    out = np.where(np.abs(values) < _FARTHEST, values, np.nan)
     codes = np.isin(out, [null, *CODES])
     if not codes.any():
         return out

@@ -27,7 +27,7 @@ def data_lines(layout: Layout, section: Section) -> Iterator[tuple[int, str]]:
     lines = lines_of(layout.path, layout.encoding)
     before, line = "", ""
     for number, line in enumerate(itertools.islice(lines, section.last), start=1):
-        text = line.strip()
+        text = line.strip().strip("\x1a\x00").strip()  # how DOS ends files, and disks
         if number > section.first and text and not text.startswith("#"):
             yield number, line.rstrip("\r\n") if layout.delimiter == "\t" else text
             if not line.endswith(("\r", "\n")) and len(text) < len(before):

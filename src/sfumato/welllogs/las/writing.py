@@ -44,15 +44,12 @@ def write_las(las: LasFile, curves: Sequence[NewCurve], output: str | Path) -> N
     DiskError
         The disk is full, or the folder cannot be written.
     """
-    names = [curve.name for curve in las.curves]
+    check_names(las, [curve.name for curve in curves])
+    names = [curve.name for curve in (*las.curves, *curves)]
     for curve in curves:
-        if curve.name in names:
-            message = f"{las.path}: a curve {curve.name!r} is in the file already"
-            raise DataError(f"{message}. Predict from the file as it was measured.")
         if curve.values.shape != las.lines.shape:
             message = f"Curve {curve.name!r} holds {curve.values.size:,} values"
             raise DataError(f"{message}, and {las.path} {las.lines.size:,} rows.")
-        names.append(curve.name)
     cells = _cells(las, curves)
     heading, last = las.section, _last_of_curves(las)
     row = 0
@@ -75,6 +72,21 @@ def write_las(las: LasFile, curves: Sequence[NewCurve], output: str | Path) -> N
                 file.writelines(f"{_declared(curve)}{end}" for curve in curves)
         if row < las.lines.size or stamp_of(las.path) != las.stamp:
             raise DataError(f"{las.path} changed while it was read. Run the command again.")
+
+
+def check_names(las: LasFile, names: Sequence[str]) -> None:
+    """Refuse to add curves of names that a file has.
+
+    Raises
+    ------
+    DataError
+        It has one.
+    """
+    taken = {curve.name for curve in las.curves}
+    for name in names:
+        if name in taken:
+            message = f"{las.path}: a curve {name!r} is in the file already"
+            raise DataError(f"{message}. Predict from the file as it was measured.")
 
 
 def _parted(line: str) -> tuple[str, str]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         cards: Sequence[FitsCard]
 
         def __getitem__(self, keyword: str) -> Any: ...  # a number or a word
-        def get(self, keyword: str) -> Any: ...
+        def get(self, keyword: str) -> Any: ...  # the same
 
     class FitsColumn(Protocol):
         """What is used of astropy's columns of FITS tables."""

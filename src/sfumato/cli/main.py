@@ -38,7 +38,7 @@ VERBS = {
 _ENDED = (typer.Abort, KeyboardInterrupt)
 
 # typer carries its own copy of click in some versions and not in others
-_CLICK_ERRORS: Any = tuple(
+_CLICK_ERRORS: Any = tuple(  # classes of two libraries
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
 
@@ -131,7 +131,7 @@ def _run(verbs: list[str], given: list[str]) -> object:
     return make_app(verbs)(given, standalone_mode=False)
 
 
-def _usage(error: Any) -> int:
+def _usage(error: Any) -> int:  # of either
     """Report a wrong command line; without any arguments, the help is the message."""
     message = error.format_message()
     if type(error).__name__ == "NoArgsIsHelpError":

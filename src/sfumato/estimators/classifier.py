@@ -133,6 +133,7 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
                 "This MDNClassifier estimator requires y to be passed, but the target y is None."
             )
         check_present(y)
+        # its stubs take words only where y is a word
         labels = np.asarray(validate_data(self, y=cast(Any, y)))
         check_classification_targets(labels)
         rows = self._checked_rows(X, reset=True)

@@ -261,6 +261,7 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
             cells = [np.nan if is_missing(cell) else cell for cell in given.ravel()]
             given = np.array(cells, object).reshape(given.shape)
         check_present(given)
+        # its stubs take words only where y is a word
         checked = validate_data(self, y=cast(Any, given), multi_output=True, y_numeric=True)
         values = np.asarray(checked, float)
         return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values

@@ -31,7 +31,7 @@ class MixtureFamily:
     component: Component
     n_components: int
     shift: Any = 0.0  # a number, or a tuple of one for each coordinate
-    scale: Any = 1.0
+    scale: Any = 1.0  # likewise
 
     @property
     def n_raw(self) -> int:

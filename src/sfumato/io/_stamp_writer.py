@@ -132,7 +132,7 @@ class StampWriter:
 
 
 @contextmanager
-def _hdf5_file(path: Path) -> Iterator[Any]:
+def _hdf5_file(path: Path) -> Iterator[Any]:  # of h5py, which has no stubs
     """A new HDF5 file; what goes wrong at its end is an error of the disk."""
     h5py = optional_module("h5py", extra="io")
     file = h5py.File(path, "w")

@@ -98,7 +98,7 @@ def _open_hdf5(path: Path) -> StampFile:
     return StampFile(path, n, sets, tuple(table), attributes, lambda name: load(table[name]))
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> Any:  # whatever a header holds
     """A number, text or list for what NumPy or HDF5 give."""
     value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -59,7 +59,7 @@ class Backbone(eqx.Module):
         """
 
     @abstractmethod
-    def dense_layers(self) -> tuple[Any, ...]:
+    def dense_layers(self) -> tuple[Any, ...]:  # a strategy makes other classes of them
         """Layers such as `Linear`, from the first to the last, that may be replaced by others."""
 
     def dropouts(self) -> tuple[Dropout, ...]:
@@ -70,7 +70,7 @@ class Backbone(eqx.Module):
         """Constant factors of what each dense layer gives, or none at all."""
         return ()
 
-    def with_dense_layers(self, layers: tuple[Any, ...]) -> Self:
+    def with_dense_layers(self, layers: tuple[Any, ...]) -> Self:  # as above
         """The same backbone with other dense layers."""
         return eqx.tree_at(lambda backbone: backbone.dense_layers(), self, layers)
 

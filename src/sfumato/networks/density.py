@@ -57,11 +57,11 @@ class ConditionalDensity(eqx.Module):
         """
         return self.head.family.log_prob(self(x, key=key, strength=strength), u)
 
-    def dense_layers(self) -> tuple[Any, ...]:
+    def dense_layers(self) -> tuple[Any, ...]:  # a strategy makes other classes of them
         """The dense layers from the first to the head's."""
         return (*self.backbone.dense_layers(), self.head.linear)
 
-    def with_dense_layers(self, layers: Sequence[Any]) -> "ConditionalDensity":
+    def with_dense_layers(self, layers: Sequence[Any]) -> "ConditionalDensity":  # as above
         """The same network with other dense layers."""
         head = eqx.tree_at(lambda head: head.linear, self.head, layers[-1])
         other = ConditionalDensity(self.front, self.backbone, head)

@@ -86,7 +86,7 @@ class MLP(Backbone):
         """Width of the last layer."""
         return self.hidden_sizes[-1]
 
-    def dense_layers(self) -> tuple[Any, ...]:
+    def dense_layers(self) -> tuple[Any, ...]:  # a strategy makes other classes of them
         """All layers."""
         return self.layers
 

@@ -16,7 +16,7 @@ CYCLE = ("#33658a", "#e07a1f", "#4f9d69", "#8e5ea2", "#b23a48", "#2a9d8f", "#7a7
 DEPTHS = ("#b9d6f2", "#7fb2e0", "#4187c6", "#1c5a99", "#0b2f5b")
 """Light to dark for an ordered quantity such as depth."""
 
-_SETTINGS: dict[Any, object] = {
+_SETTINGS: dict[Any, object] = {  # keys that stubs list one by one
     "figure.dpi": 110,
     "savefig.dpi": 150,
     "font.size": 10,

@@ -53,7 +53,7 @@ class Frame(NamedTuple):
         return (len(self.columns[0]) if self.columns else 0), len(self.columns)
 
 
-def read_frame(X: Any) -> Frame | None:
+def read_frame(X: Any) -> Frame | None:  # a table of any library
     """A table of another library as a frame; None of what is no table.
 
     Raises
@@ -70,7 +70,7 @@ def read_frame(X: Any) -> Frame | None:
     if records or (isinstance(X, Mapping) and not sparse.issparse(X)):  # one of them is a mapping
         return _of_mapping({name: X[name] for name in records or X})
     try:
-        frame: Any = nw.from_native(X, pass_through=True)
+        frame: Any = nw.from_native(X, pass_through=True)  # or what came
         frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
         names = tuple(frame.columns) if isinstance(frame, nw.DataFrame) else ()
     except DuplicateError as error:

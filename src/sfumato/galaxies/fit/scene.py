@@ -109,7 +109,7 @@ class Scene:
 
         return predict
 
-    def unpack(self, theta: Array) -> dict[str, Any]:
+    def unpack(self, theta: Array) -> dict[str, Any]:  # of arrays and of numbers
         """Parameters by name: free ones from the vector, the others at their fixed values."""
         values: dict = {"g1": 0.0, "g2": 0.0, "x": 0.0, "y": 0.0, "background": 0.0, **self.fixed}
         for name in ("x", "y"):

@@ -61,7 +61,7 @@ def evaluate_file(
 ) -> Evaluated:
     """Hold a file of PDFs against its true values: tables, figures and a page in a folder.
 
-    Of more than a million objects (100,000 coordinates of vectors) that many are drawn at random
+    Of more than 500,000 objects (100,000 coordinates of vectors) that many are drawn at random
     and scored, and a warning says so: memory stays below 1 GB at any number.
 
     Parameters

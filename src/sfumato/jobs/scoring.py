@@ -14,7 +14,7 @@ from sfumato.jobs.truths import Truths
 from sfumato.metrics.evaluation import ObjectScores, score_objects
 from sfumato.preprocessing.table import words_of
 
-MOST_SCORED = 1_000_000
+MOST_SCORED = 500_000
 """Objects whose scores are kept at a time, 100 bytes each."""
 
 

@@ -9,7 +9,7 @@ from sfumato.estimators.targets import extremes
 from sfumato.io.tables import TableFile
 from sfumato.preprocessing.missing import codes_in
 
-_MOST_SEEN = 1_000_000
+_MOST_SEEN = 500_000
 """Values among which codes are looked for: every few-th of more."""
 
 

@@ -42,7 +42,7 @@ def mdn(
     inputs: Sequence[str] = INPUTS,
     *,
     windows: Sequence[float] = WINDOWS_M,
-    mask_rate: float = 0.25,
+    mask_rate: float = 0.5,
     curves: str = "",
     **settings: Json,
 ) -> MDNRegressor:
@@ -171,7 +171,7 @@ PRESET = Preset(
         ),
         Question(
             "mask_rate",
-            "0.25",
+            "0.5",
             "Share of the rows that lose inputs in training, so that any may be missing.",
         ),
         Question(

@@ -206,9 +206,8 @@ def _with_curves(path, n_curves):
     """As many curves more as a logging company writes: a well of FORCE 2020 has about 20."""
     head, rows = path.read_text().split("~Ascii\n")
     more = "".join(f"X{i:02d}.gAPI : CURVE {i}\n" for i in range(n_curves))
-    lines = [
-        line + "".join(f" {i}{line[12:20]}" for i in range(n_curves)) for line in rows.splitlines()
-    ]
+    words = [(line, line.split()[1]) for line in rows.splitlines()]
+    lines = [line + "".join(f" {i}{word}" for i in range(n_curves)) for line, word in words]
     path.write_text(f"{head}{more}~Ascii\n" + "\n".join(lines) + "\n")
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from sfumato.engine.compiled import CPU_OPTIONS
 from sfumato.families.beta import beta_log_prob
-from sfumato.pdfs._padding import chunk_size, padded
+from sfumato.pdfs._padding import padded_chunks
 
 N_NODES = 1024
 """Cells of theta: a precision of 1e5, the largest, has its standard deviation in one cell."""
@@ -227,9 +227,6 @@ def beta_stack(
 
 # -- from and to the host --------------------------------------------------------------------------
 
-_CHUNK = 1 << 15
-"""Objects handed to one call of a compiled program."""
-
 
 def summarise_beta(
     log_weights: np.ndarray, alpha: np.ndarray, beta: np.ndarray, levels: np.ndarray
@@ -237,13 +234,10 @@ def summarise_beta(
     """Mode (n,) and quantiles (n, q) on (0, 1) of mixtures (n, k), in chunks of one shape."""
     n = len(alpha)
     modes, quantiles = np.empty(n, np.float32), np.empty((n, levels.size), np.float32)
-    size = chunk_size(n, objects=OBJECTS, most=_CHUNK)
-    for start in range(0, n, size):
-        rows = slice(start, min(start + size, n))
-        w, a, b = (padded(values[rows], size) for values in (log_weights, alpha, beta))
-        mode, quantile = beta_statistics(w, a, b, levels.astype(np.float32))
-        modes[rows] = np.asarray(mode)[: rows.stop - start]
-        quantiles[rows] = np.asarray(quantile)[: rows.stop - start]
+    for rows, parts in padded_chunks(log_weights, alpha, beta, objects=OBJECTS):
+        mode, quantile = beta_statistics(*parts, levels.astype(np.float32))
+        modes[rows] = np.asarray(mode)[: rows.stop - rows.start]
+        quantiles[rows] = np.asarray(quantile)[: rows.stop - rows.start]
     return modes, quantiles
 
 
@@ -252,13 +246,8 @@ def stack_beta(
 ) -> np.ndarray:
     """Sum (g,) of the weighted densities of all components, in chunks of one shape."""
     total = np.zeros(grid.size)
-    n = len(alpha)
-    size = chunk_size(n, objects=OBJECTS, most=_CHUNK)
-    for start in range(0, n, size):
-        rows = slice(start, min(start + size, n))
-        weights = padded(log_weights[rows], size)
-        weights[rows.stop - start :] = -np.inf
-        a, b = (padded(values[rows], size) for values in (alpha, beta))
+    for rows, (weights, a, b) in padded_chunks(log_weights, alpha, beta, objects=OBJECTS):
+        weights[rows.stop - rows.start :] = -np.inf
         at_once = OBJECTS * alpha.shape[1]
         summed = beta_stack(weights, a, b, grid.astype(np.float32), rows_at_once=at_once)
         total += np.asarray(summed, float)

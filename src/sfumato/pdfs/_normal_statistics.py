@@ -9,7 +9,7 @@ from jax.scipy.special import ndtr, ndtri
 from jaxtyping import Array, Float
 
 from sfumato.engine.compiled import CPU_OPTIONS
-from sfumato.pdfs._padding import chunk_size, padded
+from sfumato.pdfs._padding import padded_chunks
 
 OBJECTS = 256
 """Objects solved at once: their components fit the first-level cache."""
@@ -17,7 +17,6 @@ OBJECTS = 256
 _STEPS = 18
 """Of safeguarded Newton; every other one halves a bracket in which Newton would stall."""
 
-_CHUNK = 1 << 15
 _ROOT_2PI = float(np.sqrt(2 * np.pi))
 
 
@@ -75,12 +74,8 @@ def summarise_normal(
     log_weights: np.ndarray, loc: np.ndarray, scale: np.ndarray, levels: np.ndarray
 ) -> tuple[None, np.ndarray]:
     """No mode, and quantiles (n, q) of mixtures (n, k), in chunks of one shape."""
-    n = len(loc)
-    quantiles = np.empty((n, levels.size), np.float32)
-    size = chunk_size(n, objects=OBJECTS, most=_CHUNK)
-    for start in range(0, n, size):
-        rows = slice(start, min(start + size, n))
-        w, m, s = (padded(values[rows], size) for values in (log_weights, loc, scale))
-        found = normal_quantiles(w, m, s, levels.astype(np.float32))
-        quantiles[rows] = np.asarray(found)[: rows.stop - start]
+    quantiles = np.empty((len(loc), levels.size), np.float32)
+    for rows, parts in padded_chunks(log_weights, loc, scale, objects=OBJECTS):
+        found = normal_quantiles(*parts, levels.astype(np.float32))
+        quantiles[rows] = np.asarray(found)[: rows.stop - rows.start]
     return None, quantiles

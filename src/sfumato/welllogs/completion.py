@@ -22,7 +22,6 @@ from sfumato.welllogs.features import LogFeatures
 from sfumato.welllogs.las import LasFile, NewCurve, check_names, read_las, write_las
 from sfumato.welllogs.table import DEPTH as DEPTH_COLUMN
 from sfumato.welllogs.table import WELL, las_table, say_notes
-from sfumato.welllogs.wells import GROUP
 
 SUFFIX = ".las"
 STATISTICS = ("median", "q5", "q95", "std")
@@ -45,9 +44,9 @@ class Completed(NamedTuple):
     before: bool
 
 
-def is_las(output: Path) -> bool:
-    """Whether an output is a LAS file, or a folder for some."""
-    return output.suffix.lower() == SUFFIX
+def is_las(path: Path) -> bool:
+    """Whether a path is named as a LAS file."""
+    return path.suffix.lower() == SUFFIX
 
 
 def complete_files(
@@ -85,9 +84,7 @@ def complete_files(
     """
     output, paths = Path(output), [Path(source) for source in sources]
     loaded = LoadedModel.read(model)
-    if loaded.fitted.columns.groups is None or not isinstance(
-        loaded.fitted.regressor.features, LogFeatures
-    ):
+    if not isinstance(loaded.fitted.regressor.features, LogFeatures):
         raise IncompatibleError(f"{model} was not fitted with --preset welllog: it writes no LAS.")
     wanted = tuple(dict.fromkeys([*STATISTICS, *statistics]))
     for name in wanted:
@@ -237,8 +234,7 @@ class _Task(NamedTuple):
         """The columns of the model and of the file's own that the PDFs are kept with, read once."""
         columns = self.loaded.fitted.columns
         table = derived(las_table(las), columns, self._features, self.answers)
-        wanted = [*self._features.names, GROUP, WELL, DEPTH_COLUMN]
-        wanted += [*self._features.logs, self.target]
+        wanted = [*self._features.names, WELL, DEPTH_COLUMN, *self._features.logs, self.target]
         rows = read_table(table, [name for name in wanted if name in table.columns])
         return in_memory(las.path, rows, units=table.units)
 

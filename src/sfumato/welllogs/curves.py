@@ -152,14 +152,12 @@ class Converted(NamedTuple):
 
     Parameters
     ----------
-    told : the unit they were in, as a reader should know it.
     factor : what they were multiplied by.
     doubt : what was assumed against or without what is stated; or None.
     n_outside : values outside the range of the log, which are gaps now.
     """
 
     values: np.ndarray
-    told: str
     factor: float
     doubt: str | None
     n_outside: int
@@ -189,7 +187,6 @@ def convert(found: Found, values: np.ndarray, unit: str) -> Converted:
     outside = np.isfinite(scaled) & ((scaled < low) | (scaled > high))
     return Converted(
         np.where(outside, np.nan, scaled),
-        unit.strip() or log.unit,
         factor,
         doubt,
         int(outside.sum()),

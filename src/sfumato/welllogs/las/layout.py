@@ -69,7 +69,6 @@ class Layout:
     sections: tuple[Section, ...]
     delimiter: str | None = None
     wrapped: bool = False
-    version: float = 2.0
     notes: list[str] = field(default_factory=list)
 
     def items(self, kind: str) -> dict[str, Item]:
@@ -147,7 +146,7 @@ def layout_of(path: Path) -> Layout:
     if word not in DELIMITERS:
         message = f"{path}, line {version['DLM'].line}: unknown delimiter {word!r}"
         raise DataError(f"{message}; known are {', '.join(DELIMITERS)}.")
-    return Layout(path, encoding, sections, DELIMITERS[word], wrapped, number, notes)
+    return Layout(path, encoding, sections, DELIMITERS[word], wrapped, notes)
 
 
 def _number(

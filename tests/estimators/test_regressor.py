@@ -310,3 +310,25 @@ def test_other_rows_of_one_shape_compile_nothing_anew(tmp_path):
     first, second, third = map(int, done.stdout.split())
     assert first > 0
     assert (second, third) == (0, 0)
+
+
+def test_rows_unlike_training_are_novel_and_say_where(fitted, toy):
+    x, _ = toy
+    assert np.mean(fitted.novelty(x) > 0.99) < 0.05
+    far = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, -3.0]])
+    novelty = fitted.novelty(far)
+    assert novelty[0] < 0.9
+    assert np.all(novelty[1:] == 1.0)
+    low, high = fitted.out_of_range(far)
+    np.testing.assert_array_equal(low, [[False, False], [False, False], [False, True]])
+    np.testing.assert_array_equal(high, [[False, False], [True, False], [False, False]])
+
+
+def test_novelty_of_groups_is_that_of_other_groups(toy):
+    x, y = toy
+    wells = np.digitize(x[:, 0], [-0.5, 0.0, 0.5])
+    model = MDNRegressor(random_state=0, **SMALL).fit(x, y, groups=wells)
+    plain = MDNRegressor(random_state=0, **SMALL).fit(x, y)
+    beyond = np.array([[1.2, 0.0]])  # a step as from one group to the next
+    assert plain.novelty(beyond)[0] > 0.99
+    assert model.novelty(beyond)[0] < 0.99

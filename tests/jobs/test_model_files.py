@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cases import SMALL
 from sfumato import MDNRegressor, read_model, read_pdfs, write_model
-from sfumato.errors import DataError
+from sfumato.errors import DataError, IncompatibleError
 from sfumato.io.archive import read_archive, write_archive
 from sfumato.jobs.model_files import TabularModel
 from sfumato.uncertainty import MonteCarloDropout
@@ -127,3 +128,15 @@ def test_absurd_models_are_refused_in_one_line(name, fitted, tmp_path):
     ) as told:
         read_model(tmp_path / "m")
     assert "\n" not in str(told.value)
+
+
+def test_novelty_survives_a_file_and_an_older_file_says_that_it_has_none(toy, tmp_path):
+    x, y = toy
+    model = MDNRegressor(random_state=0, **SMALL).fit(x, y)
+    write_model(model, tmp_path / "m")
+    np.testing.assert_array_equal(read_model(tmp_path / "m").novelty(2 * x), model.novelty(2 * x))
+    model.novelty_ = None
+    write_model(model, tmp_path / "older")
+    older = read_model(tmp_path / "older")
+    with pytest.raises(IncompatibleError, match=r"knows no novelty\. Fit it again"):
+        older.novelty(x)

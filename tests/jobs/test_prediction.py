@@ -7,7 +7,7 @@ from astropy.table import Table
 
 from cases import SMALL
 from sfumato import MDNRegressor, read_model, read_pdfs, write_model
-from sfumato.errors import DataError
+from sfumato.errors import DataError, IncompatibleError
 from sfumato.io.tables import open_table
 from sfumato.jobs import prediction
 from sfumato.jobs.columns import compare_units, units_of
@@ -125,3 +125,38 @@ def test_damage_that_is_found_at_the_join_costs_one_chunk(folder, fitted, tmp_pa
     with pytest.warns(UserWarning, match="made again"):
         assert predict_files(*job) == 100
     assert len(read_pdfs(output)) == 240
+
+
+def test_novelty_is_a_column_and_what_is_novel_is_said(folder, fitted, tmp_path):
+    table = np.loadtxt(folder / "table.csv", delimiter=",", skiprows=1)
+    header = (folder / "table.csv").read_text().splitlines()[0]
+    first, second = header.split(",")[1:3]
+    table[:60, 1] += 10.0
+    table[:20, 2] -= 10.0
+    np.savetxt(tmp_path / "new.csv", table, delimiter=",", header=header, comments="")
+    with pytest.warns(UserWarning, match=rf"\d+ of 240 rows .*{first} high in 60, {second} low in"):
+        predict_files(
+            folder / "model",
+            [tmp_path / "new.csv"],
+            tmp_path / "new.parquet",
+            statistics=["mean", "novelty"],
+        )
+    found = pq.read_table(tmp_path / "new.parquet")
+    expected = fitted[0].regressor.novelty(table[:, 1:3])
+    np.testing.assert_allclose(found["novelty"].to_numpy(), expected)
+    where = found["out_of_range"].to_pylist()
+    assert where[:20] == [f"{first} high, {second} low"] * 20
+    assert where[20:60] == [f"{first} high"] * 40
+    assert np.mean(np.array(where[60:]) == "") > 0.9
+
+
+def test_statistics_that_are_none_are_named(folder, fitted, tmp_path):
+    with pytest.raises(ValueError, match=r"Unknown statistic 'newness'; .*q97\.5, or novelty\."):
+        predict_files(
+            folder / "model",
+            [folder / "table.csv"],
+            tmp_path / "new.parquet",
+            statistics=["newness"],
+        )
+    with pytest.raises(IncompatibleError, match="'out_of_range' cannot be kept"):
+        prediction.Job(fitted[0].columns, keep=("out_of_range",), statistics=("novelty",))

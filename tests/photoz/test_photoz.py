@@ -152,6 +152,14 @@ def test_perturbation_has_the_stated_noise_and_gaps():
     assert flux.std() == pytest.approx(expected, rel=0.05)
     still = np.asarray(plain.perturb(columns, key=jax.random.key(0), noise=0.0))
     np.testing.assert_allclose(still, columns, rtol=1e-5)
+    # noise does not know of its draw: errors of fluxes stay, those of magnitudes go with the fluxes
+    np.testing.assert_allclose(
+        flux * moved[4], 10 ** (-0.4 * (MAG[0, 1] - 25)) * ERR[0, 1], rtol=1e-4
+    )
+    linear = PhotometryFeatures(("g", "r", "i"), unit="flux", drop_fraction=0.0)
+    fluxes = jnp.abs(columns)
+    shifted = linear.fit(np.asarray(fluxes).T[:5]).perturb(fluxes, key=jax.random.key(0), noise=1.0)
+    np.testing.assert_array_equal(shifted[3:], fluxes[3:])
     gaps = PhotometryFeatures(("g", "r", "i"), drop_fraction=0.2, jitter=0.0).fit(X)
     lost = np.asarray(gaps.perturb(columns, key=jax.random.key(1), noise=1.0))[:3] == -99
     assert lost.mean() == pytest.approx(0.2 * 0.5, abs=0.01)

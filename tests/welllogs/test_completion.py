@@ -64,12 +64,15 @@ def test_a_file_is_completed(model, files, wells, tmp_path):
 
 def test_flags(model, files, tmp_path):
     lost = blanked(files[4], tmp_path, column=2, rows=slice(0, 50))
-    odd = blanked(lost, tmp_path, name="odd.las", column=1, rows=slice(40, 60), text="390.0")
+    odd = blanked(lost, tmp_path, name="odd.las", column=1, rows=slice(340, 360), text="390.0")
     complete_files(model, [odd], tmp_path / "out.las")
     flag = read_las(tmp_path / "out.las")["DTC_FLAG"].values
-    assert set(flag[:40]) <= {1, 2}
-    assert (flag[:40] == 1).mean() > 0.8
-    assert (flag[40:60] == 2).all()
+    assert set(flag[:50]) <= {1, 2}
+    assert (flag[:50] == 1).mean() > 0.8
+    assert (flag[340:360] == 2).all()
+    # and so are samples beside, whose surroundings are as odd
+    assert (flag[335:340] == 2).all()
+    assert (flag[60:300] == 0).mean() > 0.9
     plain = complete_files(model, [files[0]], tmp_path / "own.las")[0]
     assert plain.n_beyond == plain.n_lacking == 0  # it was trained on
 

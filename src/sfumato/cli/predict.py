@@ -35,7 +35,7 @@ def predict(
         str | None, typer.Option(help="Columns to carry over, as in `id,redshift`.")
     ] = None,
     statistics: Annotated[
-        str | None, typer.Option(help="To add: mean, std, mode, median, q16, q97.5, ...")
+        str | None, typer.Option(help="To add: mean, std, mode, median, q16, q97.5, ..., novelty.")
     ] = None,
     precision: Annotated[int, typer.Option(help="Bits a parameter: 16 or 32.")] = 16,
     fill: Annotated[

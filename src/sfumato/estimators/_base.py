@@ -19,7 +19,9 @@ from sfumato._typing import Arguments, HostParams, Params
 from sfumato.engine.compiled import use_compilation_cache
 from sfumato.errors import IncompatibleError
 from sfumato.estimators import fitting
+from sfumato.estimators.codes import codes_of, measured_in
 from sfumato.estimators.idle import Setting, warn_of_idle
+from sfumato.estimators.novelty import fit_row_novelty, row_novelty
 from sfumato.estimators.tables import TableWish, fit_inputs
 from sfumato.families import MixtureFamily
 from sfumato.networks.architecture import Architecture
@@ -27,10 +29,11 @@ from sfumato.networks.density import Network
 from sfumato.networks.rows import in_chunks, map_rows
 from sfumato.pdfs import JointPDFs, ParametricPDFs, make_pdfs
 from sfumato.preprocessing.column_units import other_units
-from sfumato.preprocessing.features import FeatureTransform, NewGaps
+from sfumato.preprocessing.features import NewGaps
 from sfumato.preprocessing.frames import in_order, read_frame, unmasked
 from sfumato.preprocessing.measurement import excess_factors, mean_covariance, noise_factors
-from sfumato.preprocessing.missing import Code, codes_in, warn_of_codes
+from sfumato.preprocessing.missing import codes_in, warn_of_codes
+from sfumato.preprocessing.novelty import Novelty, ranges_of
 from sfumato.preprocessing.table import Levels, encode, find_levels
 from sfumato.preprocessing.units import Units
 from sfumato.preprocessing.unseen import Unseen
@@ -62,6 +65,7 @@ class DensityEstimator(BaseEstimator):
     column_units_: dict[str, str]
     units_: Units
     noise_covariance_: np.ndarray | None
+    novelty_: Novelty | None
     n_epochs_planned_: int
     n_features_in_: int
 
@@ -157,7 +161,7 @@ class DensityEstimator(BaseEstimator):
         features = self._options["features"]
         if features is not None and (doubt := features.doubt(X)):
             warnings.warn(doubt, stacklevel=3)
-        codes = {i: c for i, c in _codes_of(features, X).items() if i not in self.levels_}
+        codes = {i: c for i, c in codes_of(features, X).items() if i not in self.levels_}
         found = warn_of_codes(
             [
                 *((self._name_of(i), c, len(X)) for i, c in codes.items()),
@@ -182,7 +186,7 @@ class DensityEstimator(BaseEstimator):
         if len(X) < _FEW_FOR_CODES:
             return set()
         known = {name: self.codes_.get(place, []) for place, name in names.items()}
-        codes = _codes_of(self.network_.inputs.features, X)
+        codes = codes_of(self.network_.inputs.features, X)
         found = warn_of_codes(
             [(name, codes[place], len(X)) for place, name in names.items()],
             cure="The model has not seen it: if nothing was measured, make it NaN.",
@@ -224,6 +228,7 @@ class DensityEstimator(BaseEstimator):
         )
         factors = None if X_err is None else self.units_.noise(self._factors(X_err, X))
         self.noise_covariance_ = None if factors is None else mean_covariance(factors)
+        ranges = ranges_of(measured_in(inputs.features, X))
         X = self.units_(X)
         fitted = fitting.fit_arrays(
             self.family_,
@@ -235,6 +240,8 @@ class DensityEstimator(BaseEstimator):
         )
         self.n_epochs_planned_, self.history_ = fitted.n_epochs_planned, fitted.history
         self.network_ = Network(inputs, fitted.members)
+        folds = None if groups is None else fitted.folds
+        self.novelty_ = fit_row_novelty(inputs, X, folds, ranges=ranges, rng=rng)
         self.sharpening_ = Sharpening()
         if options["recalibrate"] and fitted.folds is not None:
             self._recalibrate(X, u, fitted.folds, strategy)
@@ -313,6 +320,46 @@ class DensityEstimator(BaseEstimator):
         parts = [self._parameters(part.astype(np.float32)) for part in shifted]
         return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
 
+    def novelty(self, X: ArrayLike) -> np.ndarray:
+        """How unlike the training rows each row of X (n, c) is, (n,) in [0, 1].
+
+        The share of training rows that were less far from those of other folds (of other `groups`,
+        where there were some): 0.99 is farther than 99 % of them.
+
+        Raises
+        ------
+        IncompatibleError
+            The model was written before novelty was kept.
+        """
+        rows = self.units_(self._checked_rows(X, reset=False))
+        return row_novelty(self.network_.inputs, self.check_novelty(), rows)
+
+    def check_novelty(self) -> Novelty:
+        """What the training rows are like.
+
+        Raises
+        ------
+        IncompatibleError
+            The model was written before novelty was kept.
+        """
+        check_is_fitted(self)
+        if self.novelty_ is None:
+            message = "This model was written by a version that kept nothing of its training rows"
+            raise IncompatibleError(f"{message}: it knows no novelty. Fit it again.")
+        return self.novelty_
+
+    def out_of_range(self, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """What in rows X (n, c) is below, and what above, all training rows; (n, c) each.
+
+        Raises
+        ------
+        IncompatibleError
+            As `novelty`.
+        """
+        (low, high), rows = self.check_novelty().ranges, self._checked_rows(X, reset=False)
+        measured = measured_in(self.network_.inputs.features, rows)
+        return measured < low, measured > high
+
     def _warn_of_moved(self, X: np.ndarray) -> None:
         moved = [self._name_of(column) for column in self.units_.moved(X)]
         if moved:
@@ -328,14 +375,6 @@ class DensityEstimator(BaseEstimator):
 
 
 # -- pieces of fit ---------------------------------------------------------------------------------
-
-
-def _codes_of(features: FeatureTransform | None, X: np.ndarray) -> dict[int, list[Code]]:
-    """What looks like a code in each column (n, c), but for the codes that are read as such."""
-    if features is None:
-        return {i: codes_in(values) for i, values in enumerate(X.T)}
-    measured, (low, high) = features.measured(X).T, features.likely
-    return {i: codes_in(v, lowest=low[i], highest=high[i]) for i, v in enumerate(measured)}
 
 
 def _plan(options: Arguments, strategy: Strategy) -> fitting.FittingPlan:

@@ -93,6 +93,7 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
     sharpening_ : the fitted recalibration, the identity without `recalibrate`.
     training_priors_ : density of the training targets, for `reweight`; one for each coordinate.
     noise_covariance_ : mean covariance of the training features' errors, or None.
+    novelty_ : what the training rows are like, for `novelty`.
     n_clipped_ : training targets that lay on or beyond a bound.
     n_features_in_, feature_names_in_ : as in scikit-learn.
 

@@ -30,6 +30,7 @@ from sfumato.networks.embeddings import BinEmbedding
 from sfumato.networks.members import make_members
 from sfumato.pdfs import GridPDFs
 from sfumato.preprocessing import AffineScaler, feature_kind
+from sfumato.preprocessing.novelty import Novelty
 from sfumato.preprocessing.units import Units, no_units
 from sfumato.recalibration.sharpening import Sharpening
 from sfumato.training import History
@@ -124,12 +125,18 @@ def write_model(
         if values is not None:
             # words of a data frame are objects, which only pickling could store
             arrays[name] = values.astype(str) if values.dtype == object else values
+    if regressor.novelty_ is not None:
+        arrays |= {_of_novelty(n): v for n, v in regressor.novelty_._asdict().items()}
     for index, prior in enumerate(fitted.get("training_priors_", ())):
         grid, density = _prior_names(index)
         arrays |= {grid: prior.grid, density: prior.density}
     made = datetime.now(UTC).isoformat(timespec="seconds")
     header["about"] = {"made": made, "versions": versions(), **(about or {})}
     write_archive(path, header, arrays)
+
+
+def _of_novelty(name: str) -> str:
+    return f"novelty_{name}"
 
 
 def _prior_names(index: int) -> tuple[str, str]:
@@ -210,12 +217,27 @@ def _restore(header: dict[str, Json], arrays: dict[str, np.ndarray]) -> Model:
     fitted |= {name: header[name] for name in _VALUES}
     for name in _ARRAYS:
         fitted[name] = arrays.get(name)
+    model.novelty_ = _restored_novelty(arrays, n_columns=header["n_features_in"])
     pairs = takewhile(lambda pair: pair[0] in arrays, map(_prior_names, count()))
     priors = (GridPDFs(arrays[grid], arrays[density]) for grid, density in pairs)
     fitted["training_priors_"] = tuple(priors)
     if header["feature_names_in"] is not None:
         fitted["feature_names_in_"] = np.array(header["feature_names_in"], object)
     return model
+
+
+def _restored_novelty(arrays: dict[str, np.ndarray], *, n_columns: int) -> Novelty | None:
+    """What a file says of its training rows; one of an earlier version says nothing."""
+    if _of_novelty("metric") not in arrays:
+        return None
+    novelty = Novelty(*(arrays[_of_novelty(name)] for name in Novelty._fields))
+    metric, reference, distances, ranges = novelty
+    if reference.shape[1:] != metric.shape[1:] or ranges.shape != (2, n_columns):
+        raise ValueError(f"novelty of {reference.shape[1:]} features, {metric.shape}")
+    rising = distances.ndim == 2 and len(distances) == 2 and np.all(np.diff(distances) > 0)
+    if not (rising and np.all(np.isfinite(metric)) and np.all(np.isfinite(reference))):
+        raise ValueError("novelty is not of numbers")
+    return novelty
 
 
 def fitted_state(

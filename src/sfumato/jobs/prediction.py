@@ -42,9 +42,9 @@ from sfumato.jobs.corrections import check_corrections, compare_corrections, say
 from sfumato.jobs.model_files import TabularModel
 from sfumato.jobs.parts import Parts, join
 from sfumato.jobs.presets import Answers, derived, renamed
+from sfumato.jobs.statistics import NOVELTY, check_statistics, columns_of, names_of, warn_of_novel
 from sfumato.jobs.training_tables import feature_rows
-from sfumato.pdfs import make_pdfs, summarise
-from sfumato.pdfs.statistics import parse_statistic
+from sfumato.pdfs import make_pdfs
 from sfumato.preprocessing.unseen import unseen_together
 
 CHUNK_ROWS = 131_072
@@ -63,7 +63,7 @@ class Job:
     ----------
     columns : the columns of these tables that stand for the model's.
     keep : columns carried over to the output.
-    statistics : names of statistics to add (see `sfumato.pdfs.summarise`).
+    statistics : names of statistics to add (see `sfumato.pdfs.summarise`), or ``novelty``.
     precision : 16 or 32 bits a parameter.
     about : provenance for the header of the output.
     """
@@ -75,9 +75,8 @@ class Job:
     about: dict[str, Json] | None = None
 
     def __post_init__(self) -> None:
-        for name in self.statistics:
-            parse_statistic(name)
-        clash = sorted({COLUMN, *self.statistics} & set(self.keep))
+        check_statistics(self.statistics)
+        clash = sorted({COLUMN, *names_of(self.statistics)} & set(self.keep))
         if clash:
             message = f"Column {clash[0]!r} cannot be kept: the output writes one of that name"
             raise IncompatibleError(f"{message}. Leave it out of --keep, or --rename it.")
@@ -197,7 +196,10 @@ def predict_files(
         )
         say_corrected(reading, keep)
         on_start(sum(file.n_rows for file in files))
-        return predict_tables(fitted.regressor, files, output, job=job, on_rows=on_rows)
+        done = predict_tables(fitted.regressor, files, output, job=job, on_rows=on_rows)
+        if NOVELTY in job.statistics:
+            warn_of_novel(output)
+        return done
 
 
 def predict_tables(
@@ -232,6 +234,8 @@ def predict_tables(
             raise DataError(f"{output} is one of the input tables. Choose another --output.")
     if output.suffix not in (".parquet", ".pq"):
         raise DataError(f"{output}: PDFs are written as Parquet; the name must end in .parquet.")
+    if NOVELTY in job.statistics:
+        model.check_novelty()
     with locked(output):
         return _predict_locked(model, tables, output, job=job, report=on_rows or (lambda _n: None))
 
@@ -375,8 +379,9 @@ def _predict(model: MDNRegressor, piece: _Piece, job: Job, tables: Sequence[Tabl
         _check_gaps(values, job.columns, origin)
     noise = matrix(piece.rows, job.columns.noise, origin=origin) if job.columns.noise else None
     pdfs = make_pdfs(model.family_, model.predict_parameters(values, X_err=noise))
-    columns = {name: piece.rows[name] for name in job.keep} | summarise(pdfs, job.statistics)
-    return pa.table({**columns, COLUMN: pdf_column(pdfs, precision=job.precision)})
+    kept = {name: piece.rows[name] for name in job.keep}
+    added = columns_of(job.statistics, pdfs, model, values, job.columns.features)
+    return pa.table({**kept, **added, COLUMN: pdf_column(pdfs, precision=job.precision)})
 
 
 def _check_gaps(values: np.ndarray, columns: Columns, origin: Origin) -> None:

@@ -95,13 +95,19 @@ class Inputs(eqx.Module):
         key: PRNGKeyArray | None = None,
         noise: Array | float = 1.0,
     ) -> Float[Array, "*features n"]:
-        """Scaled features; a key adds the noise of a training pass, times `noise`."""
-        if self.features is not None:
-            if key is not None:
-                x = self.features.perturb(x, key=key, noise=noise)
-            x = self.features(x)
-        x = self.scaler(x)
-        return x if self.bins is None else self.bins(x)
+        """What networks see of x; a key adds the noise of a training pass, times `noise`."""
+        z = self.scaled(x if key is None else self.perturbed(x, key=key, noise=noise))
+        return z if self.bins is None else self.bins(z)
+
+    def perturbed(
+        self, x: Float[Array, "*shape n"], *, key: PRNGKeyArray, noise: Array | float = 1.0
+    ) -> Float[Array, "*shape n"]:
+        """The user's rows as a pass of training sees them."""
+        return x if self.features is None else self.features.perturb(x, key=key, noise=noise)
+
+    def scaled(self, x: Float[Array, "*shape n"]) -> Float[Array, "*features n"]:
+        """Scaled features, before any bins."""
+        return self.scaler(x if self.features is None else self.features(x))
 
 
 class Network(eqx.Module):

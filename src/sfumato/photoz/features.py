@@ -245,32 +245,36 @@ class PhotometryFeatures(FeatureTransform):
 
         Fluxes get Gaussian noise of `noise` times `jitter` times their errors (the softening,
         where there is no detection), and in a share `drop_fraction` of the rows random bands
-        become not observed.
+        become not observed. The errors of the fluxes stay, so those of magnitudes change with
+        these: otherwise they would tell what the magnitude had been without the noise.
         """
         n, rows = len(self.bands), x.shape[1]
         noise_key, row_key, band_key = jax.random.split(key, 3)
-        value = x[:n]
         if self.jitter > 0:
-            draws = jax.random.normal(noise_key, value.shape)
-            value = self._jittered(x, noise * self.jitter * draws)
+            draws = jax.random.normal(noise_key, (n, rows))
+            x = self._jittered(x, noise * self.jitter * draws)
         chosen = jax.random.uniform(row_key, (rows,)) < self.drop_fraction
         lost = chosen & (jax.random.uniform(band_key, (n, rows)) < 1.5 / n)
         code = jnp.nan if self.unit == "flux" else -99.0
-        return jnp.concatenate([jnp.where(lost, code, value), x[n:]], axis=0)
+        return jnp.concatenate([jnp.where(lost, code, x[:n]), x[n:]], axis=0)
 
-    def _jittered(self, x: Float[Array, "c n"], noise: Float[Array, "b n"]) -> Float[Array, "b n"]:
-        """Values with noise in units of the flux error; codes stay what they are."""
+    def _jittered(self, x: Float[Array, "c n"], noise: Float[Array, "b n"]) -> Float[Array, "c n"]:
+        """Columns with noise in units of the flux error; codes stay what they are."""
         flux, error, not_detected, not_observed = self._measurements(x)
         b = self._softening_of(x)
         # a magnitude error above about 1 is a limit or a code; the noise then is the sky's, as b
         sigma = jnp.minimum(jnp.abs(flux) * jnp.nan_to_num(error) / POGSON, 3 * b + 0.2 * flux)
         sigma = jnp.where(not_detected > 0, b, jnp.maximum(sigma, 0.0))
         moved = flux + noise * sigma
+        value, errors = x[: len(self.bands)], x[len(self.bands) :]
         if self.unit == "flux":
-            return jnp.where(not_observed > 0, x[: len(self.bands)], moved)
-        mag = 25.0 - 2.5 * jnp.log10(jnp.maximum(moved, 1e-12))
-        mag = jnp.where(moved > 1e-12, mag, 99.0)
-        return jnp.where(not_observed + not_detected > 0, x[: len(self.bands)], mag)
+            return jnp.concatenate([jnp.where(not_observed > 0, value, moved), errors], axis=0)
+        is_code, positive = not_observed + not_detected > 0, moved > 1e-12
+        mag = jnp.where(positive, 25.0 - 2.5 * jnp.log10(jnp.where(positive, moved, 1.0)), 99.0)
+        if self.has_errors:
+            fainter = jnp.where(positive & ~is_code, flux / jnp.where(positive, moved, 1.0), 1.0)
+            errors = errors * fainter
+        return jnp.concatenate([jnp.where(is_code, value, mag), errors], axis=0)
 
     def to_dict(self) -> dict[str, object]:
         """Constructor arguments, for a model file."""

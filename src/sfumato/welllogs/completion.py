@@ -16,6 +16,7 @@ from sfumato.io.tables import DEFAULT, Reading, TableFile, matrix, read_table
 from sfumato.io.tables.contract import in_memory
 from sfumato.jobs.prediction import Job, LoadedModel, predict_tables
 from sfumato.jobs.presets import Answers, derived
+from sfumato.jobs.statistics import NOVEL, NOVELTY, check_statistics
 from sfumato.pdfs.statistics import parse_statistic
 from sfumato.welllogs.curves import Found, convert, find, known_logs
 from sfumato.welllogs.features import LogFeatures
@@ -28,8 +29,8 @@ STATISTICS = ("median", "q5", "q95", "std")
 """What every completed file holds."""
 
 PREDICTED, LACKING, BEYOND, EMPTY = 0, 1, 2, 3
-"""Of the flag curve: all is well, an input was not measured, an input was never so in training,
-nothing was measured and nothing predicted."""
+"""Of the flag curve: all is well, an input was not measured, an input or all of them together were
+never so in training, nothing was measured and nothing predicted."""
 
 
 class Completed(NamedTuple):
@@ -87,8 +88,7 @@ def complete_files(
     if not isinstance(loaded.fitted.regressor.features, LogFeatures):
         raise IncompatibleError(f"{model} was not fitted with --preset welllog: it writes no LAS.")
     wanted = tuple(dict.fromkeys([*STATISTICS, *statistics]))
-    for name in wanted:
-        parse_statistic(name)
+    check_statistics(wanted)
     if idle := sorted(reading.options.keys() - {"group"}):
         message = f"--{idle[0]} changes a table, and a LAS file is completed as it is"
         raise IncompatibleError(f"{message}. Leave it out; --curves of `fit` names logs.")
@@ -221,7 +221,7 @@ class _Task(NamedTuple):
             job = Job(
                 self.loaded.fitted.columns,
                 keep=tuple(name for name in own if name in table.columns),
-                statistics=self.statistics,
+                statistics=tuple(dict.fromkeys([*self.statistics, NOVELTY])),
                 precision=self.precision,
                 about=self.loaded.about([self.source], DEFAULT),
             )
@@ -250,7 +250,8 @@ class _Task(NamedTuple):
         """Flags (n,) of all samples."""
         names = list(self._features.names)
         x = matrix(read_table(table, names), names, origin=table.origin())
-        beyond = self._features.beyond(self._regressor.units_(x)).any(axis=1)
+        novelty = pq.read_table(self.pdfs, columns=[NOVELTY])[NOVELTY].to_numpy()
+        beyond = self._features.beyond(self._regressor.units_(x)).any(axis=1) | (novelty > NOVEL)
         lacking = self._features.lacking(x).any(axis=1)
         cases = [self._features.empty(x), beyond, lacking]
         return np.select(cases, [EMPTY, BEYOND, LACKING], PREDICTED)
@@ -264,7 +265,7 @@ class _Task(NamedTuple):
         curves = [
             NewCurve(
                 f"{name}_{_mnemonic(statistic)}",
-                unit,
+                "" if statistic == NOVELTY else unit,
                 f"{name} PREDICTED, {_told(statistic)}",
                 np.where(flag == EMPTY, np.nan, rows[statistic].to_numpy()),
             )
@@ -311,6 +312,8 @@ class _Task(NamedTuple):
 
 def _mnemonic(statistic: str) -> str:
     """``P05`` of ``q5``, ``P50`` of the median, ``SD``, ``MEAN``, ``MODE``."""
+    if statistic == NOVELTY:
+        return NOVELTY.upper()
     level = parse_statistic(statistic).level
     if level is None:
         return {"std": "SD"}.get(statistic, statistic.upper())
@@ -319,6 +322,8 @@ def _mnemonic(statistic: str) -> str:
 
 
 def _told(statistic: str) -> str:
+    if statistic == NOVELTY:
+        return "SHARE OF TRAINING SAMPLES LESS UNLIKE THE OTHERS"
     level = parse_statistic(statistic).level
     if level is None:
         return {"std": "STANDARD DEVIATION"}.get(statistic, statistic.upper())

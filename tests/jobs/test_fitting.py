@@ -5,7 +5,7 @@ import pytest
 
 from jobs_cases import ROLES, SETTINGS
 from sfumato import MDNRegressor
-from sfumato.errors import DataError
+from sfumato.errors import DataError, IncompatibleError
 from sfumato.io.tables import DEFAULT
 from sfumato.jobs.fitting import fit_tables, open_task
 from sfumato.jobs.model_files import TabularModel
@@ -63,4 +63,31 @@ def test_too_little_memory_is_said_before_the_system_says_nothing(folder, monkey
             settings=SETTINGS,
             reading=DEFAULT,
             drop_missing=False,
+        )
+
+
+def test_another_table_is_held_out(folder, tmp_path):
+    table = np.loadtxt(folder / "table.csv", delimiter=",", skiprows=1)
+    header = (folder / "table.csv").read_text().splitlines()[0]
+    for name, rows in (("a", table[:200]), ("b", table[200:])):
+        np.savetxt(tmp_path / f"{name}.csv", rows, delimiter=",", header=header, comments="")
+    model = fit_tables(
+        [tmp_path / "a.csv"],
+        tmp_path / "m",
+        roles=ROLES,
+        settings=SETTINGS,
+        validation=tmp_path / "b.csv",
+    )
+    direct = MDNRegressor(random_state=0, **SETTINGS)
+    held = table[200:, 1:3], table[200:, 3]
+    direct.fit(table[:200, 1:3], table[:200, 3], validation=held)
+    again = model.regressor.predict(table[:5, 1:3])
+    np.testing.assert_array_equal(again, direct.predict(table[:5, 1:3]))
+    assert TabularModel.read(tmp_path / "m").about["validated_on"] == str(tmp_path / "b.csv")
+    with pytest.raises(IncompatibleError, match="Leave one of them out"):
+        fit_tables(
+            [tmp_path / "a.csv"],
+            tmp_path / "n",
+            roles=ROLES._replace(groups="id"),
+            validation=tmp_path / "b.csv",
         )

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from cases import SMALL
 from sfumato import MDNClassifier, MDNRegressor
-from sfumato.training.folds import FEW_GROUPS, held_out_members, make_folds, member_rows
+from sfumato.errors import IncompatibleError
+from sfumato.training.folds import (
+    ALWAYS,
+    FEW_GROUPS,
+    held_out_members,
+    make_folds,
+    member_rows,
+)
 
 
 def folds_of(groups, *, fraction=0.1, seed=0):
@@ -100,3 +107,72 @@ def test_groups_may_be_words_or_numbers_and_follow_their_rows():
     left_out = MDNRegressor(**options).fit(x, y, weight, groups=groups).predict(x)
     gone = MDNRegressor(**options).fit(x[kept], y[kept], groups=groups[kept]).predict(x)
     np.testing.assert_allclose(left_out, gone, rtol=1e-5)
+
+
+def test_rows_given_to_hold_out_are_held_out_by_all_and_trained_on_by_none():
+    folds = np.array([ALWAYS] * 7 + [0] * 3)
+    train, valid = member_rows(folds, n_members=6)
+    np.testing.assert_array_equal(train, np.tile(np.arange(7), (6, 1)))
+    np.testing.assert_array_equal(valid, np.tile(np.arange(7, 10), (6, 1)))
+    rows, holders = held_out_members(folds, n_members=6)
+    np.testing.assert_array_equal(rows, [7, 8, 9])
+    np.testing.assert_array_equal(holders, np.tile(np.arange(6), (3, 1)))
+
+
+def test_a_model_is_stopped_and_recalibrated_by_the_rows_it_is_given(toy):
+    x, y = toy
+    rng = np.random.default_rng(5)
+    other = rng.uniform(-1, 1, (600, 2))
+    noisy = 2 + other[:, 0] + 0.8 * rng.normal(size=600)
+    model = MDNRegressor(random_state=0, **(SMALL | {"max_epochs": 40}), recalibrate=True)
+    plain = model.fit(x, y).predict_pdfs(other)
+    valid = model.history_.valid_loss
+    pdfs = model.fit(x, y, validation=(other, noisy)).predict_pdfs(other)
+    # trained on rows of noise 0.24: only what it is held against says 0.8
+    assert plain.std().mean() < 0.4
+    assert pdfs.std().mean() == pytest.approx(0.8, rel=0.25)
+    assert np.all(model.history_.valid_loss[-1] > valid[-1] + 0.5)
+    # nothing of the other rows is learnt: their targets may be anything
+    without = MDNRegressor(random_state=0, **SMALL, patience=None)
+    a, b = (
+        without.fit(x, y, validation=(other, targets)).predict_pdfs(x).mean()
+        for targets in (noisy, np.clip(noisy, 1.9, 2.1))
+    )
+    assert np.corrcoef(a, b)[0, 1] > 0.9
+    errors = MDNRegressor(random_state=0, **SMALL).fit(
+        x, y, X_err=np.array([0.1, 0.1]), validation=(other, noisy)
+    )
+    assert errors.noise_covariance_ is not None
+
+
+def test_classes_are_held_out_too(toy):
+    x, y = toy
+    model = MDNClassifier(random_state=0, hidden_sizes=(8,), n_members=2, max_epochs=5)
+    model.fit(x, y > 2, validation=(x[:50], ~(y[:50] > 2)))
+    assert np.all(model.history_.valid_loss > model.history_.train_loss)  # they are the other way
+    with pytest.raises(ValueError, match="Training had no class c, `validation` has it"):
+        model.fit(x, np.where(y > 2, "a", "b"), validation=(x[:2], ["a", "c"]))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"validation": [1, 2, 3]}, "must be a pair"),
+        ({"validation": (np.zeros((3, 2)), np.zeros(4))}, "inconsistent numbers of samples"),
+        ({"validation": (np.zeros((3, 4)), np.zeros(3))}, "4 features, but"),
+        ({"validation": (np.zeros((3, 2)), [1.0, np.nan, 2.0])}, r"NaN in row 2"),
+        ({"validation": (np.zeros((3, 2)), np.zeros((3, 2)))}, "unlike those of training"),
+    ],
+)
+def test_rows_to_hold_out_are_checked(toy, wrong, told):
+    with pytest.raises(ValueError, match=told):
+        MDNRegressor(random_state=0, **SMALL).fit(*toy, **wrong)
+
+
+def test_groups_or_validation_and_only_what_can_hold_out(toy):
+    x, y = toy
+    with pytest.raises(IncompatibleError, match="Give one of them"):
+        MDNRegressor(**SMALL).fit(x, y, groups=y > 2, validation=(x, y))
+    model = MDNRegressor(uncertainty="nuts", hidden_sizes=(4,), n_components=1)
+    with pytest.raises(IncompatibleError, match=r"holds out none\. Leave `validation` out"):
+        model.fit(x[:50], y[:50], validation=(x, y))

@@ -25,6 +25,10 @@ def fit(
         Path | None,
         typer.Option(help="Table to predict: weigh rows by how like its rows they are."),
     ] = None,
+    validation: Annotated[
+        Path | None,
+        typer.Option(help="Table to stop by and recalibrate with; no network trains on it."),
+    ] = None,
     drop_missing: DropMissing = False,
     reading: Reading,
     overwrite: Overwrite = False,
@@ -52,6 +56,7 @@ def fit(
             reading=reading,
             drop_missing=drop_missing,
             shift_to=shift_to,
+            validation=validation,
             config=config,
             overwrite=overwrite,
             on_start=lambda regressor: bar.update(task, total=regressor.max_epochs),

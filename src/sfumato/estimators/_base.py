@@ -1,26 +1,22 @@
-"""What regressor and classifier share: from a user's rows to checked arrays, and back."""
+"""What regressor and classifier share: training and prediction behind checked arrays."""
 
 import warnings
-from collections.abc import Mapping, Sequence
 from inspect import signature
-from typing import Any, Self, cast
 
 import numpy as np
 from jaxtyping import Array
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import (
-    check_array,
     check_is_fitted,
-    validate_data,
 )
 
 from sfumato._typing import Arguments, HostParams, Params
 from sfumato.engine.compiled import use_compilation_cache
 from sfumato.errors import IncompatibleError
 from sfumato.estimators import fitting
-from sfumato.estimators.codes import codes_of, measured_in
+from sfumato.estimators.codes import measured_in
 from sfumato.estimators.idle import Setting, warn_of_idle
+from sfumato.estimators.input import CheckedInput
 from sfumato.estimators.novelty import fit_row_novelty, row_novelty
 from sfumato.estimators.tables import TableWish, fit_inputs
 from sfumato.families import MixtureFamily
@@ -28,15 +24,10 @@ from sfumato.networks.architecture import Architecture
 from sfumato.networks.density import Network
 from sfumato.networks.rows import in_chunks, map_rows
 from sfumato.pdfs import JointPDFs, ParametricPDFs, make_pdfs
-from sfumato.preprocessing.column_units import other_units
-from sfumato.preprocessing.features import NewGaps
-from sfumato.preprocessing.frames import in_order, read_frame, unmasked
+from sfumato.preprocessing.frames import in_order
 from sfumato.preprocessing.measurement import excess_factors, mean_covariance, noise_factors
-from sfumato.preprocessing.missing import codes_in, warn_of_codes
 from sfumato.preprocessing.novelty import Novelty, ranges_of
-from sfumato.preprocessing.table import Levels, encode, find_levels
 from sfumato.preprocessing.units import Units
-from sfumato.preprocessing.unseen import Unseen
 from sfumato.recalibration.sharpening import Sharpening, check_sharpens, fit_sharpening
 from sfumato.training.folds import held_out_members
 from sfumato.training.history import History
@@ -47,11 +38,7 @@ N_DRAWS = 16
 """Draws of features with measurement errors that a prediction averages over."""
 
 
-_FEW_FOR_CODES = 50
-"""Rows in which a value that is repeated says little."""
-
-
-class DensityEstimator(BaseEstimator):
+class DensityEstimator(CheckedInput):
     """Training and prediction of mixture densities; the arguments are those of `MDNRegressor`."""
 
     # set by fit
@@ -60,28 +47,11 @@ class DensityEstimator(BaseEstimator):
     architecture_: Architecture
     sharpening_: Sharpening
     history_: History
-    levels_: Levels
-    codes_: dict[int, list[float]]
-    column_units_: dict[str, str]
     units_: Units
     noise_covariance_: np.ndarray | None
     novelty_: Novelty | None
     n_epochs_planned_: int
     n_features_in_: int
-
-    # see `name_columns`
-    _names: tuple[str, ...] | None = None
-    _target_names: tuple[str, ...] = ()
-
-    def name_columns(self, features: Sequence[str], targets: Sequence[str] = ()) -> Self:
-        """Give the columns of arrays names, which warnings then use; a frame has its own."""
-        self._names, self._target_names = tuple(features), tuple(targets)
-        return self
-
-    def _name_of(self, column: int) -> str:
-        """What a message calls a column of features."""
-        names = vars(self).get("feature_names_in_", self._names)
-        return f"column {column}" if names is None else str(names[column])
 
     def __sklearn_tags__(self):  # noqa: ANN204 - scikit-learn's own type
         """Missing values are allowed where they have a meaning."""
@@ -89,116 +59,6 @@ class DensityEstimator(BaseEstimator):
         tags.input_tags.allow_nan = self.allows_gaps
         tags.non_deterministic = False
         return tags
-
-    @property
-    def _options(self) -> Arguments:
-        return self.get_params(deep=False)
-
-    @property
-    def allows_gaps(self) -> bool:
-        """Whether features may be missing."""
-        options = self._options
-        return options["features"] is not None or options["missing"] == "flag"
-
-    # -- input -----------------------------------------------------------------------------------
-
-    def _checked_rows(self, X: ArrayLike, *, reset: bool) -> np.ndarray:
-        """Features as numbers (n, c), words encoded; the names and number of columns are kept.
-
-        In double precision and the user's units; `units_` take over from there.
-        """
-        frame, given = read_frame(X), cast(Any, unmasked(X))  # no word, as the default is
-        if reset:
-            self.levels_ = find_levels(X, self._options["categorical"])
-        self._compare_units({} if frame is None else frame.units, reset=reset)
-        options: Arguments = {
-            "dtype": np.float64,
-            "ensure_all_finite": not (self.allows_gaps or self.levels_),
-            "ensure_min_samples": 2 if reset else 1,
-        }
-        if frame is None and not self.levels_:
-            rows = cast(np.ndarray, validate_data(self, given, reset=reset, **options))
-            # without leave for gaps scikit-learn has looked for them already
-            return self._with_known_gaps(rows, reset=reset) if self.allows_gaps else rows
-        named = given if frame is None else frame.header()
-        validate_data(self, named, reset=reset, skip_check_array=True)
-        rows = self._with_known_gaps(encode(X, self.levels_, self._name_of), reset=reset)
-        return check_array(rows, input_name="X", **options)
-
-    def _with_known_gaps(self, rows: np.ndarray, *, reset: bool) -> np.ndarray:
-        """Features (n, c), whose gaps are refused, or named where training had none."""
-        features = None if reset else self.network_.inputs.features
-        all_gaps = [NewGaps(~np.isfinite(rows))] if features is None else features.new_gaps(rows)
-        for gaps, told in all_gaps:
-            for index in map(int, np.flatnonzero(gaps.any(axis=0))):
-                name = self._name_of(index)
-                if self.allows_gaps and features is not None:
-                    warnings.warn(Unseen(name, int(gaps[:, index].sum()), gap=told), stacklevel=4)
-                elif not self.allows_gaps:
-                    row = int(np.argmax(gaps[:, index]))
-                    what = "NaN" if np.isnan(rows[row, index]) else "infinity"
-                    what = "nothing" if index in self.levels_ else what
-                    message = f"X contains {what} in {name}, row {row + 1}"
-                    raise ValueError(f"{message}. Fill it, or use missing='flag'.")
-        return rows
-
-    def _compare_units(self, stated: Mapping[str, str], *, reset: bool) -> None:
-        """Keep the units that a table states of its columns, or say which are others now."""
-        if reset:
-            self.column_units_ = dict(stated)
-        elif other := other_units(self.column_units_, stated):
-            message = (
-                f"{', '.join(other)} in training. Nothing is converted: bring them to one unit"
-            )
-            warnings.warn(f"{message}.", stacklevel=4)
-
-    def _warn_of_codes(self, X: np.ndarray, y: np.ndarray) -> None:
-        """Name what looks like a code for a missing value and is about to be learnt from."""
-        targets = y.reshape(len(y), -1).T
-        names = self._target_names or [
-            f"target {i}" if len(targets) > 1 else "the target" for i in range(len(targets))
-        ]
-        features = self._options["features"]
-        if features is not None and (doubt := features.doubt(X)):
-            warnings.warn(doubt, stacklevel=3)
-        codes = {i: c for i, c in codes_of(features, X).items() if i not in self.levels_}
-        found = warn_of_codes(
-            [
-                *((self._name_of(i), c, len(X)) for i, c in codes.items()),
-                *((n, codes_in(t, nines=9.0), len(t)) for n, t in zip(names, targets, strict=True)),
-            ],
-            cure="If it means that nothing was measured, make it NaN or leave the rows out.",
-            stacklevel=3,
-        )
-        self.codes_ = {i: found[self._name_of(i)] for i in codes if self._name_of(i) in found}
-
-    def warn_of_new_codes(self, X: np.ndarray, names: Mapping[int, str]) -> set[int]:
-        """Name values in features (n, c) that look like codes and that training did not have.
-
-        Parameters
-        ----------
-        names : of the columns that are looked at, by their places.
-
-        Returns
-        -------
-        The places of those that have some.
-        """
-        if len(X) < _FEW_FOR_CODES:
-            return set()
-        known = {name: self.codes_.get(place, []) for place, name in names.items()}
-        codes = codes_of(self.network_.inputs.features, X)
-        found = warn_of_codes(
-            [(name, codes[place], len(X)) for place, name in names.items()],
-            cure="The model has not seen it: if nothing was measured, make it NaN.",
-            known=known,
-            stacklevel=3,
-        )
-        return {p for p, name in names.items() if set(found.get(name, ())) - set(known[name])}
-
-    def doubt(self, X: np.ndarray) -> str | None:
-        """What makes features (n, c) look as if they held something else than the fitted ones."""
-        features = self.network_.inputs.features
-        return None if features is None else features.doubt(X)
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -210,9 +70,15 @@ class DensityEstimator(BaseEstimator):
         *,
         X_err: ArrayLike | None,
         groups: np.ndarray | None,
+        validation: tuple[np.ndarray, np.ndarray] | None,
         rng: np.random.Generator,
     ) -> None:
-        """Scale, train, recalibrate; sets the fitted attributes."""
+        """Scale, train, recalibrate; sets the fitted attributes.
+
+        Parameters
+        ----------
+        validation : rows and scaled targets to hold out in place of some of these.
+        """
         options = self._options
         strategy = strategy_of(options["uncertainty"])
         defaults = {name: p.default for name, p in signature(type(self)).parameters.items()}
@@ -230,11 +96,14 @@ class DensityEstimator(BaseEstimator):
         self.noise_covariance_ = None if factors is None else mean_covariance(factors)
         ranges = ranges_of(measured_in(inputs.features, X))
         X = self.units_(X)
+        data = fitting.Data(X, u, weight, factors, groups)
+        if validation is not None:
+            data = data.holding_out(self.units_(validation[0]), validation[1])
         fitted = fitting.fit_arrays(
             self.family_,
             self.architecture_,
             inputs,
-            fitting.Data(X, u, weight, factors, groups),
+            data,
             plan=_plan(options, strategy),
             rng=rng,
         )
@@ -244,7 +113,7 @@ class DensityEstimator(BaseEstimator):
         self.novelty_ = fit_row_novelty(inputs, X, folds, ranges=ranges, rng=rng)
         self.sharpening_ = Sharpening()
         if options["recalibrate"] and fitted.folds is not None:
-            self._recalibrate(X, u, fitted.folds, strategy)
+            self._recalibrate(data.x, data.u, fitted.folds, strategy)
 
     def _recalibrate(
         self, X: np.ndarray, u: np.ndarray, folds: np.ndarray, strategy: Strategy

@@ -117,6 +117,7 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
         *,
         X_err: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        validation: tuple[ArrayLike, ArrayLike] | None = None,
     ) -> Self:
         """Train on rows X (n, c) with classes y (n,); the other arguments as in `MDNRegressor`.
 
@@ -140,6 +141,7 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
         if len(rows) != len(labels):
             raise ValueError(f"X has {len(rows)} rows and y {len(labels)}: inconsistent lengths.")
         self._warn_of_codes(rows, np.zeros((len(rows), 0)))
+        held = self._checked_validation(validation, groups)
         weight = check_weights(sample_weight, rows)
         kept = weight > 0
         self.classes_, codes = np.unique(labels, return_inverse=True)
@@ -157,9 +159,23 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
             weight[kept],
             X_err=errors,
             groups=check_groups(groups, kept),
+            validation=None if held is None else (held[0], self._codes_of(held[1])),
             rng=rng,
         )
         return self
+
+    def _codes_of(self, y: ArrayLike) -> np.ndarray:
+        """Places of classes (n,) among those of training.
+
+        Raises
+        ------
+        ValueError
+            A class is none of those.
+        """
+        labels = np.asarray(y).ravel()
+        if (strange := ~np.isin(labels, self.classes_)).any():
+            raise ValueError(f"Training had no class {labels[strange][0]}, `validation` has it.")
+        return np.searchsorted(self.classes_, labels).astype(float)
 
     def predict_pdfs(
         self, X: ArrayLike, *, X_err: ArrayLike | None = None, n_draws: int = N_DRAWS

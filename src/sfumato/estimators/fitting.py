@@ -21,7 +21,7 @@ from sfumato.networks.architecture import Builder
 from sfumato.networks.density import ConditionalDensity, Inputs
 from sfumato.networks.members import first_of, make_members
 from sfumato.training.cycles import fit_cycles
-from sfumato.training.folds import make_folds, member_rows
+from sfumato.training.folds import ALWAYS, make_folds, member_rows
 from sfumato.training.history import History, convergence_note
 from sfumato.training.loop import FitResult, OnEpoch, fit
 from sfumato.training.losses import effective_components, negative_log_likelihood
@@ -76,6 +76,7 @@ class Data(NamedTuple):
     weight : (n,) at least 0.
     x_noise : factors of the examples' measurement errors, or None.
     groups : (n,) counted from 0, of rows that are held out together; or None.
+    n_validation : how many of the last rows nobody trains on: every network holds out these.
     """
 
     x: np.ndarray
@@ -83,6 +84,34 @@ class Data(NamedTuple):
     weight: np.ndarray
     x_noise: np.ndarray | None = None
     groups: np.ndarray | None = None
+    n_validation: int = 0
+
+    @property
+    def n_training(self) -> int:
+        """Rows that some network trains on."""
+        return len(self.u) - self.n_validation
+
+    def holding_out(self, x: np.ndarray, u: np.ndarray) -> "Data":
+        """With further rows, which are measured as they are and count all alike."""
+        noise, n = self.x_noise, len(u)
+        return Data(
+            np.concatenate([self.x, x]),
+            np.concatenate([self.u, u]),
+            np.concatenate([self.weight, np.full(n, self.weight.mean())]),
+            None if noise is None else np.concatenate([noise, np.zeros((n, *noise.shape[1:]))]),
+            n_validation=n,
+        )
+
+    def training(self) -> "Data":
+        """Those rows alone."""
+        n, noise, groups = self.n_training, self.x_noise, self.groups
+        return Data(
+            self.x[:n],
+            self.u[:n],
+            self.weight[:n],
+            None if noise is None else noise[:n],
+            None if groups is None else groups[:n],
+        )
 
 
 class Fitted(NamedTuple):
@@ -128,10 +157,9 @@ def fit_arrays(
     if data.x_noise is not None and not strategy.takes_noise:
         message = f"uncertainty={strategy.name!r} samples weights for fixed features"
         raise IncompatibleError(f"{message}. Give X_err to predict_pdfs, or another strategy.")
-    n_rows = len(data.u)
-    share = held_out_share(plan, n_rows)
-    folds = make_folds(data.x, fraction=share, rng=rng, groups=data.groups)
-    networks = _start(family, builder, data.u, plan=plan, rng=rng)
+    training = data.training()
+    folds = _folds(data, plan, rng)
+    networks = _start(family, builder, training.u, plan=plan, rng=rng)
     train_rows, valid_rows = member_rows(folds, n_members=plan.n_networks)
     batch_size, max_epochs = _schedule(plan, train_rows.shape[1])
     noise = data.x_noise
@@ -153,8 +181,25 @@ def fit_arrays(
         max_epochs=max_epochs,
         rng=rng,
     )
-    members, history = _finished(trained, history, inputs, data, plan, rng)
+    members, history = _finished(trained, history, inputs, training, plan, rng)
     return Fitted(members, history, max_epochs, folds)
+
+
+def _folds(data: Data, plan: FittingPlan, rng: np.random.Generator) -> np.ndarray:
+    """Folds (n,) of all rows: drawn, or those that were given to hold out and the others.
+
+    Raises
+    ------
+    IncompatibleError
+        Rows were given to hold out, and the strategy learns from all of them.
+    """
+    if data.n_validation:
+        if not plan.strategy.holds_out:
+            message = f"uncertainty={plan.strategy.name!r} learns from all rows and holds out none"
+            raise IncompatibleError(f"{message}. Leave `validation` out, or add its rows to X.")
+        return np.where(np.arange(len(data.u)) < data.n_training, ALWAYS, 0)
+    share = held_out_share(plan, len(data.u))
+    return make_folds(data.x, fraction=share, rng=rng, groups=data.groups)
 
 
 def fit_source(

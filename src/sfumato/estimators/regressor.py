@@ -9,6 +9,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_random_state, validate_data
 
 from sfumato.engine.compiled import use_compilation_cache
+from sfumato.errors import DataError
 from sfumato.estimators._base import N_DRAWS, DensityEstimator
 from sfumato.estimators.options import check_options
 from sfumato.estimators.rows import check_groups, check_weights, kept_errors
@@ -20,6 +21,7 @@ from sfumato.estimators.targets import (
     scaled_targets,
     warn_of_extremes,
 )
+from sfumato.families.choosing import check_support
 from sfumato.pdfs import GridPDFs, JointPDFs, ParametricPDFs, density_of, frequencies_of
 from sfumato.preprocessing import FeatureTransform
 from sfumato.preprocessing.frames import is_missing, unmasked
@@ -194,6 +196,7 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         *,
         X_err: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        validation: tuple[ArrayLike, ArrayLike] | None = None,
     ) -> Self:
         """Train on rows X (n, c) with targets y, (n,) or (n, d).
 
@@ -208,6 +211,8 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         groups : (n,) names or numbers, as of wells or fields, where rows of one group are alike and
             rows to come are of other groups: what members hold out, stop by and recalibrate with
             are whole groups, each by itself where there are at most 8.
+        validation : (X, y) rows to stop by and recalibrate with, in place of some that each network
+            holds out, such as another survey's; nobody trains on them. Not with `groups`.
 
         Raises
         ------
@@ -223,6 +228,7 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         rows = self._checked_rows(X, reset=True)
         if len(rows) != len(y):
             raise ValueError(f"X has {len(rows)} rows and y has {len(y)}: inconsistent lengths.")
+        held = self._checked_validation(validation, groups)
         weight = check_weights(sample_weight, rows)
         kept = weight > 0
         rows, y, weight = rows[kept], y[kept], weight[kept]
@@ -240,6 +246,7 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
             weight,
             X_err=kept_errors(X_err, kept, vars(self).get("feature_names_in_", ())),
             groups=check_groups(groups, kept),
+            validation=None if held is None else (held[0], self._validation_targets(held[1])),
             rng=rng,
         )
         counts = self.family_.kind == "count" or self.family_.component.needs_trials
@@ -266,6 +273,22 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         checked = validate_data(self, y=cast(Any, given), multi_output=True, y_numeric=True)
         values = np.asarray(checked, float)
         return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+
+    def _validation_targets(self, y: ArrayLike) -> np.ndarray:
+        """Targets that are held out, on the scale of the family; as a fit would take them.
+
+        Raises
+        ------
+        DataError
+            They are not such as the family is for.
+        """
+        values, family = self._checked_targets(y), self.family_
+        size = family.event_size if family.kind == "vector" else 1
+        if values.reshape(len(values), -1).shape[1] != size:
+            raise DataError(f"`validation` has targets {values.shape}, unlike those of training.")
+        if family.component.scaling != "bounds":
+            check_support(family.component, family.to_unit(values), values)
+        return scaled_targets(family, values)[0]
 
     @property
     def training_prior_(self) -> GridPDFs | None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sfumato.engine.system import free_memory
+from sfumato.errors import IncompatibleError
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io._files import reserved
 from sfumato.io.archive import HEADER
@@ -37,12 +38,36 @@ class FittingTask(NamedTuple):
     regressor: MDNRegressor
     data: TrainingData
     reading: Reading
+    answers: Answers
 
-    def finish(self, weight: np.ndarray | None, **about: object) -> TabularModel:
+    def held_out(self, table: Path | str) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of another table to stop by, with their targets; read as those of training.
+
+        Raises
+        ------
+        DataError
+            As `load_training`.
+        """
+        features = self.regressor.features
+        file = derived(self.reading.open(table), self.columns, features, self.answers)
+        say_unsuited([file], self.columns, features)
+        data = load_training([file], self.columns, drop_missing_targets=self.data.n_dropped > 0)
+        return data.X, data.y
+
+    def finish(
+        self,
+        weight: np.ndarray | None,
+        *,
+        validation: tuple[np.ndarray, np.ndarray] | None = None,
+        **about: object,
+    ) -> TabularModel:
         """The model trained on all rows, with what it came from."""
         data, columns = self.data, self.columns
         self.regressor.name_columns(columns.features, columns.targets)
-        self.regressor.fit(data.X, data.y, weight, X_err=data.X_err, groups=data.groups)
+        groups = data.groups if validation is None else None
+        self.regressor.fit(
+            data.X, data.y, weight, X_err=data.X_err, groups=groups, validation=validation
+        )
         origin = {
             "tables": data.sources,
             "target": columns.target,
@@ -83,7 +108,7 @@ def open_task(
     data = load_training(files, columns, drop_missing_targets=drop_missing)
     if regressor.features is None and regressor.missing == "error":
         check_finite(data, columns)
-    return FittingTask(files, columns, regressor, data, reading)
+    return FittingTask(files, columns, regressor, data, reading, answers or {})
 
 
 def _say_tight(n_rows: int, n_columns: int) -> None:
@@ -107,6 +132,7 @@ def fit_tables(
     reading: Reading = DEFAULT,
     drop_missing: bool = False,
     shift_to: Path | str | None = None,
+    validation: Path | str | None = None,
     config: Path | str | None = None,
     overwrite: bool = False,
     on_start: Callable[[MDNRegressor], None] = lambda _regressor: None,
@@ -124,6 +150,7 @@ def fit_tables(
     reading : which part of the files, which rows, under which names.
     drop_missing : leave out rows without a target.
     shift_to : a table to predict: rows are weighed by how like its rows they are.
+    validation : a table to stop by and to recalibrate with, instead of some of the rows.
     config : file the settings came from, for the record.
     overwrite : replace a model that exists.
     on_start : called with the estimator before it trains.
@@ -135,6 +162,9 @@ def fit_tables(
         A file, a column or a setting is not as it has to be; nothing is written.
     """
     output = Path(output)
+    if validation is not None and roles.groups is not None:
+        message = "--groups say what to hold out, and so does --validation"
+        raise IncompatibleError(f"{message}. Leave one of them out.")
     with reserved(output, overwrite=overwrite, mark=HEADER):
         task = open_task(
             tables,
@@ -148,9 +178,15 @@ def fit_tables(
         weight = task.data.weight
         if shift_to is not None:
             weight = shifted_weights(task.data, task.columns, reading.open(shift_to))
+        held = None if validation is None else task.held_out(validation)
         on_start(task.regressor)
         task.regressor.set_params(on_epoch=on_epoch)
-        model = task.finish(weight, config=None if config is None else str(config))
+        model = task.finish(
+            weight,
+            validation=held,
+            validated_on=None if validation is None else str(validation),
+            config=None if config is None else str(config),
+        )
         task.regressor.set_params(on_epoch=None)
         model.write(output)
         return model

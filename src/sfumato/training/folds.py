@@ -9,6 +9,9 @@ FEW_ROWS = 20
 FEW_GROUPS = 8
 """Up to this many groups, each is a fold of its own."""
 
+ALWAYS = -1
+"""The fold of rows that everybody trains on; those of fold 0 are then given to hold out."""
+
 
 def make_folds(
     x: np.ndarray,
@@ -75,8 +78,8 @@ def member_rows(folds: np.ndarray, *, n_members: int) -> tuple[np.ndarray, np.nd
     Member j holds out fold j modulo `folds_in_use`. Every member gets as many rows as the one
     with the most: where folds are unequal, the others meet some of theirs once more.
     """
-    n_folds, rows = folds.max() + 1, np.arange(folds.size)
-    if n_folds == 1:
+    rows = np.arange(folds.size)
+    if _is_one(folds):
         return np.tile(rows, (n_members, 1)), np.tile(rows, (n_members, 1))
     n_used = folds_in_use(folds, n_members=n_members)
     held = [member % n_used for member in range(n_members)]
@@ -87,12 +90,16 @@ def member_rows(folds: np.ndarray, *, n_members: int) -> tuple[np.ndarray, np.nd
 
 def held_out_members(folds: np.ndarray, *, n_members: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows held out by someone (n,), and the r members that held each of them out (n, r)."""
-    n_folds = folds.max() + 1
-    if n_folds == 1:
+    if _is_one(folds):
         return np.arange(folds.size), np.zeros((folds.size, 1), int)
     n_used = folds_in_use(folds, n_members=n_members)
-    rows = np.flatnonzero(folds < n_used)
+    rows = np.flatnonzero((folds >= 0) & (folds < n_used))
     return rows, folds[rows, None] + n_used * np.arange(n_members // n_used)
+
+
+def _is_one(folds: np.ndarray) -> bool:
+    """Whether all rows are of one fold: there were too few to hold some out."""
+    return np.ptp(folds) == 0
 
 
 def _rectangle(rows: list[np.ndarray]) -> np.ndarray:

@@ -91,3 +91,22 @@ def test_another_table_is_held_out(folder, tmp_path):
             roles=ROLES._replace(groups="id"),
             validation=tmp_path / "b.csv",
         )
+
+
+def test_rows_that_lack_one_of_two_targets_are_kept_and_counted(folder, tmp_path):
+    table = np.loadtxt(folder / "table.csv", delimiter=",", skiprows=1)
+    header = (folder / "table.csv").read_text().splitlines()[0]
+    first, second = header.split(",")[2:4]
+    table[:30, 3], table[30:40, 2], table[40:45, 2:4] = np.nan, np.nan, np.nan
+    np.savetxt(tmp_path / "t.csv", table, delimiter=",", header=header, comments="")
+    roles = ROLES._replace(targets=(first, second), features=(header.split(",")[1],))
+    with pytest.raises(DataError, match="missing in 5 rows, first in row 41"):
+        fit_tables([tmp_path / "t.csv"], tmp_path / "n", roles=roles, settings=SETTINGS)
+    with pytest.warns(UserWarning, match="learnt from for what they have") as said:
+        model = fit_tables(
+            [tmp_path / "t.csv"], tmp_path / "m", roles=roles, settings=SETTINGS, drop_missing=True
+        )
+    words = [str(warning.message) for warning in said]
+    assert any(f"10 rows have no {first!r}, and others" in told for told in words)
+    assert any(f"30 rows have no {second!r}, and others" in told for told in words)
+    assert model.about["rows"] == 235

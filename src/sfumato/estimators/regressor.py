@@ -203,7 +203,8 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         Parameters
         ----------
         X : features.
-        y : targets.
+        y : targets. Of vectors some numbers may be missing (NaN), where the family is a
+            multivariate Normal: what is there is learnt from.
         sample_weight : (n,) weights, at least 0, such as those of `importance_weights`.
         X_err : measurement errors of the features, standard deviations (n, c) or (c,), or
             covariances (n, c, c). Every pass sees the rows with fresh noise of this size, so the
@@ -252,8 +253,10 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         counts = self.family_.kind == "count" or self.family_.component.needs_trials
         density = frequencies_of if counts else density_of
         coordinates = y.T.reshape(-1, len(y))
+        there = np.isfinite(coordinates)
         self.training_priors_: tuple[GridPDFs, ...] = tuple(
-            density(values, weight) for values in coordinates
+            density(values[own], weight[own])
+            for values, own in zip(coordinates, there, strict=True)
         )
         return self
 
@@ -268,10 +271,14 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         if isinstance(given, np.ndarray) and given.dtype == object:  # None passes every check
             cells = [np.nan if is_missing(cell) else cell for cell in given.ravel()]
             given = np.array(cells, object).reshape(given.shape)
-        check_present(given)
+        gaps = check_present(given)
+        if gaps is not None:  # scikit-learn takes none
+            given = np.where(gaps, 0.0, np.asarray(given, float))
         # its stubs take words only where y is a word
         checked = validate_data(self, y=cast(Any, given), multi_output=True, y_numeric=True)
         values = np.asarray(checked, float)
+        if gaps is not None:
+            values = np.where(gaps, np.nan, values)
         return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
 
     def _validation_targets(self, y: ArrayLike) -> np.ndarray:

@@ -26,22 +26,31 @@ class Wish:
 _LARGEST = 1e150
 
 
-def check_present(y: object) -> None:
+def check_present(y: object) -> np.ndarray | None:
     """Refuse targets that are missing or infinite, by their row; words are no business of this.
+
+    Returns
+    -------
+    Which coordinates of vectors (n, d) are missing, where some are and no row lacks all of them.
 
     Raises
     ------
     ValueError
-        One is.
+        A target is missing, or all of a vector; or one is infinite.
     """
     try:
         values = np.asarray(y, float)
     except (TypeError, ValueError):
-        return
+        return None
     if values.ndim not in (1, 2) or np.isfinite(values).all():
-        return
-    row = int(np.argmin(np.isfinite(values.reshape(len(values), -1)).all(axis=1)))
-    what = "NaN" if np.isnan(values[row]).any() else "infinity"
+        return None
+    rows = values.reshape(len(values), -1)
+    gaps = np.isnan(rows)
+    fine = np.asarray(~np.isinf(rows).any(axis=1) & ~gaps.all(axis=1))
+    if rows.shape[1] > 1 and fine.all():
+        return gaps
+    row = int(np.argmin(fine))
+    what = "infinity" if np.isinf(rows[row]).any() else "NaN"
     raise ValueError(f"Input y contains {what} in row {row + 1}. Leave such rows out.")
 
 
@@ -55,13 +64,17 @@ def check_targets(y: np.ndarray, *, n_components: int) -> None:
     """
     if len(y) < 2:
         raise ValueError(f"{len(y)} sample of positive weight; at least 2 are needed.")
-    largest = float(np.max(np.abs(y)))
+    if (never := np.isnan(y).all(axis=0)).any():
+        place = int(np.argmax(np.atleast_1d(never)))
+        raise ValueError(f"Number {place + 1} of the target is missing in every row.")
+    largest = float(np.nanmax(np.abs(y)))
     if largest > _LARGEST:
         message = f"The target reaches {largest:g}, whose square is beyond all numbers"
         raise DataError(f"{message}. Leave such rows out, or choose another unit.")
-    constant = np.ptp(y, axis=0) == 0
+    lowest = np.nanmin(y, axis=0)
+    constant = np.nanmax(y, axis=0) == lowest
     if np.any(constant):
-        value = np.atleast_1d(y[0])[int(np.argmax(constant))]
+        value = np.atleast_1d(lowest)[int(np.argmax(constant))]
         raise ValueError(f"The target is constant ({value:g}); there is nothing to learn.")
     if n_components > len(y):
         raise ValueError(
@@ -139,7 +152,7 @@ Scale = float | tuple[float, ...]
 def _scaling(component: Component, wish: Wish, y: np.ndarray) -> tuple[Scale, Scale]:
     """Shift and scale that make the targets standard."""
     if component.scaling == "standard" and y.ndim == 2:
-        return tuple(y.mean(axis=0).tolist()), tuple(y.std(axis=0).tolist())
+        return tuple(np.nanmean(y, axis=0).tolist()), tuple(np.nanstd(y, axis=0).tolist())
     if component.scaling == "robust":
         low, middle, high = np.quantile(y, [0.05, 0.5, 0.95])
         return float(middle), float(high - low) / GAUSSIAN_90 or float(y.std())
@@ -160,7 +173,12 @@ def _bound(wish: Wish, name: str, y: np.ndarray) -> Component:
     if component.needs_trials and trials is None:
         if y.ndim == 1:
             raise ValueError(f"The family {name!r} needs `trials`, the number of trials.")
-        trials = int(y.sum(axis=-1).max())
+        trials = int(np.nansum(y, axis=-1).max())
+    with_gaps = True if np.isnan(y).any() else None
+    if with_gaps and not component.takes_gaps:
+        row = int(np.argmax(np.isnan(y).any(axis=1))) + 1
+        message = f"The family {name!r} takes whole vectors, and row {row} lacks a number"
+        raise DataError(f"{message}. Leave such rows out, or use 'multivariate-normal'.")
     edges = _edges(wish, y) if y.ndim == 1 and component.scaling == "bounds" else None
     return component.bound(
         trials=trials,
@@ -168,6 +186,7 @@ def _bound(wish: Wish, name: str, y: np.ndarray) -> Component:
         event_size=y.shape[1] if y.ndim == 2 else 1,
         n_bins=min(wish.n_bins, MOST_SPLINE_BINS),
         edges=edges,
+        with_gaps=with_gaps,
     )
 
 
@@ -215,4 +234,4 @@ def scaled_targets(family: MixtureFamily, y: np.ndarray) -> tuple[np.ndarray, in
             cure = "Leave such rows out if they are codes, or widen `bounds`"
             raise DataError(f"{message} {low:g} and {high:g}. {cure}.")
     u = np.asarray(family.component.clip(plain), float)
-    return u, int(np.sum(~np.isclose(u, plain, atol=1e-9, rtol=1e-6)))
+    return u, int(np.sum(~np.isclose(u, plain, atol=1e-9, rtol=1e-6, equal_nan=True)))

@@ -81,6 +81,8 @@ class Component(ABC):
     """Whether `narrow` can multiply its precision."""
     needs_trials: ClassVar[bool] = False
     """Whether it means nothing without a number of trials."""
+    takes_gaps: ClassVar[bool] = False
+    """Whether coordinates of a target may be missing."""
 
     # -- what it is, for one task ----------------------------------------------------------------
 
@@ -218,8 +220,8 @@ _FAR = np.array([4.75, 5.75, 7.25, 9.5])
 SPREAD = np.concatenate([-_FAR[::-1], np.linspace(-4, 4, 33), _FAR])
 """Nodes of a bell-shaped component, in its standard deviations."""
 
-COMPONENT_OPTIONS = ("event_size", "rank", "trials", "edges", "n_classes", "n_bins")
-"""Names of the fields that bind a component to a task: its dimension, trials, bins."""
+COMPONENT_OPTIONS = ("event_size", "rank", "trials", "edges", "n_classes", "n_bins", "with_gaps")
+"""Names of the fields that bind a component to a task: its dimension, trials, bins, gaps."""
 
 
 def options_of(component: Component) -> dict[str, object]:

@@ -73,6 +73,8 @@ MOST_COUNTS = 100_000
 def choose_family(y: np.ndarray) -> tuple[str, str]:
     """The family for targets y, (n,) or (n, d), by their support, and the reason in a sentence."""
     whole = bool(np.all(y == np.round(y)))
+    if y.ndim == 2 and np.isnan(y).any():
+        return "multivariate-normal", "the targets are vectors, of which some numbers are missing"
     if y.ndim == 2:
         if np.all(y >= 0) and np.allclose(y.sum(axis=1), 1, atol=1e-4):
             return "dirichlet", "the targets are shares that add up to 1"

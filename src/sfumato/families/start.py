@@ -31,9 +31,22 @@ def initial_raw(
     shares = component.start_weights(u)
     if shares is not None:
         return np.log(shares)
-    weights, means, stds = _clusters(u, k, centres)
+    weights, means, stds = _clusters(_whole(u), k, centres)
     raw = component.unconstrain(means, stds)
     return np.concatenate([np.log(weights), *(np.reshape(part, -1) for part in raw)])
+
+
+def _whole(u: np.ndarray) -> np.ndarray:
+    """Targets without gaps, or, where there are few of them, with the mean in place of those."""
+    if u.ndim == 1 or not np.isnan(u).any():
+        return u
+    whole = u[~np.isnan(u).any(axis=1)]
+    if len(whole) >= max(_FEW_ROWS, 0.1 * len(u)):
+        return whole
+    return np.where(np.isnan(u), np.nanmean(u, axis=0), u)
+
+
+_FEW_ROWS = 100
 
 
 def _clusters(u: np.ndarray, k: int, centres: Centres) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -34,7 +34,8 @@ class VectorComponent(Component):
     exact : the set of results.
     floors : smallest values of positive parameters.
     simplex : whether targets are shares that add up to 1.
-    event_size, rank, trials : what binds the row to a task.
+    gap_kernel : the same where coordinates of u may be NaN: of those that are there.
+    event_size, rank, trials, with_gaps : what binds the row to a task.
     """
 
     name: str
@@ -54,6 +55,13 @@ class VectorComponent(Component):
     event_size: int | None = None
     rank: int | None = None
     trials: int | None = None
+    gap_kernel: Callable[..., Array] | None = None
+    with_gaps: bool | None = None
+
+    @property
+    def takes_gaps(self) -> bool:  # type: ignore[override]
+        """Whether coordinates of a target may be missing."""
+        return self.gap_kernel is not None
 
     @property
     def n_coordinates(self) -> int:
@@ -100,7 +108,8 @@ class VectorComponent(Component):
 
     def log_prob(self, u: Array, *params: Array) -> Array:
         """Log-density for training, values (d, ...) to (K, ...)."""
-        return self.kernel(u, *params)
+        kernel = self.gap_kernel if self.with_gaps else None
+        return (kernel or self.kernel)(u, *params)
 
     def clip(self, u: Values) -> Values:
         """Compositions are moved inside their simplex; others are left as they are."""
@@ -112,6 +121,8 @@ class VectorComponent(Component):
     def admits(self, u: np.ndarray) -> np.ndarray:
         """Which rows (n, d) lie in the support."""
         low, _ = self.support
+        if self.with_gaps:
+            return np.asarray(~np.isinf(u).any(axis=1) & np.isfinite(u).any(axis=1))
         inside = np.asarray(np.isfinite(u).all(axis=1) & (u >= low).all(axis=1))
         total = np.sum(np.where(np.isfinite(u), u, 0.0), axis=1)
         if self.simplex:
@@ -180,6 +191,59 @@ def cholesky_kernel(u: Array, loc: Array, scale_tril: Array) -> Array:
         log_det = log_det + jnp.log(scale_tril[:, row, row])
     square = sum(value * value for value in solved)
     return -0.5 * square - log_det - offset.shape[1] * HALF_LOG_2PI
+
+
+def normal_gap_kernel(u: Array, loc: Array, scale: Array) -> Array:
+    """Log-density of the independent Normal coordinates that are there."""
+    there = ~jnp.isnan(u)
+    z = jnp.where(there, u - loc, 0.0) / scale
+    each = -0.5 * z * z - jnp.log(scale) - HALF_LOG_2PI
+    return jnp.sum(jnp.where(there, each, 0.0), axis=1)
+
+
+def cholesky_gap_kernel(u: Array, loc: Array, scale_tril: Array) -> Array:
+    """Marginal log-density of the coordinates of a multivariate Normal that are there."""
+    return _observed(u, loc, jnp.einsum("kij...,klj...->kil...", scale_tril, scale_tril))
+
+
+def low_rank_gap_kernel(u: Array, loc: Array, cov_factor: Array, cov_diag: Array) -> Array:
+    """The same with covariance W W^T + D."""
+    rows = np.arange(cov_diag.shape[1])
+    covariance = jnp.einsum("kir...,kjr...->kij...", cov_factor, cov_factor)
+    return _observed(u, loc, covariance.at[:, rows, rows].add(cov_diag))
+
+
+def _observed(u: Array, loc: Array, covariance: Array) -> Array:
+    """Marginal Normal log-density (K, ...) where u (d, ...) is not NaN.
+
+    What is missing gets unit variance and no covariance, is where it is expected, and leaves
+    nothing behind but a constant: the marginal of a Normal is that of its rows and columns.
+    """
+    there = ~jnp.isnan(u)
+    size = u.shape[0]
+    offset = jnp.where(there, u - loc, 0.0)
+    rows: list[list[Array]] = []
+    solved: list[Array] = []
+    log_det = jnp.zeros_like(offset[:, 0])
+    for i in range(size):  # Cholesky's rows one after another; the batch stays last
+        row: list[Array] = []
+        for j in range(i):
+            both = there[i] & there[j]
+            rest = jnp.where(both, covariance[:, i, j], 0.0)
+            rest = rest - sum(a * b for a, b in zip(row, rows[j], strict=False))
+            row.append(rest / rows[j][j])
+        own = jnp.where(there[i], covariance[:, i, i], 1.0) - sum(a * a for a in row)
+        row.append(jnp.sqrt(jnp.maximum(own, _LEAST_VARIANCE)))
+        rows.append(row)
+        rest = offset[:, i] - sum(a * b for a, b in zip(row, solved, strict=False))
+        solved.append(rest / row[i])
+        log_det = log_det + jnp.log(row[i])
+    square = sum(value * value for value in solved)
+    return -0.5 * square - log_det - jnp.sum(there, axis=0) * HALF_LOG_2PI
+
+
+_LEAST_VARIANCE = 1e-10
+"""Of a coordinate once others are known; what rounding takes from a covariance is more."""
 
 
 def _batch_first(values: Array, n_axes: int) -> Array:

@@ -135,17 +135,18 @@ def _check_errors(values: np.ndarray, columns: Columns, *, origin: Origin) -> No
 def _with_targets(
     targets: np.ndarray, columns: Columns, *, origin: Origin, drop: bool
 ) -> np.ndarray:
-    """Which rows have all their targets, (n,)."""
+    """Which rows have a target, or some numbers of it, (n,)."""
     where = origin.of(0)[0]
-    known = np.isfinite(targets)
+    known, impossible = np.isfinite(targets), np.zeros(targets.shape, bool)
     if columns.least is not None:
         impossible = known & (targets < columns.least)
         known &= ~impossible
         _say_impossible(targets[impossible], columns, where=where, drop=drop)
-    kept = np.asarray(known.all(axis=1))
+    if (never := ~known.any(axis=0)).any():
+        name = columns.targets[int(np.argmax(never))]
+        raise DataError(f"{where}: the target {name!r} is missing in every row.")
+    kept = known.any(axis=1) & ~impossible.any(axis=1)
     n_missing = int(np.sum(~kept))
-    if n_missing == len(targets):
-        raise DataError(f"{where}: the target {columns.target!r} is missing in every row.")
     if n_missing and not drop:
         path, row = origin.of(int(np.argmin(kept)))
         message = f"{path}: the target {columns.target!r} is missing in {n_missing} rows"
@@ -154,6 +155,10 @@ def _with_targets(
         warnings.warn(
             f"Left out {n_missing} rows whose target {columns.target!r} is missing.", stacklevel=3
         )
+    for name, column in zip(columns.targets, known.T, strict=True):
+        if n_lacking := int(np.sum(kept & ~column)):
+            message = f"{n_lacking:,} rows have no {name!r}, and others of the targets"
+            warnings.warn(f"{message}: they are learnt from for what they have.", stacklevel=3)
     return kept
 
 
@@ -170,11 +175,11 @@ def _say_impossible(values: np.ndarray, columns: Columns, *, where: str, drop: b
 def _check_rows(X: np.ndarray, targets: np.ndarray, columns: Columns, *, where: str) -> None:
     if len(targets) < FEWEST_ROWS:
         raise DataError(f"{where}: {len(targets)} rows; at least {FEWEST_ROWS} are needed.")
-    constant = np.ptp(targets, axis=0) == 0
+    constant = np.nanmax(targets, axis=0) == np.nanmin(targets, axis=0)
     if constant.any():
         index = int(np.argmax(constant))
         message = f"{where}: the target {columns.targets[index]!r} is constant"
-        message = f"{message} ({targets[0, index]:g})"
+        message = f"{message} ({np.nanmin(targets[:, index]):g})"
         raise DataError(f"{message}; there is nothing to learn. Check --target.")
     free = (*columns.categorical, *columns.optional)
     for index, name in enumerate(columns.features):

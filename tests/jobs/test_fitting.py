@@ -102,7 +102,10 @@ def test_rows_that_lack_one_of_two_targets_are_kept_and_counted(folder, tmp_path
     roles = ROLES._replace(targets=(first, second), features=(header.split(",")[1],))
     with pytest.raises(DataError, match="missing in 5 rows, first in row 41"):
         fit_tables([tmp_path / "t.csv"], tmp_path / "n", roles=roles, settings=SETTINGS)
-    with pytest.warns(UserWarning, match="learnt from for what they have") as said:
+    with (
+        pytest.warns(UserWarning, match="learnt from for what they have") as said,
+        pytest.warns(UserWarning, match="Left out 5 rows"),
+    ):
         model = fit_tables(
             [tmp_path / "t.csv"], tmp_path / "m", roles=roles, settings=SETTINGS, drop_missing=True
         )

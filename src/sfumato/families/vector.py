@@ -239,7 +239,8 @@ def _observed(u: Array, loc: Array, covariance: Array) -> Array:
         solved.append(rest / row[i])
         log_det = log_det + jnp.log(row[i])
     square = sum(value * value for value in solved)
-    return -0.5 * square - log_det - jnp.sum(there, axis=0) * HALF_LOG_2PI
+    n_there = jnp.sum(there.astype(u.dtype), axis=0)
+    return -0.5 * square - log_det - n_there * HALF_LOG_2PI
 
 
 _LEAST_VARIANCE = 1e-10

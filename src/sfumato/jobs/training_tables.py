@@ -145,7 +145,7 @@ def _with_targets(
     if (never := ~known.any(axis=0)).any():
         name = columns.targets[int(np.argmax(never))]
         raise DataError(f"{where}: the target {name!r} is missing in every row.")
-    kept = known.any(axis=1) & ~impossible.any(axis=1)
+    kept = np.asarray(known.any(axis=1) & ~impossible.any(axis=1))
     n_missing = int(np.sum(~kept))
     if n_missing and not drop:
         path, row = origin.of(int(np.argmin(kept)))

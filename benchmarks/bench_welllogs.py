@@ -13,7 +13,7 @@ from pathlib import Path
 from _common import DATA, environment
 
 LEVELS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.65, 0.75, 0.85, 0.95)
-TREES = {"max_iter": 300, "learning_rate": 0.05, "l2_regularization": 1.0}
+TREES = {"max_iter": 300, "learning_rate": 0.05, "l2_regularization": 1.0, "random_state": 0}
 ACOUSTIC = ("GR", "RHOB", "NPHI", "RDEP", "CALI", "DTC", "TVD")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sfumato.errors import IncompatibleError
-from sfumato.jobs.presets import Roles
+from sfumato.jobs.presets import Roles, prepare
 from sfumato.welllogs import presets
 from sfumato.welllogs.curves import known_logs
 from sfumato.welllogs.features import LogFeatures, check_inputs
@@ -158,3 +158,22 @@ def test_the_target_is_no_input_that_nobody_asked_for():
         presets.PRESET.prepare(Roles(("DTC", "DTS")), answers, {})
     with pytest.raises(IncompatibleError, match="holds out whole wells: leave out --groups"):
         presets.PRESET.prepare(Roles(("DTC",), groups="WELL"), answers, {})
+
+
+def test_few_wells_get_a_simpler_model_unless_one_is_said():
+    roles = Roles(("DTS",))
+    few = {"few_wells": True}
+    columns, model = prepare(roles, preset="welllog", answers=few, settings={})
+    assert model.features.inputs == presets.FEW_INPUTS
+    assert (model.features.windows, model.features.mask_rate) == ((5.0,), 0.25)
+    assert (model.embedding, model.n_components, model.max_steps) == ("none", 1, 800)
+    assert columns.features == model.features.names
+    _, sonic = prepare(Roles(("DTC",)), preset="welllog", answers=few, settings={})
+    assert "DTC" not in sonic.features.inputs
+    said = {**few, "windows": "3,30", "mask_rate": "0", "inputs": "GR,RHOB"}
+    _, own = prepare(roles, preset="welllog", answers=said, settings={"n_components": 2})
+    assert own.features.windows == (3.0, 30.0)
+    assert (own.features.mask_rate, own.n_components) == (0.0, 2)
+    assert own.features.inputs == ("GR", "RHOB")
+    _, many = prepare(roles, preset="welllog", answers={}, settings={})
+    assert (many.features.windows, many.features.mask_rate) == (presets.WINDOWS_M, 0.5)

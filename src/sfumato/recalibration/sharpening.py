@@ -95,8 +95,10 @@ def fit_sharpening(
     y : (n,) targets in user units.
     n_members : members M of the ensemble it is for.
     """
-    held = {name: np.asarray(values)[:_MOST_ROWS] for name, values in params.items()}
-    y = y[:_MOST_ROWS]
+    # spread over all of them: neighbours in a table may be of one group
+    rows = np.linspace(0, len(y) - 1, min(len(y), _MOST_ROWS)).round().astype(int)
+    held = {name: np.asarray(values)[rows] for name, values in params.items()}
+    y = y[rows]
     if not family.component.parameters:
         return Sharpening(level=_best_temperature(held["log_weights"], y.astype(int)))
     own = (held[name] for name in family.component.parameters)

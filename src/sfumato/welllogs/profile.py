@@ -1,5 +1,6 @@
 """How predicted logs are judged and shown."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from sfumato.errors import DataError
 from sfumato.io.pdfs import PDFsFile
 from sfumato.io.tables import matrix
 from sfumato.jobs.profiles import PLAIN, Profile
-from sfumato.pdfs import concatenate
+from sfumato.pdfs import AbstractPDFs, concatenate
 from sfumato.welllogs.curves import find, known_logs
 from sfumato.welllogs.features import LogFeatures
 from sfumato.welllogs.plots import LEVELS, MOST_ROWS, Tracks, plot_tracks
@@ -53,22 +54,35 @@ def read_tracks(file: PDFsFile, truth: str | None = None) -> Tracks:
     pdfs, values = concatenate(parts), np.concatenate(numbers)
     order = np.argsort(values[:, 0], kind="stable")
     order = order[np.isfinite(values[order, 0])]
-    pdfs, values = pdfs[order], values[order]
+    return tracks_of(
+        pdfs[order],
+        values[order, 0],
+        {name: values[order, columns.index(column)] for name, column in shown.items()},
+        well=well,
+        target=target,
+        unit=logs[target].unit if target in logs else "",
+        measured=None if measured is None else values[order, -1],
+    )
+
+
+def tracks_of(
+    pdfs: AbstractPDFs,
+    depth_m: np.ndarray,
+    logs: Mapping[str, np.ndarray],
+    *,
+    well: str,
+    target: str,
+    unit: str,
+    measured: np.ndarray | None,
+) -> Tracks:
+    """What tracks show of the predictions of one well, by increasing depth."""
     _, quantiles = pdfs.mode_and_quantiles(np.array(LEVELS), with_mode=False)
-    rows = np.unique(np.linspace(0, len(order) - 1, MOST_ROWS).round().astype(int))
+    rows = np.unique(np.linspace(0, len(depth_m) - 1, MOST_ROWS).round().astype(int))
     low, high = np.quantile(quantiles[:, 0], 0.001), np.quantile(quantiles[:, -1], 0.999)
     grid = np.linspace(low, high, _GRID)
+    density = pdfs[rows].pdf(grid)
     return Tracks(
-        well,
-        values[:, 0],
-        {name: values[:, columns.index(column)] for name, column in shown.items()},
-        target,
-        logs[target].unit if target in logs else "",
-        None if measured is None else values[:, -1],
-        quantiles,
-        grid,
-        values[rows, 0],
-        pdfs[rows].pdf(grid),
+        well, depth_m, logs, target, unit, measured, quantiles, grid, depth_m[rows], density
     )
 
 

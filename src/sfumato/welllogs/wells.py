@@ -18,6 +18,9 @@ from sfumato.welllogs.table import WELL
 GROUP = "well"
 """The column of what is held out together: a well, or a block of one."""
 
+MEASURED = "measured depth in m"
+"""The column of measured depths."""
+
 
 @dataclass(frozen=True)
 class Wells:
@@ -50,7 +53,7 @@ class Wells:
         taken = _Taken.of(table, self)
         names = self.features.names
         logs = tuple(name for name in taken.inputs if name != DEPTH)
-        extra = (*names, GROUP, *logs, *([self.target] if taken.target else []))
+        extra = (*names, GROUP, MEASURED, *logs, *([self.target] if taken.target else []))
         own = tuple(c for c in table.columns if c not in extra)
         said: set[str] = set()
 
@@ -94,7 +97,7 @@ class Wells:
         if self.block_m is not None:
             blocks = np.floor(np.nan_to_num(depth) / self.block_m).astype(int)
             words = [f"{w} {self.block_m * b:g} m" for w, b in zip(words, blocks, strict=True)]
-        out[GROUP] = pa.array(words, pa.string())
+        out |= {GROUP: pa.array(words, pa.string()), MEASURED: pa.array(depth)}
         for name in taken.inputs:
             if name != DEPTH:
                 out[name] = pa.array(numbers[name])

@@ -8,7 +8,7 @@ from sfumato.errors import DataError
 from sfumato.io.tables import matrix, open_table, read_table
 from sfumato.welllogs.curves import known_logs
 from sfumato.welllogs.features import LogFeatures
-from sfumato.welllogs.wells import GROUP, Wells
+from sfumato.welllogs.wells import GROUP, MEASURED, Wells
 from welllogs_cases import PLAIN, written
 
 LOGS = known_logs()
@@ -57,8 +57,10 @@ def test_windows_end_with_wells_whatever_the_order_of_rows(frame, tmp_path):
     np.testing.assert_allclose(got[:, 2], frame.DTC.to_numpy()[order])
     words = read_table(table, [GROUP])[GROUP].to_pylist()
     assert words == frame.WELL.to_numpy()[order].tolist()
+    depth = columns(table, MEASURED)[:, 0]
+    np.testing.assert_allclose(depth, frame.DEPTH_MD.to_numpy()[order])
     assert table.columns == (
-        "WELL", "DEPTH_MD", "Z_LOC", *FEATURES.names, GROUP, "GR", "RHOB", "DTC"
+        "WELL", "DEPTH_MD", "Z_LOC", *FEATURES.names, GROUP, MEASURED, "GR", "RHOB", "DTC"
     )  # fmt: skip
 
 

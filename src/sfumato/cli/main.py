@@ -29,8 +29,7 @@ VERBS = {
     "picture.",
     "plot": "Draw chosen objects (components, truth and statistics), PIT, points or coverage.",
     "export": "Write a file of `qp`, which `qp.read` opens.",
-    "study": "One page on a model and its mock survey: every depth, point, PIT, stack and the "
-    "exact p(z).",
+    "study": "One page on a model and its mock survey, or on a set of wells.",
     "info": "Say what a model, a file of PDFs or a table holds, and what made it.",
 }
 """The verbs and the first line of their help, so that a list of them imports none."""

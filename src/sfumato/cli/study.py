@@ -31,8 +31,8 @@ class _Studies(TyperGroup):
 app = typer.Typer(
     cls=_Studies,
     no_args_is_help=True,
-    help="One page on a model and its mock survey, or on a set of wells.\n\n"
-    "`sfumato study model survey --output report.html` is `sfumato study photoz model survey ...`.",
+    help="One page on a model and its mock survey, or on a set of wells.",
+    epilog="`sfumato study model survey` is short for `sfumato study photoz model survey`.",
 )
 
 

@@ -20,6 +20,7 @@ def correlated(n, seed=0):
     return x, y, np.where(gaps, np.nan, y)
 
 
+@pytest.mark.slow
 def test_rows_with_gaps_teach_what_they_have(tmp_path):
     x, y, with_gaps = correlated(1500)
     settings = {"hidden_sizes": (16,), "n_members": 2, "n_components": 1, "max_epochs": 60}

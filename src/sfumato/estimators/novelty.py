@@ -29,18 +29,21 @@ def fit_row_novelty(
     """
     rows = rng.permutation(len(X))[: 2 * MOST_ROWS]
     key = jax.random.key(int(rng.integers(2**31)))
-    seen = np.asarray(inputs.perturbed(jnp.asarray(X[rows].T, jnp.float32), key=key)).T
-    plain, noisy = (
-        Sample(np.asarray(_scaled(jnp.asarray(x), inputs)["z"], float), _gaps(inputs, x))
-        for x in (X[rows].astype(np.float32), seen)
-    )
-    return fit_novelty(plain, noisy, None if folds is None else folds[rows], ranges=ranges)
+    x = jnp.asarray(X[rows].T, jnp.float32)  # turned by NumPy, which compiles nothing
+    plain, seen = (_sample(inputs, part) for part in (x, inputs.perturbed(x, key=key)))
+    return fit_novelty(plain, seen, None if folds is None else folds[rows], ranges=ranges)
 
 
 def row_novelty(inputs: Inputs, novelty: Novelty, X: np.ndarray) -> np.ndarray:
     """Novelty (n,) of rows X (n, c) in their units."""
     z = in_chunks(lambda part: map_rows(_scaled, part, inputs), X)["z"]
     return novelty(z, _gaps(inputs, X))
+
+
+def _sample(inputs: Inputs, x: Array) -> Sample:
+    """Columns x (c, n) of rows in their units."""
+    z = np.asarray(inputs.scaled(x), float).T
+    return Sample(z, _gaps(inputs, np.asarray(x).T))
 
 
 def _scaled(rows: Array, inputs: Inputs) -> dict[str, Array]:

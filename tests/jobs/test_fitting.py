@@ -113,3 +113,18 @@ def test_rows_that_lack_one_of_two_targets_are_kept_and_counted(folder, tmp_path
     assert any(f"10 rows have no {first!r}, and others" in told for told in words)
     assert any(f"30 rows have no {second!r}, and others" in told for told in words)
     assert model.about["rows"] == 235
+
+
+def test_rows_without_a_target_are_left_out_of_what_is_held_out_as_they_are_of_training(
+    folder, tmp_path
+):
+    table = np.loadtxt(folder / "table.csv", delimiter=",", skiprows=1)
+    header = (folder / "table.csv").read_text().splitlines()[0]
+    np.savetxt(tmp_path / "a.csv", table[:200], delimiter=",", header=header, comments="")
+    table[210, 3] = np.nan
+    np.savetxt(tmp_path / "b.csv", table[200:], delimiter=",", header=header, comments="")
+    options = {"roles": ROLES, "settings": SETTINGS, "validation": tmp_path / "b.csv"}
+    with pytest.raises(DataError, match=r"b.csv: the target .* is missing in 1 rows"):
+        fit_tables([tmp_path / "a.csv"], tmp_path / "m", **options)
+    with pytest.warns(UserWarning, match="Left out 1 rows"):
+        fit_tables([tmp_path / "a.csv"], tmp_path / "m", drop_missing=True, **options)

@@ -6,13 +6,16 @@ import pytest
 from astropy.table import Table
 
 from cases import SMALL
+from jobs_cases import SETTINGS
 from sfumato import MDNRegressor, read_model, read_pdfs, write_model
 from sfumato.errors import DataError, IncompatibleError
 from sfumato.io.tables import open_table
 from sfumato.jobs import prediction
 from sfumato.jobs.columns import compare_units, units_of
 from sfumato.jobs.description import describe
+from sfumato.jobs.fitting import fit_tables
 from sfumato.jobs.prediction import predict_files
+from sfumato.jobs.presets import Roles
 
 
 def test_files_hold_what_the_model_says(folder, fitted, pdfs):
@@ -160,3 +163,27 @@ def test_statistics_that_are_none_are_named(folder, fitted, tmp_path):
         )
     with pytest.raises(IncompatibleError, match="'out_of_range' cannot be kept"):
         prediction.Job(fitted[0].columns, keep=("out_of_range",), statistics=("novelty",))
+
+
+def test_what_training_had_not_is_counted_once_beside_the_novelty(tmp_path):
+    rng = np.random.default_rng(0)
+    kinds = rng.choice(["a", "b"], 200)
+    lines = [
+        f"{k},{v:.4f},{v + (k == 'a'):.4f}"
+        for k, v in zip(kinds, rng.normal(size=200), strict=True)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["kind,x,y", *lines]))
+    fit_tables(
+        [tmp_path / "t.csv"],
+        tmp_path / "m",
+        roles=Roles(("y",), features=("kind", "x"), categorical=("kind",)),
+        settings=SETTINGS,
+    )
+    (tmp_path / "new.csv").write_text("\n".join(["kind,x", *["c,0.1"] * 7, *["a,0.1"] * 300]))
+    with (
+        pytest.warns(UserWarning, match=r"^7 rows have levels of kind"),
+        pytest.warns(UserWarning, match=r"7 of 307 rows lie beyond 99 % .* a guess\.$"),
+    ):
+        predict_files(
+            tmp_path / "m", [tmp_path / "new.csv"], tmp_path / "p.parquet", statistics=["novelty"]
+        )

@@ -4,6 +4,7 @@ import shutil
 
 import lasio
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from sfumato import read_pdfs
@@ -205,3 +206,12 @@ def test_what_cannot_be_completed(model, files, tmp_path):
     with pytest.raises(DataError, match=r"no DTC to --fill\. Leave the option out"):
         complete_files(model, [tmp_path / "no.las"], tmp_path / "twice.las", fill=True)
     assert not list(tmp_path.glob("twice*"))
+
+
+def test_a_model_that_knows_no_novelty_yet_completes_files_as_before(model, files, tmp_path):
+    fitted = TabularModel.read(model)
+    fitted.regressor.novelty_ = None
+    fitted.write(tmp_path / "older")
+    (done,) = complete_files(tmp_path / "older", [files[0]], tmp_path / "out.las")
+    assert done.n_predicted == 600
+    assert "novelty" not in pq.read_table(tmp_path / "out.parquet").column_names

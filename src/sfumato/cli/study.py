@@ -1,5 +1,7 @@
 """``sfumato study``: one page on a model and its mock survey, or on a set of wells."""
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +30,14 @@ class _Studies(TyperGroup):
         return super().parse_args(ctx, args)
 
 
+@contextmanager
+def _steps(steps: Sequence[str]) -> Iterator[Callable[[str], None]]:
+    """A progress bar, by what is called with each step as it begins."""
+    with progress() as bar:
+        task = bar.add_task("Studying", total=len(steps))
+        yield lambda name: bar.update(task, advance=1, description=name)
+
+
 app = typer.Typer(
     cls=_Studies,
     no_args_is_help=True,
@@ -54,12 +64,7 @@ def photoz(
 
         sfumato study photoz model survey --output report.html
     """
-    with progress() as bar:
-        task = bar.add_task("Studying", total=len(of_surveys.STEPS))
-
-        def step(name: str) -> None:
-            bar.update(task, advance=1, description=name)
-
+    with _steps(of_surveys.STEPS) as step:
         of_surveys.write_study(model, survey, output, overwrite=overwrite, on_step=step)
     console.print(f"Report written to {output}")
 
@@ -91,12 +96,7 @@ def welllog(
         raise IncompatibleError(
             "--preset: a study of wells is of the preset welllog. Leave it out."
         )
-    with progress() as bar:
-        task = bar.add_task("Studying", total=len(of_wells.STEPS))
-
-        def step(name: str) -> None:
-            bar.update(task, advance=1, description=name)
-
+    with _steps(of_wells.STEPS) as step:
         of_wells.write_study(
             tables,
             output,

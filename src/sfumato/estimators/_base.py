@@ -6,9 +6,7 @@ from inspect import signature
 import numpy as np
 from jaxtyping import Array
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import (
-    check_is_fitted,
-)
+from sklearn.utils.validation import check_is_fitted
 
 from sfumato._typing import Arguments, HostParams, Params
 from sfumato.engine.compiled import use_compilation_cache
@@ -200,8 +198,10 @@ class DensityEstimator(CheckedInput):
         IncompatibleError
             The model was written before novelty was kept.
         """
-        rows = self.units_(self._checked_rows(X, reset=False))
-        return row_novelty(self.network_.inputs, self.check_novelty(), rows)
+        return self._novelty_of(self._checked_rows(X, reset=False))
+
+    def _novelty_of(self, rows: np.ndarray) -> np.ndarray:
+        return row_novelty(self.network_.inputs, self.check_novelty(), self.units_(rows))
 
     def check_novelty(self) -> Novelty:
         """What the training rows are like.
@@ -225,9 +225,18 @@ class DensityEstimator(CheckedInput):
         IncompatibleError
             As `novelty`.
         """
-        (low, high), rows = self.check_novelty().ranges, self._checked_rows(X, reset=False)
-        measured = measured_in(self.network_.inputs.features, rows)
+        return self._out_of_range(self._checked_rows(X, reset=False))
+
+    def _out_of_range(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        low, high = self.check_novelty().ranges
+        measured = np.array(measured_in(self.network_.inputs.features, rows))
+        measured[:, list(self.levels_)] = np.nan  # codes of words have no order
         return measured < low, measured > high
+
+    def beside_prediction(self, X: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`novelty` and `out_of_range` of rows that were predicted: these have been spoken of."""
+        rows = self._checked_rows(X, reset=False, told=False)
+        return self._novelty_of(rows), *self._out_of_range(rows)
 
     def _warn_of_moved(self, X: np.ndarray) -> None:
         moved = [self._name_of(column) for column in self.units_.moved(X)]

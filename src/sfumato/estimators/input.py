@@ -57,7 +57,9 @@ class CheckedInput(BaseEstimator):
         options = self._options
         return options["features"] is not None or options["missing"] == "flag"
 
-    def _checked_rows(self, X: ArrayLike, *, reset: bool, trained: bool = True) -> np.ndarray:
+    def _checked_rows(
+        self, X: ArrayLike, *, reset: bool, trained: bool = True, told: bool = True
+    ) -> np.ndarray:
         """Features as numbers (n, c), words encoded; the names and number of columns are kept.
 
         In double precision and the user's units; `units_` take over from there.
@@ -66,11 +68,14 @@ class CheckedInput(BaseEstimator):
         ----------
         reset : whether X is what the estimator is about to be fitted to.
         trained : whether it has been fitted, so that gaps may be new.
+        told : whether units, words and gaps that training had not are named.
         """
         frame, given = read_frame(X), cast(Any, unmasked(X))  # no word, as the default is
         if reset:
             self.levels_ = find_levels(X, self._options["categorical"])
-        self._compare_units({} if frame is None else frame.units, reset=reset)
+        if told:
+            self._compare_units({} if frame is None else frame.units, reset=reset)
+        known = not reset and trained and told
         options: Arguments = {
             "dtype": np.float64,
             "ensure_all_finite": not (self.allows_gaps or self.levels_),
@@ -79,15 +84,11 @@ class CheckedInput(BaseEstimator):
         if frame is None and not self.levels_:
             rows = cast(np.ndarray, validate_data(self, given, reset=reset, **options))
             # without leave for gaps scikit-learn has looked for them already
-            return (
-                self._with_known_gaps(rows, known=not reset and trained)
-                if self.allows_gaps
-                else rows
-            )
+            return self._with_known_gaps(rows, known=known) if self.allows_gaps else rows
         named = given if frame is None else frame.header()
         validate_data(self, named, reset=reset, skip_check_array=True)
-        numbers = encode(X, self.levels_, self._name_of)
-        rows = self._with_known_gaps(numbers, known=not reset and trained)
+        numbers = encode(X, self.levels_, self._name_of, told=told)
+        rows = self._with_known_gaps(numbers, known=known)
         return check_array(rows, input_name="X", **options)
 
     def _checked_validation(

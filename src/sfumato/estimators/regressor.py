@@ -21,7 +21,6 @@ from sfumato.estimators.targets import (
     scaled_targets,
     warn_of_extremes,
 )
-from sfumato.families.choosing import check_support
 from sfumato.pdfs import GridPDFs, JointPDFs, ParametricPDFs, density_of, frequencies_of
 from sfumato.preprocessing import FeatureTransform
 from sfumato.preprocessing.frames import is_missing, unmasked
@@ -293,8 +292,6 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         size = family.event_size if family.kind == "vector" else 1
         if values.reshape(len(values), -1).shape[1] != size:
             raise DataError(f"`validation` has targets {values.shape}, unlike those of training.")
-        if family.component.scaling != "bounds":
-            check_support(family.component, family.to_unit(values), values)
         return scaled_targets(family, values)[0]
 
     @property

@@ -119,7 +119,7 @@ def make_family(wish: Wish, y: np.ndarray) -> tuple[MixtureFamily, str]:
     ValueError
         The bounds or the trials do not fit the targets.
     DataError
-        A target lies outside the support, or is a vector where the family takes numbers.
+        Targets are vectors where the family takes numbers, or the other way.
     """
     name, reason = wish.family, "it was asked for"
     if name == "auto":
@@ -137,10 +137,7 @@ def make_family(wish: Wish, y: np.ndarray) -> tuple[MixtureFamily, str]:
     fixed = component.constants
     n_components = len(fixed[0]) if fixed else wish.n_components
     shift, scale = _scaling(component, wish, y)
-    family = MixtureFamily(component, n_components, shift, scale)
-    if component.scaling != "bounds":
-        check_support(component, family.to_unit(y), y)
-    return family, reason
+    return MixtureFamily(component, n_components, shift, scale), reason
 
 
 VECTOR_TWINS = {"normal": "multivariate-normal"}
@@ -222,10 +219,13 @@ def scaled_targets(family: MixtureFamily, y: np.ndarray) -> tuple[np.ndarray, in
     Raises
     ------
     DataError
-        More than 2 % lie beyond the bounds: not measurements, or wrong bounds.
+        More than 2 % lie beyond the bounds: not measurements, or wrong bounds; or one lies outside
+        the support of a family without bounds.
     """
     plain = family.to_unit(y)
-    if family.component.scaling == "bounds":
+    if family.component.scaling != "bounds":
+        check_support(family.component, plain, y)
+    else:
         beyond = int(np.sum((plain < 0) | (plain > 1)))
         if beyond > MOST_BEYOND * len(y):
             low, high = family.shift, family.shift + family.scale

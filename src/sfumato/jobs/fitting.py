@@ -39,6 +39,7 @@ class FittingTask(NamedTuple):
     data: TrainingData
     reading: Reading
     answers: Answers
+    drop_missing: bool
 
     def held_out(self, table: Path | str) -> tuple[np.ndarray, np.ndarray]:
         """Rows of another table to stop by, with their targets; read as those of training.
@@ -46,12 +47,10 @@ class FittingTask(NamedTuple):
         Raises
         ------
         DataError
-            As `load_training`.
+            As `open_task`.
         """
-        features = self.regressor.features
-        file = derived(self.reading.open(table), self.columns, features, self.answers)
-        say_unsuited([file], self.columns, features)
-        data = load_training([file], self.columns, drop_missing_targets=self.data.n_dropped > 0)
+        files = _opened([table], self.columns, self.regressor, self.reading, self.answers)
+        data = _loaded(files, self.columns, self.regressor, drop_missing=self.drop_missing)
         return data.X, data.y
 
     def finish(
@@ -100,15 +99,34 @@ def open_task(
     """
     columns, regressor = prepare(roles, preset=preset, answers=answers or {}, settings=settings)
     check_corrections(reading, columns, regressor.features)
-    files = [
-        derived(reading.open(table), columns, regressor.features, answers or {}) for table in tables
-    ]
-    say_unsuited(files, columns, regressor.features)
+    files = _opened(tables, columns, regressor, reading, answers or {})
     _say_tight(sum(file.n_rows for file in files), len(columns.features) + len(columns.targets))
+    data = _loaded(files, columns, regressor, drop_missing=drop_missing)
+    return FittingTask(files, columns, regressor, data, reading, answers or {}, drop_missing)
+
+
+def _opened(
+    tables: Sequence[Path | str],
+    columns: Columns,
+    regressor: MDNRegressor,
+    reading: Reading,
+    answers: Answers,
+) -> list[TableFile]:
+    """Tables with the columns that the estimator reads."""
+    features = regressor.features
+    files = [derived(reading.open(table), columns, features, answers) for table in tables]
+    say_unsuited(files, columns, features)
+    return files
+
+
+def _loaded(
+    files: Sequence[TableFile], columns: Columns, regressor: MDNRegressor, *, drop_missing: bool
+) -> TrainingData:
+    """Their rows, checked for what the estimator can take."""
     data = load_training(files, columns, drop_missing_targets=drop_missing)
     if regressor.features is None and regressor.missing == "error":
         check_finite(data, columns)
-    return FittingTask(files, columns, regressor, data, reading, answers or {})
+    return data
 
 
 def _say_tight(n_rows: int, n_columns: int) -> None:

@@ -34,8 +34,10 @@ def check_statistics(names: Sequence[str]) -> None:
         The message says what there is.
     """
     for name in names:
+        if name == NOVELTY:
+            continue
         try:
-            _ = name == NOVELTY or parse_statistic(name)
+            parse_statistic(name)
         except ValueError as error:
             raise ValueError(f"{str(error).rstrip('.')}, or {NOVELTY}.") from None
 
@@ -51,7 +53,8 @@ def columns_of(
     found: dict[str, np.ndarray | pa.Array] = {}
     found |= summarise(pdfs, [name for name in names if name != NOVELTY])
     if NOVELTY in names:
-        found |= {NOVELTY: model.novelty(X), OUT_OF_RANGE: _told(*model.out_of_range(X), columns)}
+        novelty, low, high = model.beside_prediction(X)
+        found |= {NOVELTY: novelty, OUT_OF_RANGE: _told(low, high, columns)}
     return found
 
 

@@ -204,10 +204,12 @@ def codes_of(levels: Sequence[str]) -> Callable[[str], int]:
     return lambda word: exact.get(word) or (alike.get(_plain(word), 0) if word else 0)
 
 
-def encode(X: ArrayLike, levels: Levels, name_of: Callable[[int], str] = str) -> np.ndarray:
+def encode(
+    X: ArrayLike, levels: Levels, name_of: Callable[[int], str] = str, *, told: bool = True
+) -> np.ndarray:
     """X (n, c) as numbers: codes in the categorical columns, and NaN for what is missing.
 
-    Warns of words that are no level.
+    Warns of words that are no level, unless that is `told` elsewhere.
 
     Raises
     ------
@@ -225,8 +227,9 @@ def encode(X: ArrayLike, levels: Levels, name_of: Callable[[int], str] = str) ->
             code_of = codes_of(levels[index])
             codes = {word: code_of(word) for word in set(words)}
             out[:, index] = [codes[word] if word else np.nan for word in words]
-            unseen = [word for word in words if word and not codes[word]]
-            warn_of_unseen(unseen, name_of(index), stacklevel=4)
+            if told:
+                unseen = [word for word in words if word and not codes[word]]
+                warn_of_unseen(unseen, name_of(index), stacklevel=4)
             continue
         if column.dtype != object:
             out[:, index] = column

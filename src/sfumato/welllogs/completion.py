@@ -221,7 +221,7 @@ class _Task(NamedTuple):
             job = Job(
                 self.loaded.fitted.columns,
                 keep=tuple(name for name in own if name in table.columns),
-                statistics=tuple(dict.fromkeys([*self.statistics, NOVELTY])),
+                statistics=tuple(dict.fromkeys([*self.statistics, *self._of_rows])),
                 precision=self.precision,
                 about=self.loaded.about([self.source], DEFAULT),
             )
@@ -246,12 +246,18 @@ class _Task(NamedTuple):
     def _features(self) -> LogFeatures:
         return cast(LogFeatures, self._regressor.network_.inputs.features)
 
+    @property
+    def _of_rows(self) -> tuple[str, ...]:
+        """The novelty, but of models that were fitted before it was kept."""
+        return () if self._regressor.novelty_ is None else (NOVELTY,)
+
     def _flags(self, table: TableFile) -> np.ndarray:
         """Flags (n,) of all samples."""
         names = list(self._features.names)
         x = matrix(read_table(table, names), names, origin=table.origin())
-        novelty = pq.read_table(self.pdfs, columns=[NOVELTY])[NOVELTY].to_numpy()
-        beyond = self._features.beyond(self._regressor.units_(x)).any(axis=1) | (novelty > NOVEL)
+        beyond = self._features.beyond(self._regressor.units_(x)).any(axis=1)
+        for name in self._of_rows:
+            beyond |= pq.read_table(self.pdfs, columns=[name])[name].to_numpy() > NOVEL
         lacking = self._features.lacking(x).any(axis=1)
         cases = [self._features.empty(x), beyond, lacking]
         return np.select(cases, [EMPTY, BEYOND, LACKING], PREDICTED)

@@ -8,10 +8,12 @@ import itertools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, cast
 
 import numpy as np
+from matplotlib.figure import Figure
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold
 
@@ -21,6 +23,7 @@ from sfumato.io._files import reserved, whole
 from sfumato.io.tables import DEFAULT, Reading, matrix, read_table
 from sfumato.jobs.fitting import FittingTask, open_task
 from sfumato.jobs.presets import Answers, Roles, Settings
+from sfumato.jobs.statistics import NOVEL
 from sfumato.metrics.scores import crps
 from sfumato.pdfs import ParametricPDFs
 from sfumato.plots.page import Page
@@ -34,7 +37,7 @@ from sfumato.welllogs.wells import MEASURED
 STEPS = ("Wells", "Models", "By well", "Tracks", "Random samples", "Missing inputs", "Novelty")
 N_FOLDS = 5
 FEWEST_WELLS = 2
-NOVELTY_EDGES = (0.0, 0.5, 0.9, 0.99, 1.0)
+NOVELTY_EDGES = (0.0, 0.5, 0.9, NOVEL, 1.0)
 
 _HEADER = ("RMSE", "CRPS", "inside 50 %", "inside 90 %", "width of 90 %")
 _KEYS = ("rmse", "crps", "coverage_90")
@@ -238,16 +241,14 @@ class _Study:
                 f"{self._in_unit()}), predicted by a model that has not seen it.",
             )
 
-    def _drawn(self, name: str):  # noqa: ANN202 - a figure, which only plots know
+    def _drawn(self, name: str) -> Figure:
         rows = np.flatnonzero(self.wells == name)
         fold = next(fold for fold in self.folds if np.isin(rows[0], fold.rows))
-        values = self._columns(rows)
-        depth = values.pop(MEASURED)
         pdfs = self._predict(fold.model, self.X[rows])
         found = tracks_of(
             pdfs,
-            depth,
-            values,
+            self.columns[MEASURED][rows],
+            {log: values[rows] for log, values in self.columns.items() if log != MEASURED},
             well=name,
             target=self.target,
             unit=self.unit,
@@ -255,13 +256,14 @@ class _Study:
         )
         return plot_tracks(found)
 
-    def _columns(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Measured depth and logs of some training rows."""
+    @cached_property
+    def columns(self) -> dict[str, np.ndarray]:
+        """Measured depth and logs (n,) of all samples."""
         files, kept = self.task.files, self.task.data.origin.kept
         names = [MEASURED, *(log for log in SHOWN if all(log in f.columns for f in files))]
         parts = [matrix(read_table(f, names), names, origin=f.origin()) for f in files]
         values = np.concatenate(parts)
-        values = values[rows if kept is None else kept[rows]]
+        values = values if kept is None else values[kept]
         return dict(zip(names, values.T, strict=True))
 
     def at_random(self, page: Page) -> None:
@@ -328,12 +330,12 @@ class _Study:
 
     def _intervals(self, most: int = 12) -> list[tuple[object, ...]]:
         """The longest stretches of novel samples, with their numbers."""
-        depth = self._columns(np.arange(len(self.y)))[MEASURED]
+        depth = self.columns[MEASURED]
         found: list[tuple[int, tuple[object, ...]]] = []
         for name in self.names:
             own = np.flatnonzero(self.wells == name)
             own = own[np.argsort(depth[own], kind="stable")]
-            novel = np.concatenate([[False], self.novelty[own] > NOVELTY_EDGES[-2], [False]])
+            novel = np.concatenate([[False], self.novelty[own] > NOVEL, [False]])
             starts, ends = (np.flatnonzero(np.diff(novel.astype(int)) == s) for s in (1, -1))
             for start, end in zip(starts, ends, strict=True):
                 rows = own[start:end]

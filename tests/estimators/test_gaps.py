@@ -6,6 +6,7 @@ import pytest
 from cases import SMALL
 from sfumato import MDNRegressor, read_model, write_model
 from sfumato.errors import DataError
+from sfumato.estimators.targets import Wish, make_family
 
 
 def correlated(n, seed=0):
@@ -39,11 +40,11 @@ def test_rows_with_gaps_teach_what_they_have(tmp_path):
     np.testing.assert_array_equal(again.mean(), pdfs.mean()[:5])
 
 
-def test_auto_takes_a_family_that_can(toy):
-    x, _, with_gaps = correlated(200)
-    model = MDNRegressor(family="auto", random_state=0, **SMALL).fit(x, with_gaps)
-    assert model.family_.component.name == "multivariate-normal"
-    assert "some numbers are missing" in model.family_reason_
+def test_auto_takes_a_family_that_can():
+    _, _, with_gaps = correlated(200)
+    family, reason = make_family(Wish("auto", 2, (None, None), None, 8, 1), with_gaps)
+    assert family.component.name == "multivariate-normal"
+    assert "some numbers are missing" in reason
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ def test_too_little_memory_is_said_before_the_system_says_nothing(folder, monkey
         )
 
 
+@pytest.mark.slow
 def test_another_table_is_held_out(folder, tmp_path):
     table = np.loadtxt(folder / "table.csv", delimiter=",", skiprows=1)
     header = (folder / "table.csv").read_text().splitlines()[0]
@@ -93,6 +94,7 @@ def test_another_table_is_held_out(folder, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_rows_that_lack_one_of_two_targets_are_kept_and_counted(folder, tmp_path):
     table = np.loadtxt(folder / "table.csv", delimiter=",", skiprows=1)
     header = (folder / "table.csv").read_text().splitlines()[0]

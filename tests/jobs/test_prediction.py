@@ -165,6 +165,7 @@ def test_statistics_that_are_none_are_named(folder, fitted, tmp_path):
         prediction.Job(fitted[0].columns, keep=("out_of_range",), statistics=("novelty",))
 
 
+@pytest.mark.slow
 def test_what_training_had_not_is_counted_once_beside_the_novelty(tmp_path):
     rng = np.random.default_rng(0)
     kinds = rng.choice(["a", "b"], 200)

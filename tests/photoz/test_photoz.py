@@ -341,6 +341,7 @@ def test_codes_that_are_read_are_no_measurements():
     assert fluxes.measured(x) is x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [-9.99, 0.0, 50.0])
 def test_other_codes_among_magnitudes_are_named(code):
     x = X.copy()
@@ -393,6 +394,12 @@ def test_non_detections_that_training_had_not_are_said():
     stored = learnt.to_dict()
     del stored["undetected"], stored["unobserved"]  # as in files of earlier versions
     assert not PhotometryFeatures.from_dict(stored).new_gaps(table)
+
+
+@pytest.mark.slow
+def test_a_model_says_which_rows_lack_what_training_had():
+    table = X.copy()
+    table[:7, 0] = 99.0
     options = {"hidden_sizes": (8,), "n_members": 1, "max_epochs": 2, "random_state": 0}
     model = presets.mdn("gri", **options).fit(X, RNG.uniform(0, 2, 500))
     with pytest.warns(UserWarning, match="7 rows are not detected in .*, as no training row was"):

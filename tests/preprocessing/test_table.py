@@ -94,6 +94,7 @@ def test_encoding_by_hand():
     np.testing.assert_array_equal(gaps.where, [[False, False, True]] * 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["size", "colour"])
 def test_a_gap_where_training_had_none_is_refused_or_said(column):
     table, y = frame(with_gaps=False)

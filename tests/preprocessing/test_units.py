@@ -44,6 +44,7 @@ def test_features_in_any_unit(rows, plain, scale, offset):
     np.testing.assert_allclose(fitted(other, y).predict(other), plain, atol=2e-3)
 
 
+@pytest.mark.slow
 @given(scale=SCALES, offset=OFFSETS)
 @settings(max_examples=4)
 def test_targets_in_any_unit(rows, plain, scale, offset):

@@ -94,6 +94,7 @@ def test_groups_that_are_none_are_refused(estimator):
             model.fit(x, y, groups=groups)
 
 
+@pytest.mark.slow
 def test_groups_may_be_words_or_numbers_and_follow_their_rows():
     x, y, groups = unlike_groups(10, 3)
     options = {"family": "normal", "random_state": 0, **SMALL}
@@ -119,6 +120,7 @@ def test_rows_given_to_hold_out_are_held_out_by_all_and_trained_on_by_none():
     np.testing.assert_array_equal(holders, np.tile(np.arange(6), (3, 1)))
 
 
+@pytest.mark.slow
 def test_a_model_is_stopped_and_recalibrated_by_the_rows_it_is_given(toy):
     x, y = toy
     rng = np.random.default_rng(5)
@@ -145,6 +147,7 @@ def test_a_model_is_stopped_and_recalibrated_by_the_rows_it_is_given(toy):
     assert errors.noise_covariance_ is not None
 
 
+@pytest.mark.slow
 def test_classes_are_held_out_too(toy):
     x, y = toy
     model = MDNClassifier(random_state=0, hidden_sizes=(8,), n_members=2, max_epochs=5)

@@ -56,7 +56,7 @@ def task(x, u, *, n_members=4, seed=0):
     return StrategyTask(Inputs(None, scaler), x, u, np.ones(len(u)), n_members, seed)
 
 
-SLOW = ("none", "ensemble", "variational", "dropout", "batch-ensemble", "nuts", "svi")
+SLOW = ("none", "ensemble", "variational", "dropout", "batch-ensemble", "laplace", "nuts", "svi")
 
 
 @pytest.mark.parametrize(

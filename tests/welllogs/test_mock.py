@@ -14,6 +14,7 @@ def test_slowness_has_the_density_that_is_told():
     pit = (1 - share) * stats.norm.cdf(well.dtc, mean, deviation)
     pit += share * stats.norm.cdf(well.dtc, GAS_FACTOR * mean, deviation)
     assert stats.kstest(pit, "uniform").pvalue > 0.01
+    (well,) = make_wells(1, n_samples=500, seed=4)
     grid = np.linspace(20, 400, 4001)
     density = np.exp([well.log_prob(np.full(well.dtc.size, y)) for y in grid])
     np.testing.assert_allclose(np.trapezoid(density, grid, axis=0), 1, atol=1e-6)

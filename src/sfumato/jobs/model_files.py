@@ -27,7 +27,7 @@ from sfumato.jobs.columns import Columns
 from sfumato.networks.architecture import Architecture
 from sfumato.networks.density import Inputs, Network
 from sfumato.networks.embeddings import BinEmbedding
-from sfumato.networks.members import make_members
+from sfumato.networks.members import skeleton
 from sfumato.pdfs import GridPDFs
 from sfumato.preprocessing import AffineScaler, feature_kind
 from sfumato.preprocessing.novelty import Novelty
@@ -318,16 +318,8 @@ def restored_state(
     if header["n_members"] != len(arrays["member_00"]):
         raise ValueError(f"{header['n_members']} members, of {len(arrays['member_00'])} networks")
     # the shapes come from the architecture, the values from the file
-    skeleton = eqx.filter_eval_shape(
-        lambda: make_members(
-            family,
-            architecture,
-            n_members=header["n_members"],
-            initial_bias=np.zeros(family.n_raw),
-            seed=0,
-        )
-    )
-    dynamic, static = eqx.partition(skeleton, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct))
+    empty = skeleton(family, architecture, n_members=header["n_members"])
+    dynamic, static = eqx.partition(empty, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct))
     leaves, structure = jax.tree.flatten(dynamic)
     stored = [arrays[f"member_{index:02d}"] for index in range(len(leaves))]
     for expected, leaf in zip(leaves, stored, strict=True):

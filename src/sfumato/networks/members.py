@@ -1,5 +1,6 @@
 """Many networks as one module, their arrays stacked on a leading axis."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import equinox as eqx
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sfumato.engine.compiled import ONCE_OPTIONS
 from sfumato.families import MixtureFamily
 from sfumato.networks.architecture import Builder
 from sfumato.networks.density import ConditionalDensity
@@ -27,6 +29,22 @@ def make_members(
 
     In single precision, whatever JAX's default is: that is what training is made for.
     """
+    keys = jax.random.split(jax.random.key(seed), n_members)
+    # the biases, which the targets decide, are an input: other targets compile nothing anew
+    bias = jnp.asarray(initial_bias, jnp.float32)
+    make = _every(family, builder)
+    return eqx.filter_jit(make, compiler_options=ONCE_OPTIONS)(keys, bias)  # pyright: ignore[reportCallIssue]
+
+
+def skeleton(family: MixtureFamily, builder: Builder, *, n_members: int) -> ConditionalDensity:
+    """What `make_members` gives, with shapes for arrays: nothing is computed or compiled."""
+    keys = eqx.filter_eval_shape(lambda: jax.random.split(jax.random.key(0), n_members))
+    bias = jax.ShapeDtypeStruct((family.n_raw,), jnp.float32)
+    return eqx.filter_eval_shape(_every(family, builder), keys, bias)
+
+
+def _every(family: MixtureFamily, builder: Builder) -> Callable[..., ConditionalDensity]:
+    """Networks of keys (m,) and one bias."""
 
     def single(leaf: object) -> object:
         return jnp.asarray(leaf, jnp.float32) if eqx.is_inexact_array(leaf) else leaf
@@ -34,10 +52,7 @@ def make_members(
     def make(key: jax.Array, bias: jax.Array) -> ConditionalDensity:
         return jax.tree.map(single, builder.build(family, bias=bias, key=key))
 
-    keys = jax.random.split(jax.random.key(seed), n_members)
-    # the biases, which the targets decide, are an input: other targets compile nothing anew
-    bias = jnp.asarray(initial_bias, jnp.float32)
-    return eqx.filter_jit(eqx.filter_vmap(make, in_axes=(0, None)))(keys, bias)
+    return eqx.filter_vmap(make, in_axes=(0, None))
 
 
 def first_of(members: Stack) -> Stack:

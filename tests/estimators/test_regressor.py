@@ -37,7 +37,8 @@ LONG = """
     fit2d_predict1d fit_check_is_fitted fit_score_takes_y methods_sample_order_invariance
     methods_subset_invariance n_features_in n_features_in_after_fitting pipeline_consistency
     positive_only_tag_during_fit readonly_memmap_input regressor_data_not_an_array
-    estimators_nan_inf regressor_multioutput regressors_int regressors_no_decision_function
+    estimators_nan_inf regressor_multioutput regressors_train regressors_int
+    regressors_no_decision_function
     sample_weight_equivalence_on_dense_data sample_weights_list sample_weights_not_an_array
     sample_weights_not_overwritten sample_weights_pandas_series sample_weights_shape
     supervised_y_2d

@@ -58,6 +58,7 @@ def test_a_truth_on_a_bound_is_scored_where_training_saw_it():
     assert found["log_score"]["value"] == pytest.approx(scores.mean(), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_truths_beyond_the_support_are_left_out_of_the_mean_and_counted_by_the_median():
     x, y = rows()
     y = np.clip(y, 0.0, 1.0)

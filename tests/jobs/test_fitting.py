@@ -117,6 +117,7 @@ def test_rows_that_lack_one_of_two_targets_are_kept_and_counted(folder, tmp_path
     assert model.about["rows"] == 235
 
 
+@pytest.mark.slow
 def test_rows_without_a_target_are_left_out_of_what_is_held_out_as_they_are_of_training(
     folder, tmp_path
 ):

@@ -70,6 +70,7 @@ def test_the_default_budget_is_a_first_guess(monkeypatch):
     assert pytest.approx(y.mean(), abs=0.1) == model.predict(x).mean()
 
 
+@pytest.mark.slow
 def test_steps_are_a_budget_of_whole_epochs_and_are_not_gone_beyond():
     x = np.random.default_rng(0).normal(size=(200, 1))
     options = {"n_members": 1, "hidden_sizes": (4,), "validation_fraction": 0.2, "random_state": 0}

@@ -27,6 +27,7 @@ def test_the_basis_emulates_stamps_below_the_noise(basis, batch):
     )
 
 
+@pytest.mark.slow
 def test_white_noise_stays_white_in_the_basis(basis):
     noise = jax.random.normal(jax.random.key(0), (2000, 32, 32))
     covariance = np.cov(np.asarray(basis.project(noise)).T)

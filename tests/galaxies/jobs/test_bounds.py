@@ -28,7 +28,6 @@ def at(**change):
     return BoundAt(**{**values, **change})
 
 
-@pytest.mark.slow
 def test_the_published_bound_and_what_knowing_others_gains():
     table = bound_table(at())
     published = [0.0565e5, 0.777, 0.0287, 0.0543, 0.0549]

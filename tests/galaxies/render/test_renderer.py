@@ -585,6 +585,7 @@ def test_search_recovers_noiseless_galaxies():
         assert found.chi2 < 1e-3
 
 
+@pytest.mark.slow
 def test_scatter_of_the_search_is_the_bound():
     n, sigma = 200, 20.0
     clean, _, information = information_at(TRUTH, sigma)

@@ -22,6 +22,7 @@ OPTIONS = {
     "histogram": {"edges": (0.0, 0.1, 0.3, 0.35, 0.7, 1.0)},
     "categorical": {"n_classes": 4},
     "spline": {"n_bins": 6},
+    "box-cox-normal": {"exponent": 0.4},
 }
 
 
@@ -77,6 +78,8 @@ def parameters_of(name, *, n, seed=0, narrow=False):
         "student-t": lambda: (2.5 + positive(3.0), real, positive(1.0)),
         "uniform": lambda: (real, positive(2.0), positive(0.05)),
         "lognormal": lambda: (real, positive(0.5)),
+        "box-cox-normal": lambda: (real, positive(0.5)),
+        "logit-normal": lambda: (real, np.minimum(positive(0.8), 3.0)),
         "gamma": lambda: (positive(20.0, 1.5), positive(5.0)),
         "inverse-gamma": lambda: (2.5 + positive(10.0), positive(5.0)),
         "weibull": lambda: (positive(2.0), positive(3.0, 0.5)),

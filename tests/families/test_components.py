@@ -346,5 +346,5 @@ def test_every_family_of_the_seeds_is_in_the_table():
     wanted = "normal laplace logistic student-t lognormal gamma inverse-gamma weibull exponential"
     wanted += " chi-squared beta truncated-normal uniform gumbel poisson negative-binomial binomial"
     wanted += " geometric multivariate-normal multivariate-normal-diagonal dirichlet multinomial"
-    wanted += " multivariate-normal-low-rank histogram spline"
+    wanted += " multivariate-normal-low-rank histogram spline logit-normal box-cox-normal"
     assert set(wanted.split()) == set(REGRESSION)

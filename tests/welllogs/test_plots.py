@@ -11,32 +11,11 @@ from sfumato.io.tables import Reading
 from sfumato.jobs.pictures import draw_file
 from sfumato.jobs.prediction import predict_files
 from sfumato.welllogs.completion import complete_files
-from sfumato.welllogs.plots import LEVELS, Tracks, plot_tracks
+from sfumato.welllogs.plots import LEVELS, plot_tracks
 from sfumato.welllogs.profile import read_tracks
+from tracks_cases import DENSITY, DEPTH, GRID, LOGS, QUANTILES, tracks
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*no vertical depth")
-
-N = 50
-RNG = np.random.default_rng(0)
-DEPTH = 1000 + 0.5 * np.arange(N)
-LOGS = {
-    "GR": RNG.uniform(20, 140, N),
-    "RDEP": 10 ** RNG.normal(0, 0.5, N),
-    "RHOB": RNG.uniform(2.0, 2.8, N),
-    "NPHI": RNG.uniform(0, 0.4, N),
-}
-QUANTILES = np.sort(RNG.uniform(60, 140, (N, 5)), axis=1)
-GRID = np.linspace(50, 150, 30)
-DENSITY = RNG.uniform(0, 1, (10, 30))
-
-
-def tracks(**other):
-    values = {
-        "well": "A-1", "depth_m": DEPTH, "logs": LOGS, "target": "DTC", "unit": "us/ft",
-        "measured": QUANTILES[:, 1], "quantiles": QUANTILES, "grid": GRID, "image_m": DEPTH[::5],
-        "density": DENSITY, "tops": {"Draupne": 1012.0},
-    }  # fmt: skip
-    return Tracks(**values | other)
 
 
 def lines(axes):

@@ -23,7 +23,12 @@ def plot(
     ] = None,
     truth: Annotated[str | None, typer.Option(help="Column of true values.")] = None,
     output: Annotated[
-        Path | None, typer.Option(help="PNG, PDF or SVG file [PDFS-KIND.png].")
+        Path | None,
+        typer.Option(help="PNG, PDF or SVG file [PDFS-KIND.png]; tracks also HTML, to zoom in."),
+    ] = None,
+    tops: Annotated[
+        str | None,
+        typer.Option(help="Formation tops of tracks: a table of names and depths, or a column."),
     ] = None,
     *,
     reading: Reading,
@@ -35,10 +40,17 @@ def plot(
 
         sfumato plot pdfs.parquet --kind pdfs --rows 0,10,20 --truth redshift
 
-        sfumato plot completed/well.parquet --kind tracks
+        sfumato plot completed/well.parquet --kind tracks --tops tops.csv --output well.html
     """
     chosen = None if rows is None else whole_numbers(rows, option="--rows")
     path = draw_file(
-        pdfs, kind, output, rows=chosen, truth=truth, reading=reading, overwrite=overwrite
+        pdfs,
+        kind,
+        output,
+        rows=chosen,
+        truth=truth,
+        marks=tops,
+        reading=reading,
+        overwrite=overwrite,
     )
     console.print(f"Figure written to {path}")

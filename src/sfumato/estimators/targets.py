@@ -184,6 +184,7 @@ def _bound(wish: Wish, name: str, y: np.ndarray) -> Component:
         n_bins=min(wish.n_bins, MOST_SPLINE_BINS),
         edges=edges,
         with_gaps=with_gaps,
+        exponent=component.exponent_of(y),
     )
 
 

@@ -101,6 +101,10 @@ class Component(ABC):
         """Upper bound of the standard scale, that of the trials where there are some."""
         return self.support[1]
 
+    def exponent_of(self, y: np.ndarray) -> float | None:
+        """The option `exponent` for targets y, where it has one."""
+        return None
+
     def bound(self, **options: object) -> Self:
         """Bound to a task by those of `COMPONENT_OPTIONS` that it has; the others are left out."""
         row: Any = self  # a dataclass, which its base cannot say
@@ -220,8 +224,17 @@ _FAR = np.array([4.75, 5.75, 7.25, 9.5])
 SPREAD = np.concatenate([-_FAR[::-1], np.linspace(-4, 4, 33), _FAR])
 """Nodes of a bell-shaped component, in its standard deviations."""
 
-COMPONENT_OPTIONS = ("event_size", "rank", "trials", "edges", "n_classes", "n_bins", "with_gaps")
-"""Names of the fields that bind a component to a task: its dimension, trials, bins, gaps."""
+COMPONENT_OPTIONS = (
+    "event_size",
+    "rank",
+    "trials",
+    "edges",
+    "n_classes",
+    "n_bins",
+    "with_gaps",
+    "exponent",
+)
+"""Names of the fields that bind a component to a task: its dimension, trials, bins, gaps, power."""
 
 
 def options_of(component: Component) -> dict[str, object]:

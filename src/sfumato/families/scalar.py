@@ -19,6 +19,7 @@ from scipy import special
 from sfumato._typing import NumpyroDistribution
 from sfumato.families._base import INSET, Component, Kind, Scaling, Shapes, Values
 from sfumato.families.links import Link, link_of
+from sfumato.families.transformed import box_cox_exponent
 
 _LEVELS = special.expit(np.linspace(-20, 20, 81))
 """Probabilities at whose quantiles a component is tabulated: dense in the middle, and to 2e-9."""
@@ -62,6 +63,7 @@ class ScalarComponent(Component):
     tabulate : points that resolve the density, where quantiles do not.
     zero : whether 0 is in the support of a positive family.
     trials : number of trials of the families that need one.
+    exponent : of the families that have one, which the targets decide.
     """
 
     name: str
@@ -82,6 +84,7 @@ class ScalarComponent(Component):
     zero: bool = False
     needs_trials: bool = False
     trials: int | None = field(default=None)
+    exponent: float | None = None
 
     # -- shapes ----------------------------------------------------------------------------------
 
@@ -113,7 +116,7 @@ class ScalarComponent(Component):
             values = tuple(
                 jnp.clip(value, *limit) for value, limit in zip(values, self.limits, strict=True)
             )
-        return values if self.combine is None else self.combine(*values)
+        return values if self.combine is None else self.combine(*values, **self._fixed)
 
     @property
     def _floors(self) -> tuple[float, ...]:
@@ -130,13 +133,18 @@ class ScalarComponent(Component):
         )
 
     @property
-    def _fixed(self) -> dict[str, int]:
-        return {"total_count": self.trials} if self.trials is not None else {}
+    def _fixed(self) -> dict[str, float]:
+        values = {"total_count": self.trials, "exponent": self.exponent}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def exponent_of(self, y: np.ndarray) -> float | None:
+        """That of Box and Cox, where the family has one."""
+        return None if self.exponent is None else box_cox_exponent(y)
 
     def log_prob(self, u: Array, *params: Array) -> Array:
         """Log-density for training: the row's kernel, or NumPyro's."""
         if self.kernel is not None:
-            return self.kernel(u, *params)
+            return self.kernel(u, *params, **self._fixed)
         named = dict(zip(self.parameters, params, strict=True))
         with jax.numpy_dtype_promotion("standard"):  # NumPyro mixes JAX's default precision in
             value = numpyro_class(self.numpyro)(**named, **self._fixed).log_prob(u)

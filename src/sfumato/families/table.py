@@ -19,6 +19,14 @@ from sfumato.families.mixture import MixtureFamily
 from sfumato.families.normal import Normal
 from sfumato.families.scalar import ScalarComponent
 from sfumato.families.spline import Spline
+from sfumato.families.transformed import (
+    LOGIT,
+    TransformedNormal,
+    box_cox,
+    box_cox_normal_log_prob,
+    inside_box_cox,
+    logit_normal_log_prob,
+)
 from sfumato.families.truncated import TruncatedNormal, truncated_normal_log_prob
 from sfumato.families.uniform import SoftUniform, soft_uniform_log_prob, soft_uniform_nodes
 from sfumato.families.vector import VectorComponent
@@ -42,6 +50,23 @@ def _squared_ratio(mean: np.ndarray, std: np.ndarray) -> np.ndarray:
 def _log_moments(mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     variance = np.log1p(1 / _squared_ratio(mean, std))
     return np.log(np.maximum(mean, 1e-6)) - 0.5 * variance, np.sqrt(variance)
+
+
+def _power_moments(
+    mean: np.ndarray, std: np.ndarray, *, exponent: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `inside_box_cox` turns into the moments of the power of Box and Cox, to second order."""
+    mean = np.maximum(mean, 1e-6)
+    middle = np.maximum(mean - 0.5 * (1 - exponent) * std**2 / mean, 0.3 * mean)
+    loc, scale = special.boxcox(middle, exponent), std * middle ** (exponent - 1)
+    if exponent:
+        above = np.maximum(loc + 1 / exponent, 1e-3)
+        loc = above + np.log(-np.expm1(-above)) - 1 / exponent
+    return loc, scale
+
+
+def _inside(mean: np.ndarray) -> np.ndarray:
+    return np.clip(mean, 1e-3, 1 - 1e-3)
 
 
 def _excess(mean: np.ndarray, std: np.ndarray) -> np.ndarray:
@@ -104,6 +129,18 @@ _ROWS: tuple[ScalarComponent, ...] = (
         limits=((-50.0, 50.0), (0.0, 10.0)),
     ),
     _positive(
+        "box-cox-normal",
+        ("loc", "scale"),
+        exact=lambda loc, scale, exponent: TransformedNormal(loc, scale, box_cox(exponent)),
+        start=_power_moments,
+        combine=inside_box_cox,
+        numpyro="Normal",
+        kernel=box_cox_normal_log_prob,
+        floors=(0.0, _WIDTH),
+        limits=((-50.0, 50.0), (0.0, 10.0)),
+        exponent=0.0,
+    ),
+    _positive(
         "gamma",
         ("concentration", "rate"),
         exact=lambda concentration, rate: stats.gamma(concentration, scale=1 / rate),
@@ -159,6 +196,19 @@ _ROWS: tuple[ScalarComponent, ...] = (
         numpyro="Normal",
         kernel=truncated_normal_log_prob,
         floors=(0.0, _WIDTH),
+        scaling="bounds",
+        support=(0.0, 1.0),
+        margin=1e-6,
+    ),
+    ScalarComponent(
+        "logit-normal",
+        ("loc", "scale"),
+        exact=lambda loc, scale: TransformedNormal(loc, scale, LOGIT),
+        start=lambda m, s: (special.logit(_inside(m)), s / (_inside(m) * (1 - _inside(m)))),
+        numpyro="Normal",
+        kernel=logit_normal_log_prob,
+        floors=(0.0, _WIDTH),
+        limits=((-12.0, 12.0), (0.0, 3.0)),
         scaling="bounds",
         support=(0.0, 1.0),
         margin=1e-6,

@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sfumato.errors import choose
-from sfumato.io._files import reserved
+from sfumato.io._files import reserved, whole
 from sfumato.io.pdfs import PDFsFile, open_pdfs
 from sfumato.io.tables import DEFAULT, Reading, matrix
-from sfumato.jobs.profiles import profile_for, profiles
+from sfumato.jobs.profiles import Picture, Wish, profile_for, profiles
 from sfumato.jobs.scoring import read_scores
 from sfumato.metrics.evaluation import ObjectScores
 from sfumato.pdfs import concatenate, summarise
@@ -35,9 +35,9 @@ def kinds() -> tuple[str, ...]:
     return (_OF_SOME, *PLOTS, *_of_domains())
 
 
-def _of_domains() -> dict[str, Callable[[PDFsFile, str | None], Figure]]:
+def _of_domains() -> dict[str, Picture]:
     return {
-        kind: draw for profile in profiles().values() for kind, draw in profile.pictures.items()
+        kind: drawn for profile in profiles().values() for kind, drawn in profile.pictures.items()
     }
 
 
@@ -48,6 +48,7 @@ def draw_file(
     *,
     rows: Sequence[int] | None = None,
     truth: str | None = None,
+    marks: str | None = None,
     reading: Reading = DEFAULT,
     overwrite: bool = False,
 ) -> Path:
@@ -58,6 +59,7 @@ def draw_file(
     output : by default the file's name with the kind, as PNG.
     rows : objects of ``"pdfs"``; by default the first six.
     truth : column of true values.
+    marks : places with names, for kinds of a domain that show such: a column, or a table's path.
     reading : which objects, and under which names their columns.
 
     Raises
@@ -70,14 +72,16 @@ def draw_file(
     path = Path(output or pdfs.with_name(f"{pdfs.stem}-{kind}.png"))
     if rows is not None and kind != _OF_SOME:
         raise ValueError(f"--rows has no effect on --kind {kind}. Leave it out.")
+    if marks is not None and kind not in _of_domains():
+        raise ValueError(f"--tops has no effect on --kind {kind}. Leave it out.")
     with reserved(path, overwrite=overwrite):
         file = open_pdfs(pdfs, reading=reading)
         chosen = range(min(6, file.n_rows)) if rows is None else rows
-        draw(file, kind, path, rows=chosen, truth=truth)
+        draw(file, kind, path, rows=chosen, wish=Wish(truth, marks))
         return path
 
 
-def draw(file: PDFsFile, kind: str, path: Path, *, rows: Sequence[int], truth: str | None) -> None:
+def draw(file: PDFsFile, kind: str, path: Path, *, rows: Sequence[int], wish: Wish) -> None:
     """Draw one of `kinds` from a file of PDFs.
 
     Raises
@@ -89,16 +93,21 @@ def draw(file: PDFsFile, kind: str, path: Path, *, rows: Sequence[int], truth: s
         message = f"{file.table.path} holds PDFs of vectors, which `plot` does not draw"
         raise ValueError(f"{message}. Use `sfumato evaluate`, or marginal(i) in Python.")
     if kind == _OF_SOME:
-        _draw_objects(file, path, rows=rows, truth=truth)
+        _draw_objects(file, path, rows=rows, truth=wish.truth)
         return
     own = _of_domains()
     if kind in own:
-        save(own[kind](file, truth), path)
+        picture = own[kind]
+        if picture.page is not None and path.suffix.lower() == ".html":
+            with whole(path) as temporary:
+                temporary.write_text(picture.page(file, wish), encoding="utf-8")
+            return
+        save(picture.draw(file, wish), path)
         return
-    picture = choose(kind, PLOTS, what="--kind")
-    if truth is None:
+    drawn = choose(kind, PLOTS, what="--kind")
+    if wish.truth is None:
         raise ValueError(f"--kind {kind} needs --truth, a column of true values.")
-    save(picture(read_scores(file, truth).objects, file), path)
+    save(drawn(read_scores(file, wish.truth).objects, file), path)
 
 
 def _target_of(file: PDFsFile) -> str:

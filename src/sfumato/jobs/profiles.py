@@ -7,6 +7,7 @@ announced as an entry point of the group ``sfumato.profiles``.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -18,6 +19,26 @@ from sfumato.metrics.evaluation import METRICS, Metrics, ObjectScores, quantile_
 from sfumato.plots.points import plot_estimates
 
 GROUP = "sfumato.profiles"
+
+
+class Wish(NamedTuple):
+    """What a picture of a domain is asked to show besides its PDFs.
+
+    Parameters
+    ----------
+    truth : column of true values.
+    marks : places with names: a column, or the path of a table, as the domain reads them.
+    """
+
+    truth: str | None = None
+    marks: str | None = None
+
+
+class Picture(NamedTuple):
+    """A kind of picture that a domain draws: as a figure, and as an HTML page if it can."""
+
+    draw: Callable[[PDFsFile, Wish], Figure]
+    page: Callable[[PDFsFile, Wish], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -37,8 +58,7 @@ class Profile:
     caption : of that picture.
     least : the least that a true value can be; what is below stands for a missing one.
     features : kinds of feature transforms whose predictions are such targets.
-    pictures : kinds of pictures of its own: a file of PDFs, and the column of true values if one is
-        given, to the figure.
+    pictures : kinds of pictures of its own.
     """
 
     name: str
@@ -53,7 +73,7 @@ class Profile:
     other: str = "by_column"
     least: float | None = None
     features: tuple[str, ...] = ()
-    pictures: Mapping[str, Callable[[PDFsFile, str | None], Figure]] = field(default_factory=dict)
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
 
 
 PLAIN = Profile(

@@ -17,7 +17,12 @@ MOST_ROWS = 900
 """Of the picture of densities: more than there are pixels."""
 
 _WIDTHS = {"gr": 1.5, "resistivity": 1.5, "porosity": 1.7, "target": 2.6, "density": 2.2}
-_GR, _RESISTIVITY = (0, 150), (0.2, 200)
+GR, RESISTIVITY = (0, 150), (0.2, 200)
+"""Scales of the first two tracks."""
+
+SAND = "#f3e2a0"
+"""Fill of what is less radioactive than most, and of where density and neutron cross."""
+
 _POROSITY = ((1.95, 2.95), (0.45, -0.15)), ((1.45, 2.95), (0.75, -0.15))
 """Scales of density and neutron that meet in clean, water-filled lime; the second for soft rock."""
 _SCALES = {"DTC": (240, 40), "DTS": (500, 70)}
@@ -96,10 +101,10 @@ def _scale_above(axes: Axes) -> None:
 
 def _draw_gr(axes: Axes, tracks: Tracks) -> None:
     gr = tracks.logs["GR"]
-    _line(axes, gr, tracks, label="GR [gAPI]", colour=CYCLE[2], limits=_GR)
+    _line(axes, gr, tracks, label="GR [gAPI]", colour=CYCLE[2], limits=GR)
     axes.set_xticks([0, 75, 150])
     middle = np.full(gr.size, np.nanmedian(gr) if np.isfinite(gr).any() else np.nan)
-    axes.fill_betweenx(tracks.depth_m, gr, middle, where=gr < middle, color="#f3e2a0", lw=0)
+    axes.fill_betweenx(tracks.depth_m, gr, middle, where=gr < middle, color=SAND, lw=0)
 
 
 def _draw_resistivity(axes: Axes, tracks: Tracks) -> None:
@@ -108,12 +113,12 @@ def _draw_resistivity(axes: Axes, tracks: Tracks) -> None:
             values = np.clip(tracks.logs[name], 1e-3, None)
             axes.set_xscale("log")
             label = f"{name} [ohm.m]"
-            _line(axes, values, tracks, label=label, colour=colour, limits=_RESISTIVITY)
+            _line(axes, values, tracks, label=label, colour=colour, limits=RESISTIVITY)
 
 
 def _draw_porosity(axes: Axes, tracks: Tracks) -> None:
     """Density and neutron porosity on scales that meet in clean, water-filled lime."""
-    rhob, nphi = _porosity_scales(tracks)
+    rhob, nphi = porosity_scales(tracks)
     # a twin sends the first scale to the bottom: it comes before that is drawn
     other = axes.twiny() if {"RHOB", "NPHI"} <= tracks.logs.keys() else axes
     if "RHOB" in tracks.logs:
@@ -143,11 +148,11 @@ def _draw_porosity(axes: Axes, tracks: Tracks) -> None:
         neutron = rhob[0] + slope * (tracks.logs["NPHI"] - nphi[0])
         density = tracks.logs["RHOB"]
         axes.fill_betweenx(
-            tracks.depth_m, density, neutron, where=density < neutron, color="#f3e2a0", lw=0
+            tracks.depth_m, density, neutron, where=density < neutron, color=SAND, lw=0
         )
 
 
-def _porosity_scales(tracks: Tracks) -> tuple[tuple[float, float], tuple[float, float]]:
+def porosity_scales(tracks: Tracks) -> tuple[tuple[float, float], tuple[float, float]]:
     """The usual scales, or wider ones where much of a log would not be seen."""
     (rhob, nphi), wide = _POROSITY
     soft = tracks.logs.get("RHOB", np.full(1, np.nan)) < rhob[0]
@@ -155,7 +160,7 @@ def _porosity_scales(tracks: Tracks) -> tuple[tuple[float, float], tuple[float, 
     return wide if max(np.mean(soft), np.mean(porous)) > 0.02 else (rhob, nphi)
 
 
-def _target_scale(tracks: Tracks) -> tuple[float, float]:
+def target_scale(tracks: Tracks) -> tuple[float, float]:
     """Limits of the target: sonic logs grow to the left."""
     if tracks.target in _SCALES:
         return _SCALES[tracks.target]
@@ -168,7 +173,7 @@ def _draw_target(axes: Axes, tracks: Tracks) -> None:
     axes.fill_betweenx(depth, low, high, color=CYCLE[0], alpha=0.18, lw=0, label="90 %")
     axes.fill_betweenx(depth, lower, upper, color=CYCLE[0], alpha=0.38, lw=0, label="50 %")
     label = f"{tracks.target} [{tracks.unit}]" if tracks.unit else tracks.target
-    _line(axes, median, tracks, label=label, colour=INK, limits=_target_scale(tracks))
+    _line(axes, median, tracks, label=label, colour=INK, limits=target_scale(tracks))
     axes.plot([], [], color=INK, lw=0.9, label="median")
     if tracks.measured is not None:
         axes.plot(tracks.measured, depth, color=TRUTH, lw=0.6, label="measured")
@@ -181,7 +186,7 @@ def _draw_density(axes: Axes, tracks: Tracks) -> None:
     axes.pcolormesh(tracks.grid, tracks.image_m, shares, cmap="Blues", shading="nearest")
     if tracks.measured is not None:
         axes.plot(tracks.measured, tracks.depth_m, color=TRUTH, lw=0.5)
-    axes.set_xlim(*_target_scale(tracks))
+    axes.set_xlim(*target_scale(tracks))
     _scale_above(axes)
     axes.set_xlabel(f"p({tracks.target}), highest = dark", fontsize=8)
 

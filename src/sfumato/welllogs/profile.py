@@ -1,20 +1,24 @@
 """How predicted logs are judged and shown."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from sfumato.errors import DataError
 from sfumato.io.pdfs import PDFsFile
 from sfumato.io.tables import matrix
-from sfumato.jobs.profiles import PLAIN, Profile
+from sfumato.jobs.profiles import PLAIN, Picture, Profile, Wish
 from sfumato.pdfs import AbstractPDFs, concatenate
+from sfumato.preprocessing.table import words_of
 from sfumato.welllogs.curves import find, known_logs
 from sfumato.welllogs.features import LogFeatures
+from sfumato.welllogs.interactive import tracks_page
 from sfumato.welllogs.plots import LEVELS, MOST_ROWS, Tracks, plot_tracks
 from sfumato.welllogs.table import WELL
+from sfumato.welllogs.tops import read_tops, tops_of
 
 SHOWN = ("GR", "RDEP", "RMED", "RHOB", "NPHI")
 """Logs of the first tracks, where they were kept beside the PDFs."""
@@ -22,13 +26,14 @@ SHOWN = ("GR", "RDEP", "RMED", "RHOB", "NPHI")
 _GRID = 160
 
 
-def read_tracks(file: PDFsFile, truth: str | None = None) -> Tracks:
+def read_tracks(file: PDFsFile, truth: str | None = None, tops: str | None = None) -> Tracks:
     """What tracks show of the one well of a file of PDFs.
 
     Parameters
     ----------
     file : with a column of depths, and others that were kept: the well's name, logs.
     truth : column of the measured target; by default one of its name, if there is one.
+    tops : column of the names of formations, or a table that `read_tops` reads.
 
     Raises
     ------
@@ -47,13 +52,19 @@ def read_tracks(file: PDFsFile, truth: str | None = None) -> Tracks:
     measured = truth or (target if target in file.columns else None)
     shown = {name: found.column for name in SHOWN if (found := named[name]) is not None}
     columns = [depth.column, *shown.values(), *([measured] if measured else [])]
-    parts, numbers = [], []
-    for pdfs, table in file.scalars(columns, batch_rows=20_000):
+    names = [tops] if tops in file.columns else []
+    parts, numbers, words = [], [], []
+    for pdfs, table in file.scalars([*columns, *names], batch_rows=20_000):
         parts.append(pdfs)
         numbers.append(matrix(table, columns))
+        words += table[tops].to_pylist() if names else []
     pdfs, values = concatenate(parts), np.concatenate(numbers)
     order = np.argsort(values[:, 0], kind="stable")
     order = order[np.isfinite(values[order, 0])]
+    surfaces = {}
+    if tops is not None:
+        zones = words_of(np.array(words, object)[order]) if names else []
+        surfaces = tops_of(zones, values[order, 0]) if names else read_tops(tops, well)
     return tracks_of(
         pdfs[order],
         values[order, 0],
@@ -62,6 +73,7 @@ def read_tracks(file: PDFsFile, truth: str | None = None) -> Tracks:
         target=target,
         unit=logs[target].unit if target in logs else "",
         measured=None if measured is None else values[order, -1],
+        tops=surfaces,
     )
 
 
@@ -74,6 +86,7 @@ def tracks_of(
     target: str,
     unit: str,
     measured: np.ndarray | None,
+    tops: Mapping[str, float] = MappingProxyType({}),
 ) -> Tracks:
     """What tracks show of the predictions of one well, by increasing depth."""
     _, quantiles = pdfs.mode_and_quantiles(np.array(LEVELS), with_mode=False)
@@ -82,8 +95,9 @@ def tracks_of(
     grid = np.linspace(low, high, _GRID)
     density = pdfs[rows].pdf(grid)
     return Tracks(
-        well, depth_m, logs, target, unit, measured, quantiles, grid, depth_m[rows], density
-    )
+        well, depth_m, logs, target, unit, measured, quantiles, grid, depth_m[rows], density,
+        _seen(tops, depth_m),
+    )  # fmt: skip
 
 
 def _well(file: PDFsFile, column: str | None) -> str:
@@ -102,8 +116,22 @@ def _well(file: PDFsFile, column: str | None) -> str:
     return next(iter(names))
 
 
-def _tracks(file: PDFsFile, truth: str | None) -> Figure:
-    return plot_tracks(read_tracks(file, truth))
+def _seen(tops: Mapping[str, float], depth_m: np.ndarray) -> dict[str, float]:
+    """The tops that lie among the samples; the others are said."""
+    low, high = depth_m[0], depth_m[-1]
+    seen = {name: where for name, where in tops.items() if low <= where <= high}
+    if len(seen) < len(tops):
+        far = next(name for name in tops if name not in seen)
+        warnings.warn(
+            f"{len(tops) - len(seen)} of {len(tops)} tops lie outside {low:.0f} to {high:.0f} m, "
+            f"as {far} at {tops[far]:.0f} m, and are not drawn. Are their depths in metres?",
+            stacklevel=4,
+        )
+    return seen
+
+
+def _tracks(file: PDFsFile, wish: Wish) -> Tracks:
+    return read_tracks(file, wish.truth, wish.marks)
 
 
 PROFILE: Profile = replace(
@@ -112,6 +140,11 @@ PROFILE: Profile = replace(
     shown=("rmse", "crps", "coverage_90"),
     labels={**PLAIN.labels, "coverage_90": "share inside 90 % intervals"},
     features=(LogFeatures.kind,),
-    pictures={"tracks": _tracks},
+    pictures={
+        "tracks": Picture(
+            lambda file, wish: plot_tracks(_tracks(file, wish)),
+            lambda file, wish: tracks_page(_tracks(file, wish)),
+        )
+    },
 )
 """Errors of the mean in the log's unit, coverage of intervals, and tracks."""

@@ -1,0 +1,58 @@
+"""Tops of formations: from tables of surfaces, and from names beside the samples."""
+
+import numpy as np
+import pytest
+
+from sfumato.errors import DataError
+from sfumato.welllogs.tops import read_tops, tops_of
+
+
+def table(tmp_path, text, name="tops.csv"):
+    (tmp_path / name).write_text(text)
+    return tmp_path / name
+
+
+def test_tops_of_one_well_of_many(tmp_path):
+    path = table(tmp_path, "Well,Surface,MD\n16/2-1,A,100\n16/2-16,B,200.5\nNO 16/2-16,C,300\n")
+    assert read_tops(path, "16/2-16") == {"B": 200.5}
+    assert read_tops(path, "16/2-1") == {"A": 100.0}
+
+
+def test_spellings_of_a_well(tmp_path):
+    path = table(tmp_path, "WELL,FORMATION,DEPTH_M\n16-2-16,B,200\n16/2-1,A,100\n")
+    assert read_tops(path, "16/2-16") == {"B": 200.0}
+    other = table(tmp_path, "WELL,TOP,DEPTH_M\n16/2-16,B,200\n16/2-1,A,100\n", "other.csv")
+    with pytest.warns(UserWarning, match="the tops of 16/2-16 are taken for 16/2-16 Sverdrup"):
+        assert read_tops(other, "16/2-16 Sverdrup") == {"B": 200.0}
+
+
+def test_a_table_of_one_well_needs_no_name(tmp_path):
+    assert read_tops(table(tmp_path, "name,depth\nA,1\nB,\nC,3\n"), "W") == {"A": 1.0, "C": 3.0}
+
+
+def test_feet_that_are_stated_are_converted(tmp_path):
+    from astropy import units
+    from astropy.table import Table
+
+    rows = Table({"surface": ["A"], "MD": [1000.0] * units.imperial.ft})
+    rows.write(tmp_path / "tops.ecsv")
+    assert read_tops(tmp_path / "tops.ecsv", "W") == {"A": pytest.approx(304.8)}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("surface,where\nA,1\n", "no column of depths. Call it as DEPTH_M or MD"),
+        ("what,MD\nA,1\n", "no column of names of formations. Call it one of SURFACE"),
+        ("well,surface,MD\nX-1,A,1\nX-2,A,2\n", "no tops of the well W. It knows X-1, X-2."),
+    ],
+)
+def test_what_is_missing_is_said(tmp_path, text, told):
+    with pytest.raises(DataError, match=told):
+        read_tops(table(tmp_path, text), "W")
+
+
+def test_names_beside_samples():
+    names = ["A", "A", None, "B", "B", "A", "A", "A", "B"]
+    found = tops_of(names, np.arange(9.0))
+    assert found == {"A": 0.0, "B": 3.0, "A (2)": 5.0, "B (2)": 8.0}

@@ -66,7 +66,7 @@ def test_whatever_a_network_says_half_of_the_mass_is_left():
     component = bound_component("box-cox-normal", exponent=2.0)
     loc, scale = component.constrain(jnp.linspace(-60, 60, 50), jnp.linspace(20, -20, 50))
     assert float(loc.min()) >= -0.5
-    assert np.all(np.isfinite(component.log_prob(jnp.float32(1e-6), loc, scale)))
+    assert np.all(np.isfinite(component.log_prob(jnp.full_like(loc, 1e-6), loc, scale)))
 
 
 def test_the_targets_decide_the_exponent():

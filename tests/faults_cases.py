@@ -7,10 +7,14 @@ import shutil
 WHOLE = os.environ.get("SFUMATO_CAMPAIGNS") == "whole"
 """Set by ``make test-all``; elsewhere a sample runs."""
 
+SONIC = (
+    "fit M-1.las M-2.las --preset welllog --target DTC --epochs 2 --members 2 --hidden 8 --seed 1"
+)
 FIT = "fit t.csv --features a,b --target y --epochs 3 --members 2 --seed 1"
 COMMANDS = {
     "fit": f"{FIT} --output new-model",
     "predict": "predict model big.parquet --output out.parquet --keep id --statistics mean",
+    "complete": "predict sonic M-3.las --output completed.las",
     "evaluate": "evaluate p.parquet --truth y --bootstrap 3 --output scores",
     "stack": "stack p.parquet --by mean --edges=-9,0,9 --truth y --output n.parquet",
     "export": "export p.parquet --output q.hdf5",
@@ -22,6 +26,7 @@ COMMANDS = {
 OUTPUTS = {
     "fit": ["new-model"],
     "predict": ["out.parquet"],
+    "complete": ["completed.las", "completed.parquet"],
     "evaluate": ["scores"],
     "stack": ["n.parquet", "n.png"],
     "export": ["q.hdf5"],

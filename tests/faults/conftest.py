@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from faults_cases import FIT
+from faults_cases import FIT, SONIC
+from sfumato.welllogs.mock import make_wells, write_wells
 
 ZYGOTE = Path(__file__).with_name("zygote.py")
 
@@ -49,7 +50,9 @@ def project(command, tmp_path_factory):
     pq.write_table(
         pa.table({"id": np.arange(n), "a": many[0], "b": many[1]}), folder / "big.parquet"
     )
-    for words in (f"{FIT} --output model", "predict model t.csv --output p.parquet --keep id,y"):
+    write_wells(make_wells(3, n_samples=600, seed=1), folder)
+    tables = "predict model t.csv --output p.parquet --keep id,y"
+    for words in (f"{FIT} --output model", tables, f"{SONIC} --output sonic"):
         (done,) = command({"words": words.split(), "folder": str(folder)})
         assert done["code"] == 0, done
     return folder

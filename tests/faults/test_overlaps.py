@@ -7,11 +7,12 @@ from faults_cases import COMMANDS, FEW, OUTPUTS, amount, clear, contents, listin
 
 pytestmark = pytest.mark.slow
 EACH = amount(8, 1)
-"""Overlaps of each command: 56 in all in a whole campaign."""
+"""Overlaps of each command: 64 in all in a whole campaign."""
 
 OTHER = {
     "fit": "--seed 2",
     "predict": "--precision 32",
+    "complete": "--statistics q10",
     "evaluate": "--magnitude id",
     "stack": "--points 101",
     "export": "--grid=-9,9,51",

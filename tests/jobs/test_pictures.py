@@ -23,7 +23,7 @@ def test_rows_and_kinds_are_checked(pdfs):
         draw_file(pdfs, "pdfs", rows=[240], overwrite=True)
     with pytest.raises(ValueError, match="--kind pit needs --truth"):
         draw_file(pdfs, "pit", overwrite=True)
-    with pytest.raises(ValueError, match="--tops has no effect on --kind pit. Leave it out"):
+    with pytest.raises(ValueError, match=r"--tops has no effect on --kind pit\. Leave it out"):
         draw_file(pdfs, "pit", truth="y", marks="tops.csv", overwrite=True)
     with pytest.raises(ValueError, match="--kind must be one of"):
         draw_file(pdfs, "pie")

@@ -12,8 +12,9 @@ if "SFUMATO_CACHE" not in os.environ:
 
 from jaxtyping import install_import_hook
 
-# every annotation of a shape or a type is checked at every call a test makes
-install_import_hook("sfumato", "checked.shapes")
+if os.environ.get("SFUMATO_SHAPES") != "off":
+    # every annotation of a shape or a type is checked at every call a test makes
+    install_import_hook("sfumato", "checked.shapes")
 
 import numpy as np
 import pytest

@@ -11,7 +11,9 @@ import pytest
 from cases import make_pdfs
 from sfumato import read_pdfs, write_pdfs
 from sfumato.errors import DataError
+from sfumato.io.codecs import prior_header, priors_of
 from sfumato.io.pdfs import open_pdfs
+from sfumato.pdfs import density_of
 
 
 @pytest.fixture
@@ -81,3 +83,24 @@ def test_a_file_that_was_edited_is_read_and_said(kept, edit):
     pq.write_table(table, kept)
     with pytest.warns(UserWarning, match="has not the columns and rows it was written with"):
         assert len(read_pdfs(kept)) == len(table)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-3, 1.0, 1e6, 1e12])
+def test_a_training_prior_is_kept_in_any_unit(tmp_path, unit):
+    targets = unit * np.random.default_rng(0).normal(0.5, 3, 2000)
+    pdfs = make_pdfs("normal", shift=0.5 * unit, scale=3 * unit)
+    pdfs = pdfs.with_training_priors([density_of(targets)])
+    write_pdfs(pdfs, tmp_path / "p.parquet", precision=32)
+    stored = read_pdfs(tmp_path / "p.parquet")
+    grid, density = stored.training_prior.grid, stored.training_prior.density
+    np.testing.assert_allclose(density[0], pdfs.training_prior.pdf(grid)[0], rtol=1e-3, atol=1e-8)
+    new = lambda y: np.exp(-0.5 * (y / unit - 1) ** 2)  # noqa: E731
+    expected, found = (p.reweight(new).mean() / unit for p in (pdfs, stored))
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_a_prior_that_older_versions_rounded_away_is_left_out():
+    header = prior_header([density_of(np.arange(9.0))])
+    assert len(priors_of(header)) == 1
+    header["training_prior"]["density"] = np.zeros(len(header["training_prior"]["grid"])).tolist()
+    assert priors_of(header) == []

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from cases import SMALL
 from sfumato import MDNClassifier, MDNRegressor
 from sfumato.errors import IncompatibleError
+from sfumato.estimators.rows import count_known
 from sfumato.training.folds import (
     ALWAYS,
     FEW_GROUPS,
@@ -151,10 +152,10 @@ def test_a_model_is_stopped_and_recalibrated_by_the_rows_it_is_given(toy):
 def test_classes_are_held_out_too(toy):
     x, y = toy
     model = MDNClassifier(random_state=0, hidden_sizes=(8,), n_members=2, max_epochs=5)
-    model.fit(x, y > 2, validation=(x[:50], ~(y[:50] > 2)))
+    model.fit(x[50:], y[50:] > 2, validation=(x[:50], ~(y[:50] > 2)))
     assert np.all(model.history_.valid_loss > model.history_.train_loss)  # they are the other way
     with pytest.raises(ValueError, match="Training had no class c, `validation` has it"):
-        model.fit(x, np.where(y > 2, "a", "b"), validation=(x[:2], ["a", "c"]))
+        model.fit(x[2:], np.where(y[2:] > 2, "a", "b"), validation=(x[:2], ["a", "c"]))
 
 
 @pytest.mark.parametrize(
@@ -178,4 +179,25 @@ def test_groups_or_validation_and_only_what_can_hold_out(toy):
         MDNRegressor(**SMALL).fit(x, y, groups=y > 2, validation=(x, y))
     model = MDNRegressor(uncertainty="nuts", hidden_sizes=(4,), n_components=1)
     with pytest.raises(IncompatibleError, match=r"holds out none\. Leave `validation` out"):
-        model.fit(x[:50], y[:50], validation=(x, y))
+        model.fit(x[:50], y[:50], validation=(x[50:], y[50:]))
+
+
+@pytest.mark.slow
+def test_rows_of_training_among_those_held_out_are_said(toy):
+    x, y = toy
+    options = SMALL | {"max_epochs": 1}
+    model = MDNRegressor(random_state=0, validation_fraction=0.3, **options)
+    with (
+        pytest.warns(UserWarning, match="20 of 100 rows of `validation` are rows of training too"),
+        pytest.warns(UserWarning, match="`validation_fraction` has no effect beside `validation`"),
+    ):
+        model.fit(x[:320], y[:320], validation=(x[300:], y[300:]))
+
+
+def test_rows_are_counted_where_they_do_not_repeat_by_themselves():
+    rows = np.random.default_rng(0).normal(size=(50, 3))
+    rows[7, 1] = np.nan
+    assert count_known(rows[5:15], rows[10:]) == 5
+    assert count_known(rows[5:9], rows[7:]) == 2
+    levels = np.arange(50)[:, None] % 4.0
+    assert count_known(levels[:10], levels) == 0

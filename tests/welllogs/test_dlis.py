@@ -15,13 +15,15 @@ DEPTH = 1000 + 0.5 * np.arange(N)
 GR = np.linspace(20, 120, N).astype(np.float32)
 
 
-def write(path, *frames, well="A-1", unit="m", index_type="BOREHOLE-DEPTH"):
+def write(path, *frames, well="A-1", unit="m", index_type="BOREHOLE-DEPTH", times=1):
     """A file with frames ``(name, {channel: (values, unit)})``, each with an index of its own."""
     file = DLISFile()
     inside = file.add_logical_file(fh_id="RUN 1")
     inside.add_origin("O", well_name=well, file_set_number=1)
     for name, channels in frames:
-        index = inside.add_channel(f"{name}_TDEP", data=DEPTH, units=unit, dataset_name=f"{name}/t")
+        index = inside.add_channel(
+            f"{name}_TDEP", data=times * DEPTH, units=unit, dataset_name=f"{name}/t"
+        )
         rest = [
             inside.add_channel(key, data=values, units=units, dataset_name=f"{name}/{key}")
             for key, (values, units) in channels.items()
@@ -94,3 +96,27 @@ def test_without_dlisio_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "dlisio.dlis", None)
     with pytest.raises(MissingDependencyError, match=r"sfumato\[dlis\]"):
         open_table(path)
+
+
+def test_frames_of_one_name_are_numbered(tmp_path):
+    path = tmp_path / "a.dlis"
+    file = DLISFile()
+    inside = file.add_logical_file()
+    inside.add_origin("O", file_set_number=1)
+    for copy, key in enumerate(("GR", "DT")):
+        index = inside.add_channel(f"T{copy}", data=DEPTH, units="m")
+        channels = [index, inside.add_channel(key, data=GR)]
+        inside.add_frame("F", channels=channels, index_type="BOREHOLE-DEPTH")
+    file.write(path)
+    with pytest.raises(DataError, match=r"0/F \(2 channels\), 0/F#2"):
+        open_table(path)
+    assert "DT" in open_table(path, group="F#2").columns
+
+
+def test_a_depth_that_no_well_has_is_none(tmp_path):
+    path = write(tmp_path / "a.dlis", ("F", {"GR": (GR, "gAPI")}), unit="km")
+    with pytest.warns(UserWarning, match="F_TDEP is in km, and is no depth"):
+        assert "DEPTH_M" not in open_table(path).columns
+    tenths = write(tmp_path / "b.dlis", ("F", {"GR": (GR, "gAPI")}), unit=None, times=400)
+    with pytest.warns(UserWarning, match="no unit: m is taken; in m the index .* reach 407800 m"):
+        assert "DEPTH_M" not in open_table(tenths).columns

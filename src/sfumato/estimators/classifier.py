@@ -141,7 +141,7 @@ class MDNClassifier(ClassifierMixin, DensityEstimator):
         if len(rows) != len(labels):
             raise ValueError(f"X has {len(rows)} rows and y {len(labels)}: inconsistent lengths.")
         self._warn_of_codes(rows, np.zeros((len(rows), 0)))
-        held = self._checked_validation(validation, groups)
+        held = self._checked_validation(validation, groups, rows)
         weight = check_weights(sample_weight, rows)
         kept = weight > 0
         self.classes_, codes = np.unique(labels, return_inverse=True)

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, valid
 from sfumato._typing import Arguments
 from sfumato.errors import IncompatibleError
 from sfumato.estimators.codes import codes_of
+from sfumato.estimators.rows import count_known
 from sfumato.networks.density import Network
 from sfumato.preprocessing.column_units import other_units
 from sfumato.preprocessing.features import NewGaps
@@ -92,9 +93,14 @@ class CheckedInput(BaseEstimator):
         return check_array(rows, input_name="X", **options)
 
     def _checked_validation(
-        self, validation: tuple[ArrayLike, ArrayLike] | None, groups: ArrayLike | None
+        self,
+        validation: tuple[ArrayLike, ArrayLike] | None,
+        groups: ArrayLike | None,
+        rows_of_training: np.ndarray,
     ) -> tuple[np.ndarray, ArrayLike] | None:
         """Rows to hold out, checked, and their targets, which have yet to be.
+
+        That rows of training are among them is said, and what has no effect beside them.
 
         Raises
         ------
@@ -110,6 +116,15 @@ class CheckedInput(BaseEstimator):
             raise ValueError("`validation` must be a pair, of rows X and their targets y.")
         rows = self._checked_rows(validation[0], reset=False, trained=False)
         check_consistent_length(rows, validation[1])
+        if (n_known := count_known(rows, rows_of_training)) > 0:
+            message = f"{n_known:,} of {len(rows):,} rows of `validation` are rows of training too"
+            warnings.warn(
+                f"{message}: what is learnt by heart is not seen there. Leave them out of one.",
+                stacklevel=3,
+            )
+        if self._options["validation_fraction"] is not None:
+            message = "`validation_fraction` has no effect beside `validation`"
+            warnings.warn(f"{message}, whose rows are held out.", stacklevel=3)
         return rows, validation[1]
 
     def _with_known_gaps(self, rows: np.ndarray, *, known: bool) -> np.ndarray:

@@ -228,7 +228,7 @@ class MDNRegressor(RegressorMixin, DensityEstimator):
         rows = self._checked_rows(X, reset=True)
         if len(rows) != len(y):
             raise ValueError(f"X has {len(rows)} rows and y has {len(y)}: inconsistent lengths.")
-        held = self._checked_validation(validation, groups)
+        held = self._checked_validation(validation, groups, rows)
         weight = check_weights(sample_weight, rows)
         kept = weight > 0
         rows, y, weight = rows[kept], y[kept], weight[kept]

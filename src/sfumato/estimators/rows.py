@@ -47,3 +47,17 @@ def kept_errors(
         return None
     errors = np.asarray(in_order(X_err, names), float)
     return errors[kept] if errors.ndim > 1 and len(errors) == len(kept) else errors
+
+
+def count_known(rows: np.ndarray, others: np.ndarray) -> int:
+    """How many of some rows (n, c) are among others (m, c), where hardly any of those repeat.
+
+    Rows of few different numbers, as of categories, repeat by themselves: then 0.
+    """
+    known = {hash(row.tobytes()) for row in np.asarray(others, np.float64)}
+    if len(known) < _MOSTLY * len(others):
+        return 0
+    return sum(hash(row.tobytes()) in known for row in np.asarray(rows, np.float64))
+
+
+_MOSTLY = 0.95

@@ -81,7 +81,7 @@ class MixtureCodec(Codec[ParametricPDFs | JointPDFs]):
         n_members, precision = header["n_members"], header["precision"]
         params = decode(family, rows, n_members=n_members, precision=precision)
         pdfs = make_pdfs(family, params)
-        return pdfs.with_training_priors(_priors(header))
+        return pdfs.with_training_priors(priors_of(header))
 
     def is_vector(self, header: Header) -> bool:
         """By the family."""
@@ -189,19 +189,26 @@ def family_header(family: MixtureFamily, *, n_members: int, precision: int) -> H
 
 
 def prior_header(priors: Sequence[Gridded]) -> Header:
-    """The densities of the training targets, one for each coordinate, as a part of a header."""
+    """The densities of the training targets, one for each coordinate, as a part of a header.
+
+    In units of their highest value: digits that are left do not depend on the unit of y.
+    """
     stored = [
-        {"grid": prior.grid.tolist(), "density": np.round(prior.density[0], 9).tolist()}
+        {"grid": prior.grid.tolist(), "density": np.round(relative, 9).tolist()}
         for prior in priors
+        for relative in [prior.density[0] / prior.density[0].max()]
     ]
     # a single one has been written without a list since before there were several
     return {"training_prior": stored[0] if len(stored) == 1 else stored} if stored else {}
 
 
-def _priors(header: Header) -> list[GridPDFs]:
+def priors_of(header: Header) -> list[GridPDFs]:
+    """What `prior_header` put into a header."""
     stored = header.get("training_prior", [])
     curves = stored if isinstance(stored, list) else [stored]
-    return [GridPDFs(np.asarray(c["grid"]), np.asarray(c["density"])[None]) for c in curves]
+    # in units of y such as 1e-10, versions to 0.1 rounded all of it away
+    known = [c for c in curves if np.any(np.asarray(c["density"]) > 0)]
+    return [GridPDFs(np.asarray(c["grid"]), np.asarray(c["density"])[None]) for c in known]
 
 
 def _bounds(header: Mapping[str, Json]) -> tuple[float, float]:

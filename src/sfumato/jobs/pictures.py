@@ -98,7 +98,7 @@ def draw(file: PDFsFile, kind: str, path: Path, *, rows: Sequence[int], wish: Wi
     own = _of_domains()
     if kind in own:
         picture = own[kind]
-        if picture.page is not None and path.suffix.lower() == ".html":
+        if picture.page is not None and path.suffix.lower() in (".html", ".htm"):
             with whole(path) as temporary:
                 temporary.write_text(picture.page(file, wish), encoding="utf-8")
             return

@@ -1,6 +1,7 @@
 """DLIS files (RP66 version 1) as tables: the channels of one frame, the well and the depth."""
 
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from sfumato.welllogs.las.cells import CODES
 from sfumato.welllogs.las.depth import metres_in
 from sfumato.welllogs.table import DEPTH, WELL
 
+_DEEPEST_M = 15_000.0
+"""No well is deeper."""
+
 _COUNTER = "FRAMENO"
 """The first field of every row: its number."""
 
@@ -26,7 +30,7 @@ def open_dlis(path: Path, group: str | None = None) -> TableFile:
     Parameters
     ----------
     group : name of the frame, needed where there are several: ``FRAME``, or ``FILE/FRAME`` with the
-        name or number (from 0) of its logical file.
+        name or number (from 0) of its logical file, and ``#2`` behind the second of one name.
 
     Raises
     ------
@@ -43,7 +47,7 @@ def open_dlis(path: Path, group: str | None = None) -> TableFile:
     except (RuntimeError, OSError, ValueError, KeyError, IndexError, UnicodeDecodeError) as error:
         if isinstance(error, DataError):
             raise
-        message = f"{path}: cannot be read ({reason_of(error)})"
+        message = f"{path}: cannot be read ({reason_of(error).strip() or type(error).__name__})"
         raise DataError(f"{message}. Is it truncated, or no DLIS file?") from error
 
 
@@ -53,9 +57,13 @@ def _frame(path: Path, files: Any, group: str | None) -> tuple[str, Any, str]:  
     for number, file in enumerate(files):
         title = file.fileheader.id.strip() if file.fileheader else ""
         well = next((str(o.well_name).strip() for o in file.origins if o.well_name), path.stem)
+        times: Counter[str] = Counter()
         for frame in file.frames:
-            called = {frame.name, f"{title}/{frame.name}", f"{number}/{frame.name}"}
-            found.append((called, f"{number}/{frame.name}", frame, well))
+            times[frame.name] += 1
+            again = f"#{times[frame.name]}" if times[frame.name] > 1 else ""
+            name = frame.name + again
+            called = {name, f"{title}/{name}", f"{number}/{name}"}
+            found.append((called, f"{number}/{name}", frame, well))
     if not found:
         raise DataError(f"{path}: it holds no frame.")
     taken = [entry for entry in found if group is None or group in entry[0]]
@@ -69,22 +77,24 @@ def _frame(path: Path, files: Any, group: str | None) -> tuple[str, Any, str]:  
 
 def _table(path: Path, name: str, frame: Any, well: str) -> TableFile:  # dlisio's
     rows = frame.curves()
-    channels = {channel.name: channel for channel in frame.channels}
+    fields = [name for name in rows.dtype.names if name != _COUNTER]
     columns, units, told, wide, n_codes = {}, {}, {}, [], 0
-    for field in rows.dtype.names:
-        if field == _COUNTER:
-            continue
-        values, channel = rows[field], channels.get(field)
+    times: Counter[str] = Counter()
+    for field, channel in zip(fields, frame.channels, strict=True):
+        times[channel.name] += 1
+        # dlisio tells channels of one name apart by their copies; the first keeps its name
+        name = channel.name if times[channel.name] == 1 else f"{channel.name}:{times[channel.name]}"
+        values = rows[field]
         if values.ndim > 1:
-            wide.append(field)
+            wide.append(name)
             continue
-        values, n = _without_codes(values, is_index=field == frame.index)
+        values, n = _without_codes(values, is_index=name == frame.index)
         n_codes += n
-        columns[field] = pa.array(values, from_pandas=True)
-        if channel is not None and channel.units:
-            units[field] = channel.units
-        if channel is not None and channel.long_name:
-            told[field] = str(channel.long_name)
+        columns[name] = pa.array(values, from_pandas=True)
+        if channel.units:
+            units[name] = channel.units
+        if channel.long_name:
+            told[name] = str(channel.long_name)
     lines = [
         f"{len(wide)} channels of several numbers a row are no columns ({', '.join(wide[:3])})"
     ]
@@ -129,4 +139,9 @@ def _depth(
             return None
         lines.append(f"the index {frame.index} states no unit: m is taken")
         factor = 1.0
-    return pa.array(np.asarray(columns[frame.index], float) * factor, from_pandas=True)
+    metres = np.asarray(columns[frame.index], float) * factor
+    if np.nanmax(np.abs(metres), initial=0.0) > _DEEPEST_M:
+        told = f"in {unit or 'm'} the index {frame.index} would reach {np.nanmax(metres):.0f} m"
+        lines.append(f"{told}: there is no depth")
+        return None
+    return pa.array(metres, from_pandas=True)

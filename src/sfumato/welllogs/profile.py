@@ -52,19 +52,22 @@ def read_tracks(file: PDFsFile, truth: str | None = None, tops: str | None = Non
     measured = truth or (target if target in file.columns else None)
     shown = {name: found.column for name in SHOWN if (found := named[name]) is not None}
     columns = [depth.column, *shown.values(), *([measured] if measured else [])]
-    names = [tops] if tops in file.columns else []
+    beside = tops if tops in file.columns else None
+    names = [beside] if beside is not None and beside not in columns else []
     parts, numbers, words = [], [], []
     for pdfs, table in file.scalars([*columns, *names], batch_rows=20_000):
         parts.append(pdfs)
         numbers.append(matrix(table, columns))
-        words += table[tops].to_pylist() if names else []
+        words += table[beside].to_pylist() if beside else []
     pdfs, values = concatenate(parts), np.concatenate(numbers)
     order = np.argsort(values[:, 0], kind="stable")
     order = order[np.isfinite(values[order, 0])]
     surfaces = {}
     if tops is not None:
-        zones = words_of(np.array(words, object)[order]) if names else []
-        surfaces = tops_of(zones, values[order, 0]) if names else read_tops(tops, well)
+        zones = words_of(np.array(words, object)[order]) if beside else []
+        surfaces = (
+            tops_of(zones, values[order, 0], column=beside) if beside else read_tops(tops, well)
+        )
     return tracks_of(
         pdfs[order],
         values[order, 0],

@@ -1,19 +1,31 @@
 """Tops of formations: from a table of surfaces, or where a column of names changes."""
 
+import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from sfumato.errors import DataError
-from sfumato.io.tables import matrix, open_table, read_table
+from sfumato.io.tables import TableFile, matrix, open_table, read_table
 from sfumato.preprocessing.table import words_of
 from sfumato.welllogs.curves import find, known_logs
+from sfumato.welllogs.las.depth import metres_in
 from sfumato.welllogs.table import WELL
 
-_NAMES = ("SURFACE", "FORMATION", "TOP", "MARKER", "UNIT", "ZONE", "NAME")
+_NAMES = ("SURFACE", "FORMATION", "TOP", "MARKER", "ZONE", "NAME", "UNIT")
 """Columns that hold names of formations, the likeliest first."""
+
+_UNITS = ("UNIT", "UNITS", "UOM", "DEPTH_UNIT", "DEPTH_UOM", "MD_UNIT", "MD_UOM")
+"""Columns that may hold the units of depths."""
+
+_IN = re.compile(r"(.*?)[\s_]*[(\[_]?\s*(m|metres|meters|ft|feet|f)\s*[)\]]?", re.IGNORECASE)
+"""A name of a column with a unit behind it, as in ``MD (ft)`` or ``MD_FT``."""
+
+MOST_TOPS = 300
+"""More changes than this in one well are no tops."""
 
 
 def read_tops(path: Path | str, well: str) -> dict[str, float]:
@@ -22,65 +34,111 @@ def read_tops(path: Path | str, well: str) -> dict[str, float]:
     Parameters
     ----------
     path : table with a column of names (`SURFACE`, `FORMATION`, `TOP`, ...), one of depths, in
-        metres if it states no unit, and one of wells unless it is of one well only.
+        metres if neither its name (``MD (ft)``), the table nor a column ``UNIT`` says otherwise,
+        and one of wells unless it is of one well only.
 
     Raises
     ------
     DataError
-        A column is missing, or the table knows other wells only.
+        A column is missing, a unit is no length, or the table knows other wells only.
     """
+    if not Path(path).exists():
+        raise DataError(
+            f"--tops {path} is neither a column of the PDFs nor a table. Check the path."
+        )
     table = open_table(path)
-    logs = known_logs()
-    depth, hole = (find(name, table.columns, logs) for name in ("DEPTH", WELL))
-    named = next((c for n in _NAMES for c in table.columns if c.upper() == n), None)
-    if depth is None or named is None:
-        what = "names of formations" if named is None else "depths"
-        wanted = "one of " + ", ".join(_NAMES) if named is None else "as DEPTH_M or MD"
-        raise DataError(f"{path}: no column of {what}. Call it {wanted}.")
-    taken = [c for c in (named, hole.column if hole else None) if c is not None]
-    rows = read_table(table, [depth.column, *taken])
-    metres = matrix(rows, [depth.column])[:, 0]
-    metres *= depth.log.factor(table.units.get(depth.column, "")) or 1.0
-    names, wells = (words_of(np.array(rows[c].to_pylist(), object)) for c in (taken * 2)[:2])
-    if hole is None:
-        wells = [well] * len(names)
-    called = _called(well, dict.fromkeys(str(word) for word in wells), path)
-    own = [str(word) == called for word in wells]
+    depth, unit = _depth_column(table)
+    hole = find(WELL, table.columns, known_logs())
+    rows = read_table(table, list(table.columns))
+    metres = matrix(rows, [depth], origin=table.origin())[:, 0]
+    words = {name: words_of(np.array(rows[name].to_pylist(), object)) for name in table.columns}
+    stated = next((c for c in table.columns if c.upper() in _UNITS and _are_units(words[c])), None)
+    metres *= _factors(table, words[stated] if stated else [unit] * len(metres))
+    named = next((c for n in _NAMES for c in table.columns if c.upper() == n and c != stated), None)
+    if named is None:
+        wanted = ", ".join(_NAMES)
+        raise DataError(f"{path}: no column of names of formations. Call it one of {wanted}.")
+    own = np.ones(len(metres), bool)
+    if hole is not None:
+        own = np.isin(words[hole.column], list(_called(well, words[hole.column], path)))
     return {
-        str(name): float(where)
-        for name, where, mine in zip(names, metres, own, strict=True)
-        if mine and name is not None and np.isfinite(where)
+        name: float(where)
+        for name, where, mine in zip(words[named], metres, own, strict=True)
+        if mine and name and np.isfinite(where)
     }
 
 
-def tops_of(names: Sequence[str | None], depth_m: np.ndarray) -> dict[str, float]:
-    """Where the names of samples in order of depth (n,) change; one that comes back is numbered."""
+def tops_of(names: Sequence[str | None], depth_m: np.ndarray, *, column: str) -> dict[str, float]:
+    """Where the names of samples in order of depth (n,) change; one that comes back is numbered.
+
+    Raises
+    ------
+    DataError
+        They change too often to be names of formations.
+    """
     found: dict[str, float] = {}
+    times: Counter[str] = Counter()
     last = None
     for name, where in zip(names, depth_m, strict=True):
-        if name is not None and name != last:
-            number = sum(known.partition(" (")[0] == name for known in found)
-            found[f"{name} ({number + 1})" if number else str(name)] = float(where)
-        last = name if name is not None else last
+        if name and name != last:
+            times[name] += 1
+            found[f"{name} ({times[name]})" if times[name] > 1 else name] = float(where)
+        last = name or last
+    if len(found) > MOST_TOPS:
+        message = f"The column {column!r} changes {len(found):,} times: it holds no formations"
+        raise DataError(f"{message}. Name a column of their names, or a table of tops, by --tops.")
     return found
 
 
-def _called(well: str, known: Iterable[str], path: Path | str) -> str:
+def _depth_column(table: TableFile) -> tuple[str, str]:
+    """The column of depths, and their unit as the table or the column's name states it."""
+    logs = known_logs()
+    found = find("DEPTH", table.columns, logs)
+    if found is not None:
+        return found.column, table.units.get(found.column, "m")
+    plain = {m[1]: (c, m[2]) for c in table.columns if (m := _IN.fullmatch(c)) and m[1]}
+    found = find("DEPTH", list(plain), logs)
+    if found is None:
+        raise DataError(f"{table.path}: no column of depths. Call it as MD, MD (ft) or DEPTH_M.")
+    return plain[found.column]
+
+
+def _are_units(words: Sequence[str]) -> bool:
+    """Whether words are units of length, as far as there are any."""
+    return any(words) and all(metres_in(word) is not None for word in set(words) if word)
+
+
+def _factors(table: TableFile, units: Sequence[str]) -> np.ndarray:
+    """Metres in every row's unit; metres where it states none."""
+    known = {unit: metres_in(unit) if unit else 1.0 for unit in set(units)}
+    if strange := [unit for unit, metres in known.items() if metres is None]:
+        raise DataError(f"{table.path}: the unit {strange[0]!r} is no length. State m or ft.")
+    return np.array([known[unit] for unit in units], float)
+
+
+def _called(well: str, words: Sequence[str], path: Path | str) -> set[str]:
     """What a table calls a well: the same letters, or else the only name that begins as it does."""
-    names = list(known)
-    same = [name for name in names if _plain(name) == _plain(well)]
-    words = well.split()
-    near = [
-        n for n in names if n.split() == words[: len(n.split())] or n.split()[: len(words)] == words
-    ]
+    names = list(dict.fromkeys(words))
+    same = {name for name in names if _plain(name) == _plain(well)}
+    parts = well.upper().split()
+    near = [n for n in names if n not in same and _begins_as(n.upper().split(), parts)]
     if not same and len(near) == 1:
         warnings.warn(f"{path}: the tops of {near[0]} are taken for {well}.", stacklevel=4)
-    if same or len(near) == 1:
-        return (same or near)[0]
-    some = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-    raise DataError(f"{path}: no tops of the well {well}. It knows {some}.")
+        return {near[0]}
+    if not same:
+        some = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+        raise DataError(f"{path}: no tops of the well {well}. It knows {some}.")
+    if near:
+        told = ", ".join(near[:4]) + (", ..." if len(near) > 4 else "")
+        warnings.warn(f"{path}: tops of {told} are left out as other wells'.", stacklevel=4)
+    return same
 
 
-def _plain(well: str | None) -> str:
+def _begins_as(one: list[str], other: list[str]) -> bool:
+    return one == other[: len(one)] or one[: len(other)] == other
+
+
+def _plain(well: str) -> str:
     """A well's name without what its writers disagree about."""
-    return "".join(c for c in str(well).upper() if c.isalnum())
+    bare = re.sub(r"^(NO|UK|NL|DK|WELL)[\s:]+", "", well.strip().upper())
+    return "".join(c for c in bare if c.isalnum())

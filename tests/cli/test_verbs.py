@@ -385,6 +385,7 @@ run()
 """
 
 
+@pytest.mark.slow
 def test_a_killed_prediction_goes_on(home, tmp_path, capfd, monkeypatch):
     table = home / "survey" / "test.parquet"  # 600 rows, six chunks
     output = tmp_path / "pdfs.parquet"

@@ -250,6 +250,7 @@ def test_no_sharpening_is_the_identity(pdfs):
     assert Sharpening().is_identity
 
 
+@pytest.mark.slow
 def test_recalibration_is_an_option_and_moves_no_mean(toy):
     x, y = toy
     plain = MDNRegressor(random_state=0, **SMALL).fit(x, y)

@@ -17,7 +17,9 @@ def test_they_are_the_gaussian_ones():
     assert sorted(TAKERS) == sorted(n for n in COMPONENTS if n.startswith("multivariate-normal"))
 
 
-@pytest.mark.parametrize("name", TAKERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * ("low-rank" in n)) for n in TAKERS]
+)
 def test_the_density_is_that_of_the_marginal(name):
     component = bound(name).bound(with_gaps=True)
     rng = np.random.default_rng(0)

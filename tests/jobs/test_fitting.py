@@ -27,6 +27,7 @@ def test_it_is_the_estimator_on_the_columns_with_seed_0(fitted, folder):
     np.testing.assert_array_equal(again, direct.predict_pdfs(table[:5, 1:3]).mean())
 
 
+@pytest.mark.slow
 def test_groups_are_a_column_of_words_or_numbers(folder, tmp_path):
     table = np.loadtxt(folder / "table.csv", delimiter=",", skiprows=1)
     header = (folder / "table.csv").read_text().splitlines()[0]

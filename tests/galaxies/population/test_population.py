@@ -37,6 +37,7 @@ def test_drawn_parameters_have_the_distributions_asked_for():
     assert set(np.unique(sigma)) == set(range(200, 401))
 
 
+@pytest.mark.slow
 def test_a_batch_passes_the_cut_and_does_not_depend_on_its_size(batch):
     low, high = SMALL.signal_to_noise
     ratio = np.asarray(batch.signal_to_noise)

@@ -400,6 +400,7 @@ many = jax.jit(jax.vmap(everything))
     ],
     ids=["disc", "bulge", "round", "edge-on"],
 )
+@pytest.mark.slow
 def test_derivatives_equal_differences(values):
     theta = jnp.float32(values)
     forward, pixels, passes = (np.asarray(a, float) for a in slopes_of_all(theta))

@@ -7,12 +7,23 @@ import numpy as np
 
 from sfumato.errors import optional_module
 from sfumato.plots._style import BAND, CYCLE, INK, TRUTH
-from sfumato.welllogs.plots import GR, RESISTIVITY, SAND, Tracks, porosity_scales, target_scale
+from sfumato.welllogs.plots import (
+    GR,
+    RESISTIVITY,
+    SAND,
+    WIDTHS,
+    Tracks,
+    neutron_as_density,
+    porosity_scales,
+    relative_density,
+    shown_tracks,
+    target_label,
+    target_scale,
+)
 
 _HEIGHT = 960
 _GAP = 0.012
 _LOOK = {"mode": "lines", "showlegend": False, "hovertemplate": "%{x:.4g}"}
-_SHARES = {"gr": 1.4, "resistivity": 1.4, "porosity": 1.7, "target": 2.6, "density": 2.2}
 
 
 def tracks_page(tracks: Tracks) -> str:
@@ -78,10 +89,8 @@ class _Canvas(NamedTuple):
 
 def _domains(tracks: Tracks) -> dict[str, tuple[float, float]]:
     """Left and right end of each track that there is something for."""
-    logs = set(tracks.logs)
-    needs = {"gr": {"GR"}, "resistivity": {"RDEP", "RMED"}, "porosity": {"RHOB", "NPHI"}}
-    names = [name for name in _SHARES if name not in needs or needs[name] & logs]
-    ends = np.cumsum([0.0, *(_SHARES[name] for name in names)])
+    names = shown_tracks(tracks)
+    ends = np.cumsum([0.0, *(WIDTHS[name] for name in names)])
     ends /= ends[-1]
     pairs = zip(names, ends[:-1], ends[1:], strict=True)
     return {name: (float(a), float(b) - _GAP * (b < 1)) for name, a, b in pairs}
@@ -186,9 +195,7 @@ def _draw_porosity(
     scales = (("RHOB", "g/cm3", rhob, TRUTH), ("NPHI", "m3/m3", nphi, CYCLE[0]))
     there = [scale for scale in scales if scale[0] in tracks.logs]
     if len(there) > 1:
-        slope = (rhob[1] - rhob[0]) / (nphi[1] - nphi[0])
-        density = tracks.logs["RHOB"]
-        neutron = rhob[0] + slope * (tracks.logs["NPHI"] - nphi[0])
+        density, neutron = tracks.logs["RHOB"], neutron_as_density(tracks)
         _fill(canvas, density, np.fmax(density, neutron), tracks, _name(place), SAND)
     for number, (name, unit, limits, colour) in enumerate(there):
         label = f"{name} [{unit}]"
@@ -201,7 +208,7 @@ def _draw_porosity(
 def _draw_target(
     canvas: "_Canvas", tracks: Tracks, place: int, domain: tuple[float, float]
 ) -> None:
-    label = f"{tracks.target} [{tracks.unit}]" if tracks.unit else tracks.target
+    label = target_label(tracks)
     axis = _axis(canvas, place, domain, label=label, limits=target_scale(tracks))
     low, lower, median, upper, high = tracks.quantiles.T
     for name, left, right, opacity in (("90 %", low, high, 0.18), ("50 %", lower, upper, 0.38)):
@@ -223,8 +230,7 @@ def _draw_density(
 ) -> None:
     label = f"p({tracks.target}), highest = dark"
     axis = _axis(canvas, place, domain, label=label, limits=target_scale(tracks))
-    top = np.max(tracks.density, axis=1, keepdims=True)
-    shares = tracks.density / np.where(top > 0, top, 1.0)
+    shares = relative_density(tracks)
     canvas.figure.add_trace(
         canvas.go.Heatmap(
             x=np.asarray(tracks.grid, np.float32),

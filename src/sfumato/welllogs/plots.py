@@ -16,7 +16,7 @@ LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 MOST_ROWS = 900
 """Of the picture of densities: more than there are pixels."""
 
-_WIDTHS = {"gr": 1.5, "resistivity": 1.5, "porosity": 1.7, "target": 2.6, "density": 2.2}
+WIDTHS = {"gr": 1.5, "resistivity": 1.5, "porosity": 1.7, "target": 2.6, "density": 2.2}
 GR, RESISTIVITY = (0, 150), (0.2, 200)
 """Scales of the first two tracks."""
 
@@ -64,9 +64,8 @@ def plot_tracks(tracks: Tracks) -> Figure:
 
     Tracks of logs that are not there are left out. Sonic logs grow to the left, as is the custom.
     """
-    shown = [name for name, logs in _NEEDS.items() if set(logs) & set(tracks.logs)]
-    names = [*shown, "target", "density"]
-    widths = [_WIDTHS[name] for name in names]
+    names = shown_tracks(tracks)
+    widths = [WIDTHS[name] for name in names]
     with style():
         figure = Figure(figsize=(sum(widths) + 0.8, 10.5), layout="constrained")
         panels = figure.subplots(1, len(names), sharey=True, squeeze=False, width_ratios=widths)[0]
@@ -144,9 +143,7 @@ def _draw_porosity(axes: Axes, tracks: Tracks) -> None:
         if other is not axes:
             other.spines["top"].set_position(("outward", 30))
     if {"RHOB", "NPHI"} <= tracks.logs.keys():
-        slope = (rhob[1] - rhob[0]) / (nphi[1] - nphi[0])
-        neutron = rhob[0] + slope * (tracks.logs["NPHI"] - nphi[0])
-        density = tracks.logs["RHOB"]
+        density, neutron = tracks.logs["RHOB"], neutron_as_density(tracks)
         axes.fill_betweenx(
             tracks.depth_m, density, neutron, where=density < neutron, color=SAND, lw=0
         )
@@ -167,13 +164,36 @@ def target_scale(tracks: Tracks) -> tuple[float, float]:
     return float(tracks.grid[0]), float(tracks.grid[-1])
 
 
+def shown_tracks(tracks: Tracks) -> list[str]:
+    """Names of the tracks, from left to right, that there is something for."""
+    shown = [name for name, logs in _NEEDS.items() if set(logs) & set(tracks.logs)]
+    return [*shown, "target", "density"]
+
+
+def neutron_as_density(tracks: Tracks) -> np.ndarray:
+    """Neutron porosity (n,) where it stands on the scale of the density."""
+    rhob, nphi = porosity_scales(tracks)
+    slope = (rhob[1] - rhob[0]) / (nphi[1] - nphi[0])
+    return rhob[0] + slope * (tracks.logs["NPHI"] - nphi[0])
+
+
+def target_label(tracks: Tracks) -> str:
+    """The target, and its unit where it has one."""
+    return f"{tracks.target} [{tracks.unit}]" if tracks.unit else tracks.target
+
+
+def relative_density(tracks: Tracks) -> np.ndarray:
+    """Densities (r, g) in units of the highest of their row."""
+    top = np.max(tracks.density, axis=1, keepdims=True)
+    return tracks.density / np.where(top > 0, top, 1.0)
+
+
 def _draw_target(axes: Axes, tracks: Tracks) -> None:
     low, lower, median, upper, high = tracks.quantiles.T
     depth = tracks.depth_m
     axes.fill_betweenx(depth, low, high, color=CYCLE[0], alpha=0.18, lw=0, label="90 %")
     axes.fill_betweenx(depth, lower, upper, color=CYCLE[0], alpha=0.38, lw=0, label="50 %")
-    label = f"{tracks.target} [{tracks.unit}]" if tracks.unit else tracks.target
-    _line(axes, median, tracks, label=label, colour=INK, limits=target_scale(tracks))
+    _line(axes, median, tracks, label=target_label(tracks), colour=INK, limits=target_scale(tracks))
     axes.plot([], [], color=INK, lw=0.9, label="median")
     if tracks.measured is not None:
         axes.plot(tracks.measured, depth, color=TRUTH, lw=0.6, label="measured")
@@ -181,8 +201,7 @@ def _draw_target(axes: Axes, tracks: Tracks) -> None:
 
 
 def _draw_density(axes: Axes, tracks: Tracks) -> None:
-    top = np.max(tracks.density, axis=1, keepdims=True)
-    shares = tracks.density / np.where(top > 0, top, 1.0)
+    shares = relative_density(tracks)
     axes.pcolormesh(tracks.grid, tracks.image_m, shares, cmap="Blues", shading="nearest")
     if tracks.measured is not None:
         axes.plot(tracks.measured, tracks.depth_m, color=TRUTH, lw=0.5)

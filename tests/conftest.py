@@ -27,13 +27,28 @@ settings.register_profile("sfumato", deadline=None, max_examples=25, derandomize
 settings.load_profile("sfumato")
 
 
+GENERATORS = {}
+"""State of every test file's generator `RNG` when the file was read."""
+
+
 def pytest_collection_modifyitems(items):
-    """Leave out the tests on real catalogues where these are not."""
+    """Remember the test files' generators; leave out real catalogues where these are not."""
+    for module in {item.module for item in items}:
+        if "RNG" in vars(module):
+            GENERATORS[module.__name__] = module.RNG.bit_generator.state
     if DATA.is_dir():
         return
     for item in items:
         if "shared" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="SFUMATO_DATA is not there"))
+
+
+@pytest.fixture(autouse=True)
+def same_draws(request):
+    """Whatever ran before a test, its file's `RNG` and fits without a seed draw the same."""
+    np.random.seed(0)  # noqa: NPY002, what scikit-learn falls back on
+    if request.module.__name__ in GENERATORS:
+        request.module.RNG.bit_generator.state = GENERATORS[request.module.__name__]
 
 
 @pytest.fixture(params=["beta", "normal"])

@@ -260,10 +260,10 @@ def test_nuts_refuses_large_networks_with_the_count_and_the_alternative(wave):
 
 @pytest.mark.slow
 def test_sampling_that_has_not_converged_is_a_warning_with_a_cure(wave):
-    hasty = SVI(n_steps=60, learning_rate=1e-2)
-    model = MDNRegressor(
-        uncertainty=hasty, n_members=2, hidden_sizes=(8,), max_epochs=5, embedding="none"
-    )
+    # thirty large steps gained .04 to .33 nats over their last fifth with each of eight seeds
+    hasty = SVI(n_steps=30, learning_rate=3e-2)
+    small = {"hidden_sizes": (8,), "max_epochs": 5, "embedding": "none", "random_state": 4}
+    model = MDNRegressor(uncertainty=hasty, n_members=2, **small)
     with pytest.warns(ConvergenceWarning, match="SVI was still gaining .* raise n_steps"):
         model.fit(*wave)
     assert "raise n_steps" in model.history_.warnings[0]

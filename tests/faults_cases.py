@@ -23,6 +23,18 @@ COMMANDS = {
 }
 """What is killed; all begin in a copy of the project."""
 
+OTHER = {
+    "fit": "--seed 2",
+    "predict": "--precision 32",
+    "complete": "--statistics q10",
+    "evaluate": "--magnitude id",
+    "stack": "--points 101",
+    "export": "--grid=-9,9,51",
+    "plot": "--rows 2,3",
+    "simulate": "--set v2",
+}
+"""What makes another job of each command."""
+
 OUTPUTS = {
     "fit": ["new-model"],
     "predict": ["out.parquet"],
@@ -34,6 +46,13 @@ OUTPUTS = {
     "simulate": ["s.hdf5"],
 }
 
+if WHOLE:  # a quarter of a minute each time
+    COMMANDS["study"] = (
+        "study welllog M-1.las M-2.las --target DTC --folds 2 --epochs 2 --members 2 --hidden 8"
+        " --seed 1 --output study.html"
+    )
+    OTHER["study"] = "--seed 2"
+    OUTPUTS["study"] = ["study.html"]
 
 FEW = list(COMMANDS) if WHOLE else ["predict", "stack", "export"]
 """Commands that every run tries."""

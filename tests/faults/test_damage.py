@@ -12,6 +12,7 @@ import pytest
 from faults_cases import amount
 from sfumato import read_model, read_pdfs
 from sfumato.io.images import open_stamps
+from sfumato.io.tables import open_table, read_table
 from sfumato.photoz.tomography import stack_file
 
 pytestmark = pytest.mark.slow
@@ -27,6 +28,22 @@ def digest(*arrays):
 def of_model(path):
     rows = np.random.default_rng(0).normal(size=(20, 2))
     return digest(*read_model(path).predict_parameters(rows).values())
+
+
+def of_wells(path):
+    rows = np.random.default_rng(0).normal(size=(20, 60))
+    model = read_model(path)
+    rows = rows[:, : model.n_features_in_]
+    return digest(*model.predict_parameters(rows).values(), model.novelty(rows))
+
+
+def of_table(path):
+    table = open_table(path)
+    cells = [read_table(table, table.columns)[name].to_numpy() for name in table.columns]
+    if not table.descriptions:
+        raise ValueError("a file that says nothing of itself: its reader sees that")
+    told = [*table.columns, repr(sorted(table.units.items())), repr(table.descriptions)]
+    return digest(*(np.asarray(values).astype("U") for values in cells), np.array(told))
 
 
 def of_pdfs(path):
@@ -45,6 +62,8 @@ def of_stamps(path):
 
 KINDS = {
     "model": ("model", of_model),
+    "model of wells": ("sonic", of_wells),
+    "bound": ("bound.parquet", of_table),
     "pdfs": ("p.parquet", of_pdfs),
     "stack": ("n.parquet", of_pdfs),
     "stamps in HDF5": ("s.hdf5", of_stamps),
@@ -56,11 +75,13 @@ KINDS = {
 def kept(project, command, tmp_path_factory):
     """All kinds of files in one folder."""
     folder = tmp_path_factory.mktemp("kept")
-    shutil.copytree(project / "model", folder / "model")
+    for model in ("model", "sonic"):
+        shutil.copytree(project / model, folder / model)
     shutil.copy(project / "p.parquet", folder)
     stack_file(folder / "p.parquet", [-9.0, 0.0, 9.0], folder / "n.parquet", by="mean")
-    for suffix in ("hdf5", "fits"):
-        words = f"simulate galaxies --set v1 --number 5 --seed 1 --output s.{suffix}"
+    simulate = "simulate galaxies --set v1 --number 5 --seed 1 --output"
+    bound = "bound --set snr60 --output bound.parquet"
+    for words in (f"{simulate} s.hdf5", f"{simulate} s.fits", bound):
         (done,) = command({"words": words.split(), "folder": str(folder)})
         assert done["code"] == 0, done
     return folder

@@ -9,7 +9,7 @@ from faults_cases import COMMANDS, OUTPUTS, amount, clear, contents, listing
 
 pytestmark = pytest.mark.slow
 EACH = amount(15, 1)
-"""Pairs of kills of each command: 240 kills in all in a whole campaign."""
+"""Pairs of kills of each command: 270 kills in all in a whole campaign."""
 
 
 @pytest.fixture(scope="module")

@@ -3,23 +3,11 @@
 import numpy as np
 import pytest
 
-from faults_cases import COMMANDS, FEW, OUTPUTS, amount, clear, contents, listing
+from faults_cases import COMMANDS, FEW, OTHER, OUTPUTS, amount, clear, contents, listing
 
 pytestmark = pytest.mark.slow
 EACH = amount(8, 1)
-"""Overlaps of each command: 64 in all in a whole campaign."""
-
-OTHER = {
-    "fit": "--seed 2",
-    "predict": "--precision 32",
-    "complete": "--statistics q10",
-    "evaluate": "--magnitude id",
-    "stack": "--points 101",
-    "export": "--grid=-9,9,51",
-    "plot": "--rows 2,3",
-    "simulate": "--set v2",
-}
-"""What makes another job of each command."""
+"""Overlaps of each command: 72 in all in a whole campaign."""
 
 
 def run(command, folder, *jobs):

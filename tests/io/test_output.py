@@ -80,6 +80,22 @@ def test_units_descriptions_and_provenance_are_kept(tmp_path, suffix):
     assert about == (ABOUT if suffix == ".parquet" else text)
 
 
+def test_tables_hold_checksums_that_the_formats_own_readers_verify(tmp_path):
+    for suffix in (".fits", ".hdf5"):
+        write_columns(tmp_path / f"t{suffix}", COLUMNS)
+    with fits.open(tmp_path / "t.fits", checksum=True) as file:  # a mismatch is a warning
+        assert {"CHECKSUM", "DATASUM"} <= set(file["TABLE"].header)
+        file["TABLE"].verify_checksum()
+    with h5py.File(tmp_path / "t.hdf5") as file:
+        assert all(column.fletcher32 for column in file["table"].values())
+        place = file["table"]["flags"].id.get_chunk_info(0).byte_offset
+    data = bytearray((tmp_path / "t.hdf5").read_bytes())
+    data[place] ^= 1
+    (tmp_path / "t.hdf5").write_bytes(data)
+    with pytest.raises(DataError, match=r"t\.hdf5"):
+        read_table(open_table(tmp_path / "t.hdf5"), ["flags"])
+
+
 def test_letters_that_fits_headers_lack_are_written_without_their_marks(tmp_path):
     path = tmp_path / "t.fits"
     column = Column(np.ones(2), "", "Sérsic index")

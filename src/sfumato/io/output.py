@@ -1,6 +1,5 @@
 """Tables of results to Parquet, CSV, FITS or HDF5: whole, with units and descriptions."""
 
-import json
 import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 
 from sfumato.errors import DataError, optional_module
 from sfumato.io._files import reserved, whole
+from sfumato.io.tables.seal import sealed
 
 
 class Column(NamedTuple):
@@ -67,14 +67,15 @@ def _arrow(columns: Mapping[str, Column]) -> pa.Table:
 
 
 def _write_parquet(path: Path, columns: Mapping[str, Column], about: dict) -> None:
+    table = _arrow(columns)
     fields = [
         field.with_metadata(
             {"unit": columns[field.name].unit, "description": columns[field.name].description}
         )
-        for field in _arrow(columns).schema
+        for field in table.schema
     ]
-    schema = pa.schema(fields, metadata={"sfumato": json.dumps({"about": about})})
-    pq.write_table(_arrow(columns).cast(schema), path)
+    schema = sealed(pa.schema(fields), {"about": about}, n_rows=len(table))
+    pq.write_table(table.cast(schema), path, write_page_checksum=True)
 
 
 def _write_csv(path: Path, columns: Mapping[str, Column], _about: dict) -> None:
@@ -95,7 +96,7 @@ def _write_fits(path: Path, columns: Mapping[str, Column], about: dict) -> None:
         table.header[f"TCOMM{number}"] = (_ascii(column.description or name), _ascii(name)[:40])
     for key, value in about.items():
         table.header.add_history(_ascii(f"{key}: {value}"))
-    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path, checksum=True)
 
 
 def _ascii(text: str) -> str:
@@ -137,7 +138,8 @@ def _write_hdf5(path: Path, columns: Mapping[str, Column], about: dict) -> None:
     with h5py.File(path, "w") as file:
         group = file.create_group("table")
         for name, column in columns.items():
-            data = group.create_dataset(name, data=_hdf5_values(column.values), track_times=False)
+            values = _hdf5_values(column.values)
+            data = group.create_dataset(name, data=values, track_times=False, fletcher32=True)
             data.attrs["unit"], data.attrs["description"] = column.unit, column.description
         for key, value in about.items():
             file.attrs[key] = str(value)

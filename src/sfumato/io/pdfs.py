@@ -5,8 +5,6 @@ the file's metadata, under the key ``sfumato``, holds in JSON what they mean. Id
 and statistics are plain columns that any Parquet reader understands.
 """
 
-import json
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +16,12 @@ from numpy.typing import ArrayLike
 
 from sfumato._typing import Json
 from sfumato.errors import DataError
-from sfumato.io._files import digest_of, whole
+from sfumato.io._files import whole
 from sfumato.io.codecs import CODECS, FORMAT, Storable, codec_of
 from sfumato.io.tables import DEFAULT, Reading, TableFile, batches
+from sfumato.io.tables.seal import header_of, sealed
 from sfumato.pdfs import AbstractPDFs, JointPDFs, concatenate
 
-KEY = b"sfumato"
 COLUMN = "pdf"
 
 
@@ -76,23 +74,8 @@ def write_pdfs(
     table = pa.table({**extra, COLUMN: pdf_column(pdfs, precision=precision)})
     with whole(Path(path)) as temporary:
         told = {**header, "about": dict(about or {})}
-        schema = with_header(table.schema, told, n_rows=len(table))
+        schema = sealed(table.schema, told, n_rows=len(table))
         pq.write_table(table.cast(schema), temporary, write_page_checksum=True)
-
-
-def with_header(schema: pa.Schema, header: Mapping[str, Json], *, n_rows: int) -> pa.Schema:
-    """The schema of a file of PDFs with its header, which holds a digest of itself."""
-    told = json.loads(json.dumps({**header, _WRITTEN: _written(schema, n_rows)}))
-    sealed = {**told, _SEAL: digest_of(told)}
-    return schema.with_metadata({KEY: json.dumps(sealed).encode()})
-
-
-_SEAL, _WRITTEN = "sha256", "written"
-
-
-def _written(schema: pa.Schema, n_rows: int) -> dict[str, Json]:
-    """What a file is that nobody has edited."""
-    return {"columns": [[field.name, str(field.type)] for field in schema], "n_rows": n_rows}
 
 
 @dataclass(frozen=True)
@@ -196,40 +179,28 @@ def as_pdfs(table: TableFile) -> PDFsFile | None:
     if path.suffix not in (".parquet", ".pq"):
         return None
     schema = pq.read_schema(path)
-    if KEY not in (schema.metadata or {}) or COLUMN not in table.columns:
+    header = header_of(schema, path)
+    if header is None or COLUMN not in table.columns:
         return None
-    header = _header(schema.metadata[KEY], path)
-    written = header.pop(_WRITTEN, None)  # earlier versions did not say
-    if written not in (None, _written(schema, pq.read_metadata(path).num_rows)):
-        message = f"{path} has not the columns and rows it was written with"
-        warnings.warn(f"{message}: was it edited? It is read as it is.", stacklevel=3)
-    theirs = header["format"]
-    if theirs > FORMAT:
-        message = f"{path} has format {theirs}; this version reads up to {FORMAT}"
-        raise DataError(f"{message}. Upgrade: pip install -U sfumato.")
+    _check(header, schema.field(COLUMN).type, path)
     return PDFsFile(table, header)
 
 
-def _header(text: bytes, path: Path) -> dict[str, Json]:
-    """The header, checked against the width of the column it describes where it is known."""
+def _check(header: dict[str, Json], stored: pa.DataType, path: Path) -> None:
+    """Refuse a header of a newer format, or one that does not fit the column it describes."""
     try:
-        header = json.loads(text)
         if header["format"] > FORMAT:
-            return header
-        seal = header.pop(_SEAL, None)
-        if seal is None and _WRITTEN in header:
-            raise ValueError("its digest is gone")
-        if seal not in (None, digest_of(header)):
-            raise ValueError("it was changed since it was written")
+            message = f"{path} has format {header['format']}; this version reads up to {FORMAT}"
+            raise DataError(f"{message}. Upgrade: pip install -U sfumato.")
         if header["object"] not in CODECS:
             raise ValueError(f"it holds {header['object']!r}")
         width = CODECS[header["object"]].width(header)
-        stored = pq.read_schema(path).field(COLUMN).type
         if stored != pa.binary(width):
             raise ValueError(f"the column {COLUMN!r} is {stored}, not {width} bytes")
+    except DataError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: its header is damaged ({error}). Predict again.") from error
-    return header
 
 
 def read_pdfs(path: str | Path) -> Storable:

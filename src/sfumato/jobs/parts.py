@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from sfumato._typing import Json
 from sfumato.errors import DataError
 from sfumato.io._files import whole
-from sfumato.io.pdfs import COLUMN, with_header
+from sfumato.io.pdfs import COLUMN
 from sfumato.io.tables import TableFile
 from sfumato.io.tables.contract import reason_of
+from sfumato.io.tables.seal import sealed
 
 _MARK = b"job"
 _SHOWN = 12
@@ -141,7 +142,7 @@ def join(parts: Parts, output: Path, header: dict[str, Json], table: TableFile) 
     chunks = parts.tables()
     first = next(chunks)
     fields = [_described(field, table) for field in first.schema]
-    schema = with_header(pa.schema(fields), header, n_rows=parts.n_rows)
+    schema = sealed(pa.schema(fields), header, n_rows=parts.n_rows)
     # codes look random: compressing them costs a third of the time and saves a twentieth;
     # the stubs know one word for all columns only
     compression: Any = {name: "none" if name == COLUMN else "zstd" for name in schema.names}

@@ -78,10 +78,10 @@ def simulate_survey(
         with whole(folder, mark="survey.json") as temporary:
             temporary.mkdir()
             train = mock.train_table(plan.n_galaxies, seed=plan.seed)
-            pq.write_table(train, temporary / "train.parquet")
+            pq.write_table(train, temporary / "train.parquet", write_page_checksum=True)
             report(1)
             test = mock.test_table(plan.n_test, seed=plan.seed)
-            pq.write_table(test, temporary / "test.parquet")
+            pq.write_table(test, temporary / "test.parquet", write_page_checksum=True)
             report(1)
             if plan.n_posteriors:
                 _write_posteriors(plan, test, temporary / "posteriors.parquet", report)

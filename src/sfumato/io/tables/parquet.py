@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sfumato.errors import DataError
 from sfumato.io.tables.compute import pc
 from sfumato.io.tables.contract import (
     Batches,
@@ -16,6 +17,7 @@ from sfumato.io.tables.contract import (
     split_vector,
     vector_names,
 )
+from sfumato.io.tables.seal import check_seal
 
 
 def open_parquet(path: Path, group: str | None) -> TableFile:
@@ -24,6 +26,8 @@ def open_parquet(path: Path, group: str | None) -> TableFile:
     # ahead, which keeps every page until the last is read
     file = pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
     stored = file.schema_arrow
+    _check_rows(file, path)
+    check_seal(stored, file.metadata.num_rows, path)
     vectors = {f.name: f.type.list_size for f in stored if pa.types.is_fixed_size_list(f.type)}
     names = tuple(n for name in stored.names for n in vector_names(name, vectors.get(name)))
 
@@ -72,6 +76,14 @@ def open_parquet(path: Path, group: str | None) -> TableFile:
         descriptions=stated(b"description"),
         others=_ranges(stored),
     )
+
+
+def _check_rows(file: pq.ParquetFile, path: Path) -> None:
+    """Refuse a footer that contradicts itself: rows would be left out without a word."""
+    groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    if sum(groups) != file.metadata.num_rows:
+        message = f"{path}: damaged: {file.metadata.num_rows:,} rows in all"
+        raise DataError(f"{message}, and {sum(groups):,} in its parts.")
 
 
 def _ranges(schema: pa.Schema) -> dict[str, str]:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from sfumato.engine.compiled import program
 from sfumato.errors import IncompatibleError
 from sfumato.families import MixtureFamily
 from sfumato.families.start import Centres, initial_raw
@@ -272,7 +273,7 @@ def _start(
     prepare = eqx.filter_vmap(
         lambda member, key: plan.strategy.prepare(member, key=key, n_members=plan.members)
     )
-    return eqx.filter_jit(prepare)(networks, keys)
+    return program(prepare)(networks, keys)
 
 
 def _trained(

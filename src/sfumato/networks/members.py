@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sfumato.engine.compiled import ONCE_OPTIONS
+from sfumato.engine.compiled import program
 from sfumato.families import MixtureFamily
 from sfumato.networks.architecture import Builder
 from sfumato.networks.density import ConditionalDensity
@@ -33,7 +33,7 @@ def make_members(
     # the biases, which the targets decide, are an input: other targets compile nothing anew
     bias = jnp.asarray(initial_bias, jnp.float32)
     make = _every(family, builder)
-    return eqx.filter_jit(make, compiler_options=ONCE_OPTIONS)(keys, bias)  # pyright: ignore[reportCallIssue]
+    return program(make)(keys, bias)
 
 
 def skeleton(family: MixtureFamily, builder: Builder, *, n_members: int) -> ConditionalDensity:

@@ -2,29 +2,25 @@
 
 from collections.abc import Callable
 
-import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Float
 
 from sfumato._typing import HostParams
 from sfumato.engine import threads
-from sfumato.engine.compiled import CPU_OPTIONS, Out
+from sfumato.engine.compiled import Out, program
 
 SUB_ROWS = 1024
 """Rows evaluated at once inside the program, so that activations stay in the cache."""
 
 
-def _map_rows(function: Callable[..., Out], x: Float[Array, "n *shape"], *operands: object) -> Out:
+@program
+def map_rows(function: Callable[..., Out], x: Float[Array, "n *shape"], *operands: object) -> Out:
     """``function(rows, *operands)`` over cache-sized sets of rows, joined; n a multiple of them."""
     size = min(SUB_ROWS, x.shape[0])
     parts = x.reshape(-1, size, *x.shape[1:])
     out = jax.lax.map(lambda rows: function(rows, *operands), parts)
     return jax.tree.map(lambda value: value.reshape(-1, *value.shape[2:]), out)
-
-
-# its stubs do not know the options it hands to jax.jit
-map_rows = eqx.filter_jit(_map_rows, compiler_options=CPU_OPTIONS)  # pyright: ignore[reportCallIssue]
 
 
 def padded_size(n_rows: int, *, most: int) -> int:

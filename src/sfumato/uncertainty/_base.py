@@ -16,6 +16,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
+from sfumato.engine.compiled import program
 from sfumato.networks.density import ConditionalDensity, Inputs
 from sfumato.networks.layers import Linear
 from sfumato.training.priors import Prior
@@ -98,7 +99,7 @@ class Strategy(ABC):
 def draws_of(make: Callable[[Array], ConditionalDensity], task: StrategyTask) -> ConditionalDensity:
     """``make(key)`` for each member, stacked."""
     keys = jax.random.split(jax.random.key(task.seed), task.n_members)
-    return eqx.filter_jit(eqx.filter_vmap(make))(keys)
+    return program(eqx.filter_vmap(make))(keys)
 
 
 def prior_std(layer: Linear, scale: float) -> float:

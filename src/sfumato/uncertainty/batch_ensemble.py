@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sfumato.engine.compiled import program
 from sfumato.networks.density import ConditionalDensity
 from sfumato.networks.layers import Linear
 from sfumato.networks.members import first_of
@@ -82,4 +83,4 @@ class BatchEnsemble(Strategy):
                 [layer.member(index) for layer in member.dense_layers()]
             )
 
-        return Finished(eqx.filter_jit(eqx.filter_vmap(one))(jnp.arange(task.n_members)))
+        return Finished(program(eqx.filter_vmap(one))(jnp.arange(task.n_members)))

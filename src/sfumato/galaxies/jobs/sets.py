@@ -119,7 +119,7 @@ def _psf_images(population: Population) -> Callable:
     def one(fwhm: jax.Array) -> jax.Array:
         return point_source(Moffat(fwhm, population.psf_beta), population.grid)
 
-    return jax.jit(jax.vmap(one))
+    return jax.jit(jax.vmap(one), compiler_options=CPU_OPTIONS)
 
 
 def _labels(batch: LabelledStamps, start: int, n: int) -> dict[str, np.ndarray]:

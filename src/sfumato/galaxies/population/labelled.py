@@ -111,7 +111,8 @@ def noise_of(key: Array, labels: Catalogue, images: np.ndarray, population: Popu
         return Noise(sigma, population.gain).add(jax.random.split(key)[0], image)
 
     keys = jax.random.split(key, len(images))
-    return jax.jit(partial(over_rows, one))(keys, jnp.asarray(images, jnp.float32), sigmas)
+    run = jax.jit(partial(over_rows, one), compiler_options=CPU_OPTIONS)
+    return run(keys, jnp.asarray(images, jnp.float32), sigmas)
 
 
 def draw_batches(

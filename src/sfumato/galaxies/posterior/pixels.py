@@ -143,7 +143,7 @@ def _moments_of(prior: Prior) -> Callable:
     def one(theta: Array, log_weights: Array) -> tuple[Array, Array]:
         return flattened_moments(prior.to_coordinates(theta), log_weights)
 
-    return jax.jit(jax.vmap(one))
+    return jax.jit(jax.vmap(one), compiler_options=CPU_OPTIONS)
 
 
 def whitened(

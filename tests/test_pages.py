@@ -43,6 +43,7 @@ SMALLER = {
     r"--number \d+": "--number 12",
     r"slice\(0, 300\)": "slice(0, 12)",
     r"--floor --set v\d( --number \d+)?": "--floor --set v1 --number 12",
+    r"KFold\(\d": "KFold(2",
     r"--n-trials \d+": "--n-trials 2 --epochs 2",
     r":20(?=[ :]|$)": ":3",  # nodes of a map
     r"max_epochs=\d+": "max_epochs=2",

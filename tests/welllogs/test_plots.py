@@ -95,6 +95,8 @@ def test_one_well_of_several_is_chosen(model, files, tmp_path):
     found = read_tracks(open_pdfs(path, reading=reading))
     assert found.well == "M-2"
     assert found.measured is None
+    with pytest.raises(DataError, match=r"NOPE is neither a table nor .*, which has .*GR.* Check"):
+        read_tracks(open_pdfs(path, reading=reading), tops="NOPE")
     table = parquet.read_table(path).drop_columns(["DEPTH_M"])
     parquet.write_table(table, tmp_path / "without.parquet")
     with (

@@ -27,7 +27,8 @@ def test_spellings_of_a_well(tmp_path):
 
 
 def test_a_table_of_one_well_needs_no_name(tmp_path):
-    assert read_tops(table(tmp_path, "name,depth\nA,1\nB,\nC,3\n"), "W") == {"A": 1.0, "C": 3.0}
+    path = table(tmp_path, "name,depth\nA,1\nB,2\nC,3\n")
+    assert read_tops(path, "W") == {"A": 1.0, "B": 2.0, "C": 3.0}
 
 
 def test_feet_that_are_stated_are_converted(tmp_path):
@@ -80,8 +81,15 @@ def test_feet_are_feet_wherever_it_says_so(tmp_path, text):
 def test_units_that_are_no_lengths_are_names_or_refused(tmp_path):
     lithology = table(tmp_path, "MD,UNIT\n10,Draupne\n20,Heather\n")
     assert read_tops(lithology, "W") == {"Draupne": 10.0, "Heather": 20.0}
-    with pytest.raises(DataError, match="is neither a column of the PDFs nor a table"):
-        read_tops(tmp_path / "NOPE", "W")
+    with pytest.raises(DataError, match=r"NOPE.csv does not exist"):
+        read_tops(tmp_path / "NOPE.csv", "W")
+
+
+@pytest.mark.parametrize("depth", ["inf", "-inf", "nan", ""])
+def test_tops_without_a_depth_are_said(tmp_path, depth):
+    text = f"well,surface,MD\nW,A,1\nW,Draupne,{depth}\nV,C,inf\n"
+    with pytest.warns(UserWarning, match=r"tops without a depth are left out: Draupne\."):
+        assert read_tops(table(tmp_path, text), "W") == {"A": 1.0}
 
 
 def test_wells_that_only_look_alike_are_left_out_aloud(tmp_path):

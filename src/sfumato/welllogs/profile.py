@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -53,6 +54,9 @@ def read_tracks(file: PDFsFile, truth: str | None = None, tops: str | None = Non
     shown = {name: found.column for name in SHOWN if (found := named[name]) is not None}
     columns = [depth.column, *shown.values(), *([measured] if measured else [])]
     beside = tops if tops in file.columns else None
+    if tops is not None and beside is None and not Path(tops).exists():
+        message = f"--tops {tops} is neither a table nor a column of {file.table.path}"
+        raise DataError(f"{message}, which has {', '.join(file.columns)}. Check its name.")
     names = [beside] if beside is not None and beside not in columns else []
     parts, numbers, words = [], [], []
     for pdfs, table in file.scalars([*columns, *names], batch_rows=20_000):

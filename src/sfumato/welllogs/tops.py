@@ -42,10 +42,6 @@ def read_tops(path: Path | str, well: str) -> dict[str, float]:
     DataError
         A column is missing, a unit is no length, or the table knows other wells only.
     """
-    if not Path(path).exists():
-        raise DataError(
-            f"--tops {path} is neither a column of the PDFs nor a table. Check the path."
-        )
     table = open_table(path)
     depth, unit = _depth_column(table)
     hole = find(WELL, table.columns, known_logs())
@@ -61,11 +57,13 @@ def read_tops(path: Path | str, well: str) -> dict[str, float]:
     own = np.ones(len(metres), bool)
     if hole is not None:
         own = np.isin(words[hole.column], list(_called(well, words[hole.column], path)))
-    return {
-        name: float(where)
-        for name, where, mine in zip(words[named], metres, own, strict=True)
-        if mine and name and np.isfinite(where)
-    }
+    tops = [
+        (n, float(m)) for n, m, mine in zip(words[named], metres, own, strict=True) if mine and n
+    ]
+    if lost := [name for name, where in tops if not np.isfinite(where)]:
+        told = ", ".join(lost[:4]) + (", ..." if len(lost) > 4 else "")
+        warnings.warn(f"{path}: tops without a depth are left out: {told}.", stacklevel=3)
+    return {name: where for name, where in tops if np.isfinite(where)}
 
 
 def tops_of(names: Sequence[str | None], depth_m: np.ndarray, *, column: str) -> dict[str, float]:

@@ -14,9 +14,13 @@ from sfumato.galaxies.basis.floor import bayesian_floor
 from sfumato.galaxies.posterior.prior import Prior
 
 
+@pytest.fixture(scope="module")
+def floor(basis):
+    return bayesian_floor(SMALL, 200, basis=basis, random_state=1, least_effective_size=0.0)
+
+
 @pytest.mark.slow
-def test_the_floor_is_calibrated(basis):
-    floor = bayesian_floor(SMALL, 200, basis=basis, random_state=1, least_effective_size=0.0)
+def test_the_floor_is_calibrated(floor):
     assert np.median(floor.effective_sizes) > 500
     # the error of posterior means on these galaxies is the floor, within 5 standard errors
     np.testing.assert_allclose(floor.achieved, floor.rmse, rtol=5 * 0.06)
@@ -28,8 +32,7 @@ def test_the_floor_is_calibrated(basis):
 
 
 @pytest.mark.slow
-def test_posteriors_of_pixels_are_as_close_to_the_truth_as_the_floor(basis, batch):
-    floor = bayesian_floor(SMALL, 200, basis=basis, random_state=1)
+def test_posteriors_of_pixels_are_as_close_to_the_truth_as_the_floor(floor, batch):
     images = np.asarray(batch.noisy)[:16, None]
     scene = Scene(SMALL.grid)
     stamps = stamps_of(images)

@@ -6,12 +6,13 @@ that have it, `few_wells`). Trees see the same features.
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 import warnings
 from pathlib import Path
 
-from _common import DATA, environment
+from _common import DATA, environment, measured
 
 LEVELS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.65, 0.75, 0.85, 0.95)
 TREES = {"max_iter": 300, "learning_rate": 0.05, "l2_regularization": 1.0, "random_state": 0}
@@ -171,36 +172,37 @@ def _layout(inputs, windows):
 
 
 def las_to_las(options):
-    """Wells of the mock, LAS to LAS, beside lasio's reading and writing of the same files."""
-    import resource
-
-    import lasio
-
+    """Wells of the mock, LAS to LAS, beside lasio's reading and writing: a process each."""
     from sfumato.jobs.fitting import fit_tables
     from sfumato.jobs.presets import Roles
-    from sfumato.welllogs.completion import complete_files
     from sfumato.welllogs.mock import make_wells, write_wells
 
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        paths = write_wells(make_wells(options.wells, n_samples=15_000), folder)
-        for path in paths:
-            _with_curves(path, N_CURVES)
-        model = Path(folder) / "model"
-        fit_tables(paths[:3], model, roles=Roles(("DTC",)), preset="welllog")
-        start, wall = time.process_time(), time.perf_counter()
-        complete_files(model, paths, Path(folder) / "out")
-        mine, wall = time.process_time() - start, time.perf_counter() - wall
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        start = time.process_time()
-        for path in paths:
-            with (Path(folder) / "peer.las").open("w") as file:
-                lasio.read(path).write(file)
-        peer = time.process_time() - start
-    print(f"\n{options.wells} wells x 15,000 samples, {N_CURVES + 6} curves, LAS to LAS:")
-    print(f"sfumato, with the prediction: {mine:.0f} CPU-s ({wall:.0f} s)")
-    print(f"lasio, read and write: {peer:.0f} CPU-s; ratio {mine / peer:.2f} (target 1.5)")
-    print(f"memory of the whole process, training too: {memory:.2f} GB")
+    print(
+        "\n| curves | | CPU-s | wall s | peak GB | ratio (target 1.5) |\n|---|---|---|---|---|---|"
+    )
+    for more in (0, N_CURVES):
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            paths = write_wells(make_wells(options.wells, n_samples=15_000), folder)
+            for path in paths:
+                _with_curves(path, more)
+            model, names = Path(folder) / "model", [str(path) for path in paths]
+            fit_tables(paths[:3], model, roles=Roles(("DTC",)), preset="welllog")
+            out = str(Path(folder) / "out")
+            peer = measured([sys.executable, "-c", LASIO, *names])
+            mine = measured(["sfumato", "predict", str(model), *names, "--output", out])
+        for name, (wall, cpu, memory) in (("lasio, read and write", peer), ("sfumato", mine)):
+            ratio = cpu / peer[1]
+            print(f"| {more + 6} | {name} | {cpu:.0f} | {wall:.0f} | {memory:.2f} | {ratio:.2f} |")
+    print(f"{options.wells} wells x 15,000 samples; sfumato with start, compilation and prediction")
+
+
+LASIO = """
+import sys, lasio
+for path in sys.argv[1:]:
+    with open(path + ".out", "w") as file:
+        lasio.read(path).write(file)
+"""
 
 
 def _with_curves(path, n_curves):

@@ -1,6 +1,7 @@
 """The report on wells: its numbers are those of models that have not seen them."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from sfumato.errors import DataError
 from sfumato.io.tables import DEFAULT
 from sfumato.jobs.fitting import open_task
 from sfumato.jobs.presets import Roles
+from sfumato.welllogs.plots import plot_tracks
 from sfumato.welllogs.study import STEPS, Scores, write_study
 
 SETTINGS = {"n_members": 2, "hidden_sizes": (8,), "max_epochs": 2, "random_state": 0}
@@ -26,20 +28,51 @@ def table(page, heading):
 
 
 @pytest.fixture(scope="module")
-def page(files, tmp_path_factory):
-    output = tmp_path_factory.mktemp("study") / "report.html"
-    steps = []
-    write_study(
-        files[:3],
-        output,
-        target="DTC",
-        answers=ANSWERS,
-        settings=SETTINGS,
-        n_folds=2,
-        on_step=steps.append,
-    )
+def written(files, wells, tmp_path_factory):
+    """The page, the tracks that were drawn on it and what was said."""
+    folder = tmp_path_factory.mktemp("study")
+    lines = [f"M-{i},Sand,{well.depth_m[100]:.1f}" for i, well in enumerate(wells[:2], start=1)]
+    (folder / "tops.csv").write_text("\n".join(["WELL,SURFACE,MD", *lines]))
+    steps, drawn = [], []
+
+    def draw(tracks):
+        drawn.append(tracks)
+        return plot_tracks(tracks)
+
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        patch.setattr("sfumato.welllogs.study.plot_tracks", draw)
+        write_study(
+            files[:3],
+            folder / "report.html",
+            target="DTC",
+            answers=ANSWERS,
+            settings=SETTINGS,
+            n_folds=2,
+            tops=folder / "tops.csv",
+            on_step=steps.append,
+        )
     assert steps == list(STEPS)
-    return output.read_text()
+    return (folder / "report.html").read_text(), drawn, [str(w.message) for w in said]
+
+
+@pytest.fixture(scope="module")
+def page(written):
+    return written[0]
+
+
+@pytest.mark.slow
+def test_tops_are_drawn_in_the_wells_that_have_them(written, wells):
+    _, drawn, said = written
+    assert len(drawn) == 2
+    for tracks in drawn:
+        number = int(tracks.well[2:])
+        known = {"Sand": wells[number - 1].depth_m[100]} if number <= 2 else {}
+        assert tracks.tops == pytest.approx(known, abs=0.06)
+        assert np.all(np.diff(tracks.depth_m) > 0)
+        assert any(f"no tops of the well {tracks.well}: it is drawn" in s for s in said) != bool(
+            known
+        )
 
 
 @pytest.mark.slow
@@ -103,6 +136,8 @@ def test_scores_of_a_known_distribution(pdfs):
 
 
 def test_one_well_is_refused_and_nothing_is_left(files, tmp_path):
+    with pytest.raises(DataError, match=r"NOPE.csv does not exist"):
+        write_study(files[:2], tmp_path / "r.html", target="DTC", tops=tmp_path / "NOPE.csv")
     with pytest.raises(DataError, match=r"all samples are of one well \(M-1\).*Add wells"):
         write_study(files[:1], tmp_path / "r.html", target="DTC", answers=ANSWERS)
     assert list(tmp_path.iterdir()) == []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sfumato.errors import DataError
-from sfumato.welllogs.tops import read_tops, tops_of
+from sfumato.welllogs.tops import TableOfTops, tops_of
 
 
 def table(tmp_path, text, name="tops.csv"):
@@ -14,21 +14,21 @@ def table(tmp_path, text, name="tops.csv"):
 
 def test_tops_of_one_well_of_many(tmp_path):
     path = table(tmp_path, "Well,Surface,MD\n16/2-1,A,100\n16/2-16,B,200.5\nNO 16/2-16,C,300\n")
-    assert read_tops(path, "16/2-16") == {"B": 200.5, "C": 300.0}
-    assert read_tops(path, "16/2-1") == {"A": 100.0}
+    assert TableOfTops.read(path).of("16/2-16") == {"B": 200.5, "C": 300.0}
+    assert TableOfTops.read(path).of("16/2-1") == {"A": 100.0}
 
 
 def test_spellings_of_a_well(tmp_path):
     path = table(tmp_path, "WELL,FORMATION,DEPTH_M\n16-2-16,B,200\n16/2-1,A,100\n")
-    assert read_tops(path, "16/2-16") == {"B": 200.0}
+    assert TableOfTops.read(path).of("16/2-16") == {"B": 200.0}
     other = table(tmp_path, "WELL,TOP,DEPTH_M\n16/2-16,B,200\n16/2-1,A,100\n", "other.csv")
     with pytest.warns(UserWarning, match="the tops of 16/2-16 are taken for 16/2-16 Sverdrup"):
-        assert read_tops(other, "16/2-16 Sverdrup") == {"B": 200.0}
+        assert TableOfTops.read(other).of("16/2-16 Sverdrup") == {"B": 200.0}
 
 
 def test_a_table_of_one_well_needs_no_name(tmp_path):
     path = table(tmp_path, "name,depth\nA,1\nB,2\nC,3\n")
-    assert read_tops(path, "W") == {"A": 1.0, "B": 2.0, "C": 3.0}
+    assert TableOfTops.read(path).of("W") == {"A": 1.0, "B": 2.0, "C": 3.0}
 
 
 def test_feet_that_are_stated_are_converted(tmp_path):
@@ -37,7 +37,7 @@ def test_feet_that_are_stated_are_converted(tmp_path):
 
     rows = Table({"surface": ["A"], "MD": [1000.0] * units.imperial.ft})
     rows.write(tmp_path / "tops.ecsv")
-    assert read_tops(tmp_path / "tops.ecsv", "W") == {"A": pytest.approx(304.8)}
+    assert TableOfTops.read(tmp_path / "tops.ecsv").of("W") == {"A": pytest.approx(304.8)}
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_feet_that_are_stated_are_converted(tmp_path):
 )
 def test_what_is_missing_is_said(tmp_path, text, told):
     with pytest.raises(DataError, match=told):
-        read_tops(table(tmp_path, text), "W")
+        TableOfTops.read(table(tmp_path, text)).of("W")
 
 
 def test_names_beside_samples():
@@ -73,26 +73,26 @@ def test_names_beside_samples():
     ],
 )
 def test_feet_are_feet_wherever_it_says_so(tmp_path, text):
-    found = read_tops(table(tmp_path, text), "W")
+    found = TableOfTops.read(table(tmp_path, text)).of("W")
     assert found["A"] == pytest.approx(304.8)
     assert found.get("B", 2000) == 2000
 
 
 def test_units_that_are_no_lengths_are_names_or_refused(tmp_path):
     lithology = table(tmp_path, "MD,UNIT\n10,Draupne\n20,Heather\n")
-    assert read_tops(lithology, "W") == {"Draupne": 10.0, "Heather": 20.0}
+    assert TableOfTops.read(lithology).of("W") == {"Draupne": 10.0, "Heather": 20.0}
     with pytest.raises(DataError, match=r"NOPE.csv does not exist"):
-        read_tops(tmp_path / "NOPE.csv", "W")
+        TableOfTops.read(tmp_path / "NOPE.csv").of("W")
 
 
 @pytest.mark.parametrize("depth", ["inf", "-inf", "nan", ""])
 def test_tops_without_a_depth_are_said(tmp_path, depth):
     text = f"well,surface,MD\nW,A,1\nW,Draupne,{depth}\nV,C,inf\n"
     with pytest.warns(UserWarning, match=r"tops without a depth are left out: Draupne\."):
-        assert read_tops(table(tmp_path, text), "W") == {"A": 1.0}
+        assert TableOfTops.read(table(tmp_path, text)).of("W") == {"A": 1.0}
 
 
 def test_wells_that_only_look_alike_are_left_out_aloud(tmp_path):
     path = table(tmp_path, "well,surface,MD\n16/5-3,A,1\n16/5-3 A,B,2\n16/5-33,C,3\n16_5-3,D,4\n")
     with pytest.warns(UserWarning, match=r"tops of 16/5-3 A are left out"):
-        assert read_tops(path, "16/5-3") == {"A": 1.0, "D": 4.0}
+        assert TableOfTops.read(path).of("16/5-3") == {"A": 1.0, "D": 4.0}

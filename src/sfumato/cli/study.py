@@ -78,6 +78,12 @@ def welllog(
     folds: Annotated[
         int, typer.Option(help="Parts the wells are held out in; each takes a training.", min=2)
     ] = of_wells.N_FOLDS,
+    tops: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of tops of formations, drawn beside the tracks.", show_default=False
+        ),
+    ] = None,
     *,
     reading: Reading,
     overwrite: Overwrite = False,
@@ -105,6 +111,7 @@ def welllog(
             settings=model.settings,
             reading=reading,
             n_folds=folds,
+            tops=tops,
             overwrite=overwrite,
             on_step=step,
         )

@@ -19,7 +19,7 @@ from sfumato.welllogs.features import LogFeatures
 from sfumato.welllogs.interactive import tracks_page
 from sfumato.welllogs.plots import LEVELS, MOST_ROWS, Tracks, plot_tracks
 from sfumato.welllogs.table import WELL
-from sfumato.welllogs.tops import read_tops, tops_of
+from sfumato.welllogs.tops import TableOfTops, tops_of
 
 SHOWN = ("GR", "RDEP", "RMED", "RHOB", "NPHI")
 """Logs of the first tracks, where they were kept beside the PDFs."""
@@ -34,7 +34,7 @@ def read_tracks(file: PDFsFile, truth: str | None = None, tops: str | None = Non
     ----------
     file : with a column of depths, and others that were kept: the well's name, logs.
     truth : column of the measured target; by default one of its name, if there is one.
-    tops : column of the names of formations, or a table that `read_tops` reads.
+    tops : column of the names of formations, or a table that `TableOfTops` reads.
 
     Raises
     ------
@@ -70,7 +70,9 @@ def read_tracks(file: PDFsFile, truth: str | None = None, tops: str | None = Non
     if tops is not None:
         zones = words_of(np.array(words, object)[order]) if beside else []
         surfaces = (
-            tops_of(zones, values[order, 0], column=beside) if beside else read_tops(tops, well)
+            tops_of(zones, values[order, 0], column=beside)
+            if beside
+            else TableOfTops.read(tops).of(well)
         )
     return tracks_of(
         pdfs[order],

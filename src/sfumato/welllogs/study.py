@@ -32,6 +32,7 @@ from sfumato.welllogs.curves import known_logs
 from sfumato.welllogs.features import LogFeatures
 from sfumato.welllogs.plots import plot_tracks
 from sfumato.welllogs.profile import SHOWN, tracks_of
+from sfumato.welllogs.tops import TableOfTops
 from sfumato.welllogs.wells import MEASURED
 
 STEPS = ("Wells", "Models", "By well", "Tracks", "Random samples", "Missing inputs", "Novelty")
@@ -90,6 +91,7 @@ def write_study(
     settings: Settings | None = None,
     reading: Reading = DEFAULT,
     n_folds: int = N_FOLDS,
+    tops: Path | str | None = None,
     overwrite: bool = False,
     on_step: Callable[[str], None] = lambda _step: None,
 ) -> Path:
@@ -101,14 +103,16 @@ def write_study(
     target : the log to predict.
     answers, settings : of the preset ``welllog`` and of `MDNRegressor`, as in `fit_tables`.
     n_folds : parts the wells are held out in; each takes a training.
+    tops : table of tops of formations, drawn beside the tracks (see `TableOfTops`).
     on_step : called with each of `STEPS` as it begins.
 
     Raises
     ------
     DataError, IncompatibleError, ValueError
-        As `fit_tables`; or there is one well, or the page is there already.
+        As `fit_tables` and `TableOfTops.read`; or there is one well, or the page is there already.
     """
     output = Path(output)
+    surfaces = None if tops is None else TableOfTops.read(tops)
     with reserved(output, overwrite=overwrite):
         on_step(STEPS[0])
         task = open_task(
@@ -120,7 +124,7 @@ def write_study(
             reading=reading,
             drop_missing=True,
         )
-        study = _Study(task, target, n_folds=n_folds)
+        study = _Study(task, target, n_folds=n_folds, surfaces=surfaces)
         page = Page(f"{target} predicted: {len(study.names)} wells")
         for step, section in zip(STEPS[1:], study.sections(page), strict=True):
             on_step(step)
@@ -143,9 +147,11 @@ class _Study:
 
     scores: Scores
 
-    def __init__(self, task: FittingTask, target: str, *, n_folds: int) -> None:
+    def __init__(
+        self, task: FittingTask, target: str, *, n_folds: int, surfaces: TableOfTops | None
+    ) -> None:
         data = task.data
-        self.task, self.target = task, target
+        self.task, self.target, self.surfaces = task, target, surfaces
         self.X, self.y = data.X.astype(float), data.y
         self.wells = np.asarray(data.groups, str)
         self.names, self.counts = np.unique(self.wells, return_counts=True)
@@ -243,6 +249,7 @@ class _Study:
 
     def _drawn(self, name: str) -> Figure:
         rows = np.flatnonzero(self.wells == name)
+        rows = rows[np.argsort(self.columns[MEASURED][rows], kind="stable")]
         fold = next(fold for fold in self.folds if np.isin(rows[0], fold.rows))
         pdfs = self._predict(fold.model, self.X[rows])
         found = tracks_of(
@@ -253,8 +260,19 @@ class _Study:
             target=self.target,
             unit=self.unit,
             measured=self.y[rows],
+            tops=self._tops(name),
         )
         return plot_tracks(found)
+
+    def _tops(self, name: str) -> dict[str, float]:
+        """Tops of a well that is drawn; none where the table does not know it, which is said."""
+        if self.surfaces is None:
+            return {}
+        if not self.surfaces.knows(name):
+            message = f"{self.surfaces.path}: no tops of the well {name}"
+            warnings.warn(f"{message}: it is drawn without.", stacklevel=2)
+            return {}
+        return self.surfaces.of(name)
 
     @cached_property
     def columns(self) -> dict[str, np.ndarray]:

@@ -5,6 +5,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -28,42 +29,91 @@ MOST_TOPS = 300
 """More changes than this in one well are no tops."""
 
 
-def read_tops(path: Path | str, well: str) -> dict[str, float]:
-    """Measured depths in metres of the tops of one well, by name.
+class TableOfTops(NamedTuple):
+    """Rows (n,) of a table of surfaces: their names, measured depths and wells.
 
     Parameters
     ----------
-    path : table with a column of names (`SURFACE`, `FORMATION`, `TOP`, ...), one of depths, in
-        metres if neither its name (``MD (ft)``), the table nor a column ``UNIT`` says otherwise,
-        and one of wells unless it is of one well only.
-
-    Raises
-    ------
-    DataError
-        A column is missing, a unit is no length, or the table knows other wells only.
+    path : of the table, for messages.
+    names, depth_m : of the tops; a depth that is not known is not finite.
+    wells : as the table calls them; None where it is of one well only.
     """
-    table = open_table(path)
-    depth, unit = _depth_column(table)
-    hole = find(WELL, table.columns, known_logs())
-    rows = read_table(table, list(table.columns))
-    metres = matrix(rows, [depth], origin=table.origin())[:, 0]
-    words = {name: words_of(np.array(rows[name].to_pylist(), object)) for name in table.columns}
-    stated = next((c for c in table.columns if c.upper() in _UNITS and _are_units(words[c])), None)
-    metres *= _factors(table, words[stated] if stated else [unit] * len(metres))
-    named = next((c for n in _NAMES for c in table.columns if c.upper() == n and c != stated), None)
-    if named is None:
-        wanted = ", ".join(_NAMES)
-        raise DataError(f"{path}: no column of names of formations. Call it one of {wanted}.")
-    own = np.ones(len(metres), bool)
-    if hole is not None:
-        own = np.isin(words[hole.column], list(_called(well, words[hole.column], path)))
-    tops = [
-        (n, float(m)) for n, m, mine in zip(words[named], metres, own, strict=True) if mine and n
-    ]
-    if lost := [name for name, where in tops if not np.isfinite(where)]:
-        told = ", ".join(lost[:4]) + (", ..." if len(lost) > 4 else "")
-        warnings.warn(f"{path}: tops without a depth are left out: {told}.", stacklevel=3)
-    return {name: where for name, where in tops if np.isfinite(where)}
+
+    path: Path
+    names: Sequence[str]
+    depth_m: np.ndarray
+    wells: Sequence[str] | None
+
+    @classmethod
+    def read(cls, path: Path | str) -> Self:
+        """Read a table.
+
+        Parameters
+        ----------
+        path : table with a column of names (`SURFACE`, `FORMATION`, `TOP`, ...), one of depths, in
+            metres if neither its name (``MD (ft)``), the table nor a column ``UNIT`` says
+            otherwise, and one of wells unless it is of one well only.
+
+        Raises
+        ------
+        DataError
+            A column is missing, or a unit is no length.
+        """
+        table = open_table(path)
+        depth, unit = _depth_column(table)
+        hole = find(WELL, table.columns, known_logs())
+        rows = read_table(table, list(table.columns))
+        metres = matrix(rows, [depth], origin=table.origin())[:, 0]
+        words = {n: words_of(np.array(rows[n].to_pylist(), object)) for n in table.columns}
+        stated = next((c for c in words if c.upper() in _UNITS and _are_units(words[c])), None)
+        metres *= _factors(table, words[stated] if stated else [unit] * len(metres))
+        named = next((c for n in _NAMES for c in words if c.upper() == n and c != stated), None)
+        if named is None:
+            wanted = ", ".join(_NAMES)
+            raise DataError(f"{path}: no column of names of formations. Call it one of {wanted}.")
+        return cls(Path(path), words[named], metres, words[hole.column] if hole else None)
+
+    def knows(self, well: str) -> bool:
+        """Whether there are tops of a well."""
+        return self.wells is None or bool(_called(well, self.wells)[0])
+
+    def of(self, well: str) -> dict[str, float]:
+        """Measured depths in metres of the tops of one well, by name.
+
+        Raises
+        ------
+        DataError
+            The table knows other wells only.
+        """
+        own = set() if self.wells is None else self._taken(well, self.wells)
+        tops = [
+            (name, float(where))
+            for i, (name, where) in enumerate(zip(self.names, self.depth_m, strict=True))
+            if name and (self.wells is None or self.wells[i] in own)
+        ]
+        if lost := [name for name, where in tops if not np.isfinite(where)]:
+            message = f"{self.path}: tops without a depth are left out"
+            warnings.warn(f"{message}: {_some(lost)}.", stacklevel=3)
+        return {name: where for name, where in tops if np.isfinite(where)}
+
+    def _taken(self, well: str, wells: Sequence[str]) -> set[str]:
+        """What the table calls a well, with a word on what was assumed."""
+        same, near = _called(well, wells)
+        if not same:
+            known = _some(list(dict.fromkeys(wells)), most=8)
+            raise DataError(f"{self.path}: no tops of the well {well}. It knows {known}.")
+        if _plain(next(iter(same))) != _plain(well):
+            (other,) = same
+            warnings.warn(f"{self.path}: the tops of {other} are taken for {well}.", stacklevel=4)
+        elif near:
+            message = f"{self.path}: tops of {_some(near)} are left out as other wells'"
+            warnings.warn(f"{message}.", stacklevel=4)
+        return same
+
+
+def _some(names: Sequence[str], most: int = 4) -> str:
+    """The first names of several."""
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def tops_of(names: Sequence[str | None], depth_m: np.ndarray, *, column: str) -> dict[str, float]:
@@ -114,22 +164,16 @@ def _factors(table: TableFile, units: Sequence[str]) -> np.ndarray:
     return np.array([known[unit] for unit in units], float)
 
 
-def _called(well: str, words: Sequence[str], path: Path | str) -> set[str]:
-    """What a table calls a well: the same letters, or else the only name that begins as it does."""
-    names = list(dict.fromkeys(words))
+def _called(well: str, wells: Sequence[str]) -> tuple[set[str], list[str]]:
+    """What a table calls a well: the same letters, or else the only name that begins as it does.
+
+    And the names of others that begin as it does.
+    """
+    names = list(dict.fromkeys(wells))
     same = {name for name in names if _plain(name) == _plain(well)}
     parts = well.upper().split()
     near = [n for n in names if n not in same and _begins_as(n.upper().split(), parts)]
-    if not same and len(near) == 1:
-        warnings.warn(f"{path}: the tops of {near[0]} are taken for {well}.", stacklevel=4)
-        return {near[0]}
-    if not same:
-        some = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-        raise DataError(f"{path}: no tops of the well {well}. It knows {some}.")
-    if near:
-        told = ", ".join(near[:4]) + (", ..." if len(near) > 4 else "")
-        warnings.warn(f"{path}: tops of {told} are left out as other wells'.", stacklevel=4)
-    return same
+    return ({near[0]}, []) if not same and len(near) == 1 else (same, near)
 
 
 def _begins_as(one: list[str], other: list[str]) -> bool:

@@ -14,8 +14,9 @@ from sfumato.engine.system import after_fork
 
 CPU_OPTIONS = {"xla_cpu_prefer_vector_width": 512, "xla_backend_optimization_level": 1}
 """Compiler options of all programs: full-width vectors, 20 to 40 % faster where a CPU has them,
-without effect elsewhere; and LLVM's first level, which gives the same bits as its third, as fast
-ones, in half to nine tenths of the time to compile (level 0 rounds otherwise and is slow)."""
+without effect elsewhere; and LLVM's first level, whose programs are as fast as those of its third
+and compiled in half to nine tenths of the time. Results differ by rounding, if at all; level 0 does
+without fused multiplication and addition and is slow."""
 
 Out = TypeVar("Out")
 

@@ -35,6 +35,8 @@ LENGTH = 1 + 2 * sum(DILATIONS)
 STRIDE = 4
 """Every so manieth sample of the log, 0.152 m apart, is one of a sequence."""
 WIDTH = 32
+N_BINS = 12
+BINNED = "binned"
 
 
 class Convolutions(eqx.Module):
@@ -158,6 +160,14 @@ def scaled(x, train):
     return np.clip((x - centre) / np.where(spread > 0, spread, 1.0), -6, 6)
 
 
+def binned(z, train):
+    """Columns piecewise linearly over quantiles of training, as in the preset; 0 in gaps."""
+    edges = np.nanquantile(z[train], np.linspace(0, 1, N_BINS + 1), axis=0)
+    widths = np.maximum(np.diff(edges, axis=0), 1e-3)
+    found = np.clip((z[:, None, :] - edges[None, :-1]) / widths[None], 0.0, 1.0)
+    return np.nan_to_num(found.reshape(len(z), -1)).astype(np.float32)
+
+
 def with_flags(z):
     return np.concatenate([np.nan_to_num(z), ~np.isfinite(z)], axis=1).astype(np.float32)
 
@@ -183,12 +193,35 @@ def predicted(builder, family, x, y, groups, x_test, *, steps, seed):
     return make_pdfs(family, params), seconds
 
 
+def of_preset(x, y, words, train, test, options, mask_rate):
+    """The same from the preset, with as many networks and steps."""
+    settings = {} if mask_rate is None else {"mask_rate": mask_rate}
+    model = presets.mdn(
+        n_members=2,
+        recalibrate=False,
+        max_steps=options.steps,
+        random_state=options.seed,
+        **settings,
+    )
+    start = time.process_time()
+    model.fit(x[train], y[train], groups=words[train])
+    seconds = time.process_time() - start
+    return model.predict_pdfs(x[test]), seconds
+
+
+def scored(pdfs, y):
+    """Mean, CRPS, and the ends of the 90 % interval."""
+    _, quantiles = pdfs.mode_and_quantiles(np.array([0.05, 0.95]), with_mode=False)
+    return pdfs.mean(), crps(pdfs, y), *quantiles.T
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--thin", type=int, default=8, help="every so manieth sample")
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", help="kinds whose names begin so")
     options = parser.parse_args()
     os.environ["SFUMATO_CACHE"] = "off"
     environment()
@@ -197,11 +230,16 @@ def main():
     here = [i for i, name in enumerate(layout) if name.endswith(" here") and "depth" not in name]
     few = [layout.index(name) for name in ("gr within its well", "vertical depth here")]
     kinds = {
-        "features of windows": (None, slice(None)),
+        "bins of features": (None, BINNED),
+        "bins of features, and convolutions": (Convolutions, BINNED),
+        "preset welllog": (None, None),
+        "preset welllog, no input taken away": (None, 0.0),
+        "features of windows, no bins": (None, slice(None)),
         "convolutions": (Convolutions, few),
         "recurrent": (BothSides, few),
         "convolutions and features": (Convolutions, slice(None)),
     }
+    kinds = {n: k for n, k in kinds.items() if n.startswith(options.only or "")}
     wells = np.unique(words, return_inverse=True)[1]
     rows = np.flatnonzero(whole)
     found = {name: [] for name in kinds}
@@ -213,11 +251,19 @@ def main():
         around = {
             key: sequences(z[:, here], words, own) for key, own in (("a", train), ("b", test))
         }
+        bins = binned(z, train)
         groups = np.unique(wells[train], return_inverse=True)[1]
         family = MixtureFamily(Normal(), 3, float(y[train].mean()), float(y[train].std()))
         for name, (reader, columns) in kinds.items():
+            if columns in (None, 0.0):
+                pdfs, spent = of_preset(x, y, words, train, test, options, columns)
+                found[name].append(scored(pdfs, y[test]))
+                seconds[name] += spent / options.folds
+                continue
+            wide = z if columns == BINNED else z[:, columns]
+            parts = [with_flags(wide), *([bins] if columns == BINNED else [])]
             one, other = (
-                np.concatenate([around[key], with_flags(z[own][:, columns])], axis=1)
+                np.concatenate([around[key], *(part[own] for part in parts)], axis=1)
                 for key, own in (("a", train), ("b", test))
             )
             n_features = one.shape[1] - around["a"].shape[1]
@@ -232,8 +278,7 @@ def main():
                 steps=options.steps,
                 seed=options.seed,
             )
-            _, quantiles = pdfs.mode_and_quantiles(np.array([0.05, 0.95]), with_mode=False)
-            found[name].append((pdfs.mean(), crps(pdfs, y[test]), *quantiles.T))
+            found[name].append(scored(pdfs, y[test]))
             seconds[name] += spent / options.folds
         held.append(test)
     test = np.concatenate(held)

@@ -7,6 +7,7 @@ is unlike that of training, and beside it what samples held out at random would 
 import itertools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -134,6 +135,14 @@ def write_study(
         return output
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Where the same rows are met again: what there is to say of them was said."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 @dataclass
 class _Fold:
     """A model and the rows of the wells that it has not seen."""
@@ -199,9 +208,11 @@ class _Study:
             few = len(np.unique(self.wells[train])) < FEWEST_WELLS
             groups = None if few else self.wells[train]
             model.fit(self.X[train], self.y[train], groups=groups)
+            model.name_columns(self.features.names, (self.target,))
             self.folds.append(_Fold(model, test))
-            self.novelty[test] = model.novelty(self.X[test])
         self.scores = self._scored(self.X)
+        for fold in self.folds:
+            self.novelty[fold.rows] = fold.model.beside_prediction(self.X[fold.rows])[0]
 
     def _scored(self, X: np.ndarray) -> Scores:
         """Scores (n,) of all samples, by the models that have not seen their wells."""
@@ -251,7 +262,8 @@ class _Study:
         rows = np.flatnonzero(self.wells == name)
         rows = rows[np.argsort(self.columns[MEASURED][rows], kind="stable")]
         fold = next(fold for fold in self.folds if np.isin(rows[0], fold.rows))
-        pdfs = self._predict(fold.model, self.X[rows])
+        with _quiet():
+            pdfs = self._predict(fold.model, self.X[rows])
         found = tracks_of(
             pdfs,
             self.columns[MEASURED][rows],
@@ -289,10 +301,9 @@ class _Study:
         page.heading("What random samples would have promised")
         rng = np.random.default_rng(0)
         held = rng.permutation(len(self.y)) < len(self.y) // self.n_folds
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what there was to say was said of the wells
+        with _quiet():
             model = self._fresh().fit(self.X[~held], self.y[~held])
-        promised = Scores.of(self._predict(model, self.X[held]), self.y[held])
+            promised = Scores.of(self._predict(model, self.X[held]), self.y[held])
         rows = [
             ("whole wells held out", *self.scores.cells()),
             ("random samples held out", *promised.cells()),
@@ -327,7 +338,8 @@ class _Study:
         """Scores of all samples where some inputs are taken away."""
         X = self.X.copy()
         X[:, self._places(lost)] = np.nan
-        return self._scored(X)
+        with _quiet():
+            return self._scored(X)
 
     def novel(self, page: Page) -> None:
         """Errors and widths by novelty, and where the rock is unlike that of training."""

@@ -173,8 +173,6 @@ def _layout(inputs, windows):
 
 def las_to_las(options):
     """Wells of the mock, LAS to LAS, beside lasio's reading and writing: a process each."""
-    from sfumato.jobs.fitting import fit_tables
-    from sfumato.jobs.presets import Roles
     from sfumato.welllogs.mock import make_wells, write_wells
 
     print(
@@ -187,7 +185,8 @@ def las_to_las(options):
             for path in paths:
                 _with_curves(path, more)
             model, names = Path(folder) / "model", [str(path) for path in paths]
-            fit_tables(paths[:3], model, roles=Roles(("DTC",)), preset="welllog")
+            wish = ["--preset", "welllog", "--target", "DTC", "--output", str(model)]
+            measured(["sfumato", "fit", *names[:3], *wish])
             out = str(Path(folder) / "out")
             peer = measured([sys.executable, "-c", LASIO, *names])
             mine = measured(["sfumato", "predict", str(model), *names, "--output", out])

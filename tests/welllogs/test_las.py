@@ -231,12 +231,20 @@ def test_more_curves_than_declared_count_where_the_title_names_them(tmp_path):
 @pytest.mark.parametrize(
     ("unit", "metres"),
     [("M", 1), ("m", 1), ("FT", 0.3048), ("F", 0.3048), ("FEET", 0.3048), ("0.1IN", 0.00254),
-     (".1IN", 0.00254), ("CM", 0.01)],
+     (".1IN", 0.00254), ("CM", 0.01), ("USFT", 1200 / 3937), ("ftUS", 1200 / 3937),
+     ("FTKB", 0.3048)],
 )  # fmt: skip
 def test_units_of_depth(tmp_path, unit, metres):
     text = PLAIN.replace("STRT.M", f"STRT.{unit}").replace("STOP.M", f"STOP.{unit}")
     text = text.replace("STEP.M", f"STEP.{unit}").replace("DEPT.M", f"DEPT.{unit}")
     check(read_las(written(tmp_path, text)), depth=metres * DEPTH)
+
+
+def test_depths_that_no_well_reaches_are_refused(tmp_path):
+    deep = "".join(f"{d:g} 50 2.1\n" for d in 400_000 + 5.0 * np.arange(5))
+    header = WELL.replace("DEPT.M", "DEPT.0.1 in")
+    with pytest.raises(DataError, match=r"DEPT.* would reach 400,020 m, .*as m, ft or \.1IN"):
+        read_las(written(tmp_path, f"{header}~A\n{deep}"))
 
 
 def test_a_unit_that_is_absent_or_contradicted_is_said(tmp_path):

@@ -96,3 +96,43 @@ def test_wells_that_only_look_alike_are_left_out_aloud(tmp_path):
     path = table(tmp_path, "well,surface,MD\n16/5-3,A,1\n16/5-3 A,B,2\n16/5-33,C,3\n16_5-3,D,4\n")
     with pytest.warns(UserWarning, match=r"tops of 16/5-3 A are left out"):
         assert TableOfTops.read(path).of("16/5-3") == {"A": 1.0, "D": 4.0}
+
+
+def test_numbers_of_a_name_do_not_run_together(tmp_path):
+    path = table(tmp_path, "WELL,SURFACE,MD\n16/1-12,Draupne,1210\n16/11-2,Heimdal,1230\n")
+    tops = TableOfTops.read(path)
+    assert tops.of("16/1-12") == {"Draupne": 1210.0}
+    assert tops.of("16_11-02") == {"Heimdal": 1230.0}
+    assert not tops.knows("161/1-2")
+
+
+def test_a_top_that_comes_again_is_numbered_from_above(tmp_path):
+    path = table(tmp_path, "SURFACE,MD\nGreen,760\nRed,750\nGreen,740\nGreen,740\n")
+    assert TableOfTops.read(path).of("W") == {"Green": 740.0, "Red": 750.0, "Green (2)": 760.0}
+
+
+@pytest.mark.parametrize("unit", ["usft", "ftUS"])
+def test_survey_feet(tmp_path, unit):
+    path = table(tmp_path, f"SURFACE,MD,UNIT\nGreen,3937,{unit}\n")
+    assert TableOfTops.read(path).of("W") == {"Green": pytest.approx(1200.0)}
+
+
+def test_what_is_no_unit_or_another_one_is_said(tmp_path):
+    path = table(tmp_path, "SURFACE,MD,UNIT\nGreen,740,furlong\n")
+    with pytest.warns(UserWarning, match=r"'UNIT' holds no unit of length \(furlong\): .* in m\."):
+        assert TableOfTops.read(path).of("W") == {"Green": 740.0}
+    path = table(tmp_path, "SURFACE,MD (ft),UNIT\nGreen,745,m\n")
+    with pytest.warns(UserWarning, match=r"'MD \(ft\)' is in ft, and 'UNIT' says m: the column"):
+        assert TableOfTops.read(path).of("W") == {"Green": 745.0}
+
+
+def test_measured_depths_are_preferred_aloud(tmp_path):
+    path = table(tmp_path, "SURFACE,DEPTH,MD\nGreen,735,760\n")
+    with pytest.warns(UserWarning, match=r"depths are those of 'MD' \(not DEPTH\)"):
+        assert TableOfTops.read(path).of("W") == {"Green": 760.0}
+
+
+def test_a_top_without_a_name_is_said(tmp_path):
+    path = table(tmp_path, "WELL,SURFACE,MD\nW,,740\nW,White,750\n")
+    with pytest.warns(UserWarning, match="tops without a name are left out: at 740 m"):
+        assert TableOfTops.read(path).of("W") == {"White": 750.0}

@@ -92,6 +92,14 @@ def test_a_las_file_and_what_it_lacks(tmp_path):
     assert read_table(table, [GROUP])[GROUP].to_pylist() == ["A-1"] * 5
 
 
+def test_a_log_without_a_value_is_said(frame, tmp_path):
+    empty = frame.assign(**{"GR": np.nan, "GR:2": 50.0})
+    with pytest.warns(UserWarning, match=r"GR is GR \(not GR:2\)"):
+        table = opened(saved(empty, tmp_path))
+    with pytest.warns(UserWarning, match=r"GR holds no value \(GR:2 is not looked at\)"):
+        assert np.isnan(columns(table, "gr here")).all()
+
+
 def test_columns_may_be_named(frame, tmp_path):
     other = frame.rename(columns={"WELL": "hole", "DEPTH_MD": "along"})
     with pytest.warns(UserWarning, match="TVD is Z_LOC"):

@@ -110,10 +110,11 @@ def _complete(complete: Callable[..., list[Completed]]) -> None:
     for file in done:
         before = " (by an earlier run)" if file.before else ""
         n_all = file.n_predicted + file.n_lacking + file.n_beyond
-        told = f"of them {file.n_lacking:,} without some input, {file.n_beyond:,} outside the range"
+        told = f"of them {file.n_beyond:,} outside the range of training"
+        told += f", {file.n_lacking:,} of the others without some input"
         empty = f"; {file.n_empty:,} not, where nothing was measured" if file.n_empty else ""
         console.print(
-            f"{file.output}{before}: {n_all:,} samples predicted, {told} of training{empty}.",
+            f"{file.output}{before}: {n_all:,} samples predicted, {told}{empty}.",
             soft_wrap=True,
         )
     console.print("The PDFs lie beside, in .parquet.")

@@ -12,11 +12,8 @@ from sfumato.errors import DataError, optional_module
 from sfumato.io.tables import TableFile
 from sfumato.io.tables.contract import in_memory, reason_of
 from sfumato.welllogs.las.cells import CODES
-from sfumato.welllogs.las.depth import metres_in
+from sfumato.welllogs.las.depth import DEEPEST_M, metres_in
 from sfumato.welllogs.table import DEPTH, WELL
-
-_DEEPEST_M = 15_000.0
-"""No well is deeper."""
 
 _COUNTER = "FRAMENO"
 """The first field of every row: its number."""
@@ -140,7 +137,7 @@ def _depth(
         lines.append(f"the index {frame.index} states no unit: m is taken")
         factor = 1.0
     metres = np.asarray(columns[frame.index], float) * factor
-    if np.nanmax(np.abs(metres), initial=0.0) > _DEEPEST_M:
+    if np.nanmax(np.abs(metres), initial=0.0) > DEEPEST_M:
         told = f"in {unit or 'm'} the index {frame.index} would reach {np.nanmax(metres):.0f} m"
         lines.append(f"{told}: there is no depth")
         return None

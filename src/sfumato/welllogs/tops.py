@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -24,6 +24,9 @@ _UNITS = ("UNIT", "UNITS", "UOM", "DEPTH_UNIT", "DEPTH_UOM", "MD_UNIT", "MD_UOM"
 
 _IN = re.compile(r"(.*?)[\s_]*[(\[_]?\s*(m|metres|meters|ft|feet|f)\s*[)\]]?", re.IGNORECASE)
 """A name of a column with a unit behind it, as in ``MD (ft)`` or ``MD_FT``."""
+
+_MEASURED = re.compile(r"(?i)(DEPTH_?)?MD\b|MD_|MEASURED")
+"""Names of columns that say they are measured depths, which tracks are drawn along."""
 
 MOST_TOPS = 300
 """More changes than this in one well are no tops."""
@@ -71,6 +74,7 @@ class TableOfTops(NamedTuple):
         if named is None:
             wanted = ", ".join(_NAMES)
             raise DataError(f"{path}: no column of names of formations. Call it one of {wanted}.")
+        _say_units(table, depth, unit, words, named=named, stated=stated)
         return cls(Path(path), words[named], metres, words[hole.column] if hole else None)
 
     def knows(self, well: str) -> bool:
@@ -89,12 +93,15 @@ class TableOfTops(NamedTuple):
         tops = [
             (name, float(where))
             for i, (name, where) in enumerate(zip(self.names, self.depth_m, strict=True))
-            if name and (self.wells is None or self.wells[i] in own)
+            if self.wells is None or self.wells[i] in own
         ]
-        if lost := [name for name, where in tops if not np.isfinite(where)]:
+        if lost := [name or "one without a name" for name, where in tops if not np.isfinite(where)]:
             message = f"{self.path}: tops without a depth are left out"
             warnings.warn(f"{message}: {_some(lost)}.", stacklevel=3)
-        return {name: where for name, where in tops if np.isfinite(where)}
+        if lost := [f"at {m:g} m" for name, m in tops if not name and np.isfinite(m)]:
+            message = f"{self.path}: tops without a name are left out"
+            warnings.warn(f"{message}: {_some(lost)}.", stacklevel=3)
+        return _numbered([(n, m) for n, m in tops if n and np.isfinite(m)])
 
     def _taken(self, well: str, wells: Sequence[str]) -> set[str]:
         """What the table calls a well, with a word on what was assumed."""
@@ -116,6 +123,16 @@ def _some(names: Sequence[str], most: int = 4) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
+def _numbered(tops: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """Depths by name from above; a name that comes again, as of a repeated section, is numbered."""
+    times: Counter[str] = Counter()
+    found: dict[str, float] = {}
+    for name, where in sorted(dict.fromkeys(tops), key=lambda top: top[1]):
+        times[name] += 1
+        found[f"{name} ({times[name]})" if times[name] > 1 else name] = where
+    return found
+
+
 def tops_of(names: Sequence[str | None], depth_m: np.ndarray, *, column: str) -> dict[str, float]:
     """Where the names of samples in order of depth (n,) change; one that comes back is numbered.
 
@@ -124,14 +141,12 @@ def tops_of(names: Sequence[str | None], depth_m: np.ndarray, *, column: str) ->
     DataError
         They change too often to be names of formations.
     """
-    found: dict[str, float] = {}
-    times: Counter[str] = Counter()
-    last = None
+    changes, last = [], None
     for name, where in zip(names, depth_m, strict=True):
         if name and name != last:
-            times[name] += 1
-            found[f"{name} ({times[name]})" if times[name] > 1 else name] = float(where)
+            changes.append((name, float(where)))
         last = name or last
+    found = _numbered(changes)
     if len(found) > MOST_TOPS:
         message = f"The column {column!r} changes {len(found):,} times: it holds no formations"
         raise DataError(f"{message}. Name a column of their names, or a table of tops, by --tops.")
@@ -139,16 +154,40 @@ def tops_of(names: Sequence[str | None], depth_m: np.ndarray, *, column: str) ->
 
 
 def _depth_column(table: TableFile) -> tuple[str, str]:
-    """The column of depths, and their unit as the table or the column's name states it."""
-    logs = known_logs()
-    found = find("DEPTH", table.columns, logs)
-    if found is not None:
-        return found.column, table.units.get(found.column, "m")
-    plain = {m[1]: (c, m[2]) for c in table.columns if (m := _IN.fullmatch(c)) and m[1]}
-    found = find("DEPTH", list(plain), logs)
+    """The column of measured depths, and their unit as the table or the column's name states it."""
+    plain = {c: (c, table.units.get(c, "m")) for c in table.columns}
+    behind = {m[1]: (c, m[2]) for c in table.columns if (m := _IN.fullmatch(c)) and m[1]}
+    plain = {**behind, **plain}
+    found = find("DEPTH", list(plain), known_logs())
     if found is None:
         raise DataError(f"{table.path}: no column of depths. Call it as MD, MD (ft) or DEPTH_M.")
-    return plain[found.column]
+    measured = [name for name in (found.column, *found.others) if _MEASURED.match(name)]
+    taken = plain[(measured or [found.column])[0]]
+    if others := [plain[n][0] for n in (found.column, *found.others) if plain[n][0] != taken[0]]:
+        told = f"{table.path}: depths are those of {taken[0]!r} (not {_some(others)})"
+        warnings.warn(f"{told}.", stacklevel=4)
+    return taken
+
+
+def _say_units(
+    table: TableFile,
+    depth: str,
+    unit: str,
+    words: Mapping[str, Sequence[str]],
+    *,
+    named: str,
+    stated: str | None,
+) -> None:
+    """Say where a column of units holds none, or differs from the unit of the depths."""
+    known = {metres_in(word) for word in words[stated] if word} if stated else set()
+    if stated and (unit != "m" or _IN.fullmatch(depth)) and known != {metres_in(unit)}:
+        message = f"{table.path}: {depth!r} is in {unit}, and {stated!r} says {words[stated][0]}"
+        warnings.warn(f"{message}: the column of units is taken.", stacklevel=4)
+    strange = [c for c in words if c.upper() in _UNITS and c not in (stated, named)]
+    if stated is None and strange:
+        told = _some([word for word in dict.fromkeys(words[strange[0]]) if word])
+        message = f"{table.path}: {strange[0]!r} holds no unit of length ({told})"
+        warnings.warn(f"{message}: depths are taken in {unit}.", stacklevel=4)
 
 
 def _are_units(words: Sequence[str]) -> bool:
@@ -183,4 +222,6 @@ def _begins_as(one: list[str], other: list[str]) -> bool:
 def _plain(well: str) -> str:
     """A well's name without what its writers disagree about."""
     bare = re.sub(r"^(NO|UK|NL|DK|WELL)[\s:]+", "", well.strip().upper())
-    return "".join(c for c in bare if c.isalnum())
+    # 16/1-12 is not 16/11-2, and M-3 is M03
+    parts = re.findall(r"[^\W\d_]+|\d+", bare)
+    return "-".join(part.lstrip("0") or "0" if part.isdigit() else part for part in parts)

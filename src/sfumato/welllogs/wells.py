@@ -153,6 +153,9 @@ class _Taken:
             if name == DEPTH:
                 out[name] = column * _metres(f, table.units.get(f.column, ""), table, self.depth)
                 continue
+            if not np.isfinite(column).any():
+                more = f" ({', '.join(f.others)} is not looked at)" if f.others else ""
+                lines.append(f"{f.column} holds no value{more}")
             converted = convert(f, column, table.units.get(f.column, ""))
             out[name] = converted.values
             if converted.doubt:

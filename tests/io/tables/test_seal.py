@@ -1,6 +1,7 @@
 """Tables of ours say what they are, and that nobody changed it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -98,3 +99,9 @@ def test_the_seal_is_that_of_the_columns():
     one, other = (json.loads(sealed(schema, {}, n_rows=n).metadata[KEY]) for n in (1, 2))
     assert one["sha256"] != other["sha256"]
     assert one["written"] == {"columns": [["a", "double"]], "n_rows": 1, "stated": {}}
+
+
+def test_rows_that_do_not_come_are_missed(path):
+    table = replace(open_table(path), read=lambda *_: iter(()))
+    with pytest.raises(DataError, match=r"t\.parquet: damaged: 0 of 5 rows could be read"):
+        read_table(table, ["mass"])

@@ -21,6 +21,7 @@ DAMAGE = (
     TypeError,
     KeyError,
     IndexError,
+    RuntimeError,
     EOFError,
     zlib.error,
     lzma.LZMAError,

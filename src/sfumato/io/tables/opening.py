@@ -140,7 +140,12 @@ def read_table(table: TableFile, columns: Sequence[str]) -> pa.Table:
     names = list(dict.fromkeys(columns))
     table.require(names)
     schema = common_schema([table], names)
-    return pa.concat_tables(list(batches([table], names, batch_rows=1 << 20, schema=schema)))
+    found = list(batches([table], names, batch_rows=1 << 20, schema=schema))
+    if sum(len(batch) for batch in found) != table.n_rows:
+        n_read = sum(len(batch) for batch in found)
+        message = f"{table.path}: damaged: {n_read:,} of {table.n_rows:,} rows could be read"
+        raise DataError(f"{message}.")
+    return pa.concat_tables(found)
 
 
 def batches(

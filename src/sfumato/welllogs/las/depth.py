@@ -8,8 +8,11 @@ from sfumato.errors import DataError
 from sfumato.welllogs.las.cells import CODES
 from sfumato.welllogs.las.layout import Item, Layout
 
-FOOT = 0.3048
-"""Metres; the international foot."""
+FOOT, SURVEY_FOOT = 0.3048, 1200 / 3937
+"""Metres; the international foot, and the one of older surveys in the United States."""
+
+DEEPEST_M = 15_000.0
+"""No well is deeper."""
 
 METRES = {
     "M": 1.0,
@@ -24,6 +27,10 @@ METRES = {
     "FT": FOOT,
     "FEET": FOOT,
     "FOOT": FOOT,
+    "FTKB": FOOT,  # below the kelly bushing
+    "FTMD": FOOT,
+    "USFT": SURVEY_FOOT,
+    "FTUS": SURVEY_FOOT,
     "IN": FOOT / 12,
     "INCH": FOOT / 12,
     "INCHES": FOOT / 12,
@@ -56,7 +63,11 @@ def depth_in_metres(layout: Layout, index: Item, values: np.ndarray, null: float
     if not np.isfinite(values).any():
         raise _refusal(layout, index, "holds no number")
     _compare_header(layout, values)
-    return values * _unit(layout, index)
+    metres = values * _unit(layout, index)
+    if (deepest := float(np.nanmax(np.abs(metres)))) > DEEPEST_M:
+        told = f"in {index.unit!r}, would reach {deepest:,.0f} m, and is no depth"
+        raise _refusal(layout, index, f"{told}. State its unit, as m, ft or .1IN")
+    return metres
 
 
 def _unit(layout: Layout, index: Item) -> float:

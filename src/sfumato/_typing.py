@@ -67,6 +67,10 @@ if TYPE_CHECKING:
         is_image: bool
         _data_offset: int
 
+        def verify_datasum(self) -> int:
+            """1 where the data are those of their checksum, 0 where not, 2 where there is none."""
+            ...
+
         def fileinfo(self) -> dict[str, int]: ...
 
     class Hdf5Node(Protocol):

@@ -63,7 +63,9 @@ def of_stamps(path):
 KINDS = {
     "model": ("model", of_model),
     "model of wells": ("sonic", of_wells),
-    "bound": ("bound.parquet", of_table),
+    "bound in Parquet": ("bound.parquet", of_table),
+    "bound in HDF5": ("bound.hdf5", of_table),
+    "bound in FITS": ("bound.fits", of_table),
     "pdfs": ("p.parquet", of_pdfs),
     "stack": ("n.parquet", of_pdfs),
     "stamps in HDF5": ("s.hdf5", of_stamps),
@@ -80,8 +82,8 @@ def kept(project, command, tmp_path_factory):
     shutil.copy(project / "p.parquet", folder)
     stack_file(folder / "p.parquet", [-9.0, 0.0, 9.0], folder / "n.parquet", by="mean")
     simulate = "simulate galaxies --set v1 --number 5 --seed 1 --output"
-    bound = "bound --set snr60 --output bound.parquet"
-    for words in (f"{simulate} s.hdf5", f"{simulate} s.fits", bound):
+    bounds = [f"bound --set snr60 --output bound.{s}" for s in ("parquet", "hdf5", "fits")]
+    for words in (f"{simulate} s.hdf5", f"{simulate} s.fits", *bounds):
         (done,) = command({"words": words.split(), "folder": str(folder)})
         assert done["code"] == 0, done
     return folder

@@ -146,3 +146,26 @@ def test_types_that_fits_has_not_become_the_next_wider(tmp_path):
         with pytest.raises(DataError, match=r"Column x of type .* does not fit in FITS"):
             write_columns(tmp_path / "w.fits", {"x": Column(wrong)})
     assert not (tmp_path / "w.fits").exists()
+
+
+@pytest.mark.parametrize("suffix", [".fits", ".hdf5"])
+def test_what_is_said_of_columns_is_sealed(tmp_path, suffix):
+    path = tmp_path / f"t{suffix}"
+    write_columns(path, COLUMNS, about=ABOUT)
+    table = open_table(path)  # no word: warnings are errors here
+    assert table.units["radius"] == "arcsec"
+    data = path.read_bytes()
+    for old, new in ((b"arcsec", b"arcsdc"), (b"half-light", b"half-might")):
+        path.write_bytes(data.replace(old, new))
+        with pytest.warns(UserWarning, match="has not the columns and rows it was written with"):
+            open_table(path)
+
+
+def test_a_flipped_bit_in_a_fits_table_is_refused(tmp_path):
+    path = tmp_path / "t.fits"
+    write_columns(path, COLUMNS)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"galaxy 1")] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="its data are not those of its DATASUM"):
+        open_table(path)

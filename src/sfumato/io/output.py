@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from sfumato.errors import DataError, optional_module
 from sfumato.io._files import reserved, whole
-from sfumato.io.tables.seal import sealed
+from sfumato.io.tables.seal import MARK, mark_of, sealed
 
 
 class Column(NamedTuple):
@@ -92,8 +92,12 @@ def _write_fits(path: Path, columns: Mapping[str, Column], about: dict) -> None:
         ],
         name="TABLE",
     )
+    stated = {}
     for number, (name, column) in enumerate(columns.items(), start=1):
-        table.header[f"TCOMM{number}"] = (_ascii(column.description or name), _ascii(name)[:40])
+        told = _ascii(column.description or name).rstrip()  # as FITS does
+        table.header[f"TCOMM{number}"] = (told, _ascii(name)[:40])
+        stated[name] = column.unit, told
+    table.header[MARK] = mark_of(stated, len(table.data))
     for key, value in about.items():
         table.header.add_history(_ascii(f"{key}: {value}"))
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(path, checksum=True)
@@ -137,6 +141,9 @@ def _write_hdf5(path: Path, columns: Mapping[str, Column], about: dict) -> None:
     h5py = optional_module("h5py", extra="io")
     with h5py.File(path, "w") as file:
         group = file.create_group("table")
+        stated = {name: (column.unit, column.description) for name, column in columns.items()}
+        n_rows = max((len(column.values) for column in columns.values()), default=0)
+        group.attrs[MARK] = mark_of(stated, n_rows)
         for name, column in columns.items():
             values = _hdf5_values(column.values)
             data = group.create_dataset(name, data=values, track_times=False, fletcher32=True)

@@ -24,6 +24,7 @@ from sfumato.io.tables.contract import (
     split_vector,
     vector_names,
 )
+from sfumato.io.tables.seal import MARK, check_mark
 
 _OFFSETS = (2**15, 2**31, 2**63)
 """By which FITS turns its signed integers into unsigned ones."""
@@ -69,7 +70,13 @@ def open_fits(path: Path, group: str | None) -> TableFile:
         names, cards = [column.name for column in table.columns], table.header
         stated = {column.name: column.unit for column in table.columns}
         comments = {name: cards.get(f"TCOMM{i}") for i, name in enumerate(names, start=1)}
-    _check_size(path, needed)
+        mark = cards.get(MARK)
+        # astropy reads all data for this: of our own tables only, which are results
+        _check_size(path, needed)
+        if mark is not None and table.verify_datasum() == 0:
+            raise DataError(
+                f"{path}: damaged: its data are not those of its DATASUM. Write it again."
+            )
     columns = tuple(n for name, field in fields.items() for n in vector_names(name, field.size))
 
     def read(names: Sequence[str], start: int, batch_rows: int) -> Batches:
@@ -84,7 +91,7 @@ def open_fits(path: Path, group: str | None) -> TableFile:
     if n_rows == 1 and len(sizes) == 1 and sizes != {None}:
         return _turned(path, read, fields, group)
     size_of = {name: field.size for name, field in fields.items()}
-    return TableFile(
+    opened_table = TableFile(
         path,
         columns,
         n_rows,
@@ -94,6 +101,8 @@ def open_fits(path: Path, group: str | None) -> TableFile:
         units=of_elements(stated, size_of),
         descriptions=of_elements(comments, size_of),
     )
+    check_mark(mark, opened_table)
+    return opened_table
 
 
 def _check_header(table: FitsPart, path: Path) -> None:

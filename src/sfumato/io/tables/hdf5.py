@@ -18,6 +18,7 @@ from sfumato.io.tables.contract import (
     split_vector,
     vector_names,
 )
+from sfumato.io.tables.seal import MARK, check_mark
 
 _KINDS = "biufSO"
 """What a column can hold: truth values, numbers, words."""
@@ -36,6 +37,7 @@ def open_hdf5(path: Path, group: str | None) -> TableFile:
         shapes = _shapes(file[place])
         units = _stated(file[place], "unit", "units")
         descriptions = _stated(file[place], "description", "long_name")
+        mark = file[place].attrs.get(MARK)
     # the columns are those of one length; beside them may lie a list of bands, or an image
     n_rows = max(Counter(s[0] for s in shapes.values()).items(), key=lambda item: item[::-1])[0]
     sizes = {name: shape[1] if len(shape) == 2 else None for name, shape in shapes.items()}
@@ -58,7 +60,7 @@ def open_hdf5(path: Path, group: str | None) -> TableFile:
         for name, shape in shapes.items()
         if shape[0] != n_rows
     }
-    return TableFile(
+    table = TableFile(
         path,
         columns,
         n_rows,
@@ -69,6 +71,8 @@ def open_hdf5(path: Path, group: str | None) -> TableFile:
         units=of_elements(units, sizes),
         descriptions=of_elements(descriptions, sizes),
     )
+    check_mark(mark if isinstance(mark, str) else None, table)
+    return table
 
 
 def _table_of(file: Hdf5Node, group: str | None, *, path: Path) -> str:

@@ -1,6 +1,7 @@
-"""The header in the footer of a Parquet table of ours, and a digest of all that the footer says.
+"""What a table of ours says of itself, and a digest of that.
 
-Pages have checksums of their own; names, types, units and descriptions of columns have not.
+Values have checksums by their formats; names, types, units and descriptions of columns have not.
+In Parquet the digest is part of the header in the footer, in FITS and HDF5 it is `MARK`.
 """
 
 import json
@@ -13,8 +14,12 @@ import pyarrow as pa
 from sfumato._typing import Json
 from sfumato.errors import DataError
 from sfumato.io._files import digest_of
+from sfumato.io.tables.contract import TableFile
 
 KEY = b"sfumato"
+MARK = "sfumato"
+"""Card of a FITS header, or attribute of an HDF5 group, that holds `mark_of` its table."""
+
 _SEAL, _WRITTEN = "sha256", "written"
 
 
@@ -77,5 +82,24 @@ def check_seal(schema: pa.Schema, n_rows: int, path: Path) -> None:
     written = (_told(schema, path) or {}).get(_WRITTEN, {})
     found = _written(schema, n_rows)
     if any(found.get(key) != value for key, value in written.items()):
-        message = f"{path} has not the columns and rows it was written with"
-        warnings.warn(f"{message}: was it edited? It is read as it is.", stacklevel=3)
+        _say_edited(path)
+
+
+def mark_of(stated: Mapping[str, tuple[str, str]], n_rows: int) -> str:
+    """Digest of the columns' names, units and descriptions, in any order, and of how many rows."""
+    return digest_of({"columns": {name: list(told) for name, told in stated.items()}, "n": n_rows})
+
+
+def check_mark(mark: str | None, table: TableFile) -> None:
+    """Warn where a table that holds a mark is not what it was when it was written."""
+    stated = {
+        name: (table.units.get(name) or "", table.descriptions.get(name) or "")
+        for name in (*table.columns, *table.others)
+    }
+    if mark not in (None, mark_of(stated, table.n_rows)):
+        _say_edited(table.path)
+
+
+def _say_edited(path: Path) -> None:
+    message = f"{path} has not the columns and rows it was written with"
+    warnings.warn(f"{message}: was it edited? It is read as it is.", stacklevel=4)

@@ -59,7 +59,7 @@ class Convolutions(eqx.Module):
         for kernel, bias, d in zip(self.kernels, self.biases, DILATIONS, strict=True):
             n = x.shape[1] - 2 * d
             parts = [
-                jnp.einsum("oi,it...->ot...", kernel[k], x[:, k * d :][:, :n]) for k in range(3)
+                jnp.einsum("hc,ct...->ht...", kernel[k], x[:, k * d :][:, :n]) for k in range(3)
             ]
             found = jax.nn.silu(sum(parts) + bias)
             x = found + x[:, d : d + n] if x.shape[0] == WIDTH else found

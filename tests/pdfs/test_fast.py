@@ -6,6 +6,7 @@ import pytest
 from sfumato.families import MixtureFamily, bound_component
 from sfumato.pdfs import ParametricPDFs, make_pdfs, summarise
 
+RNG = np.random.default_rng(5)
 LEVELS = np.array([0.001, 0.05, 0.16, 0.5, 0.84, 0.95, 0.999])
 
 
@@ -36,6 +37,26 @@ def test_quantiles_of_normal_mixtures(n):
     for row in range(0, n, 100):  # no answer depends on another row
         alone = pdfs[row : row + 1].mode_and_quantiles(LEVELS, with_mode=False)[1]
         np.testing.assert_allclose(alone[0], found[row], rtol=1e-5, atol=1e-3)
+
+
+def test_quantiles_of_components_nine_decades_apart():
+    n, k = 600, 24
+    weights = RNG.dirichlet(np.full(k, 0.3), n).clip(1e-9)
+    params = {
+        "log_weights": np.log(weights / weights.sum(axis=1, keepdims=True)),
+        "loc": RNG.normal(size=(n, k)),
+        "scale": np.exp(RNG.normal(-4, 3, (n, k))).clip(1e-5, 1e4),
+    }
+    pdfs = make_pdfs(
+        MixtureFamily(bound_component("normal"), k),
+        {name: values[:, None] for name, values in params.items()},
+    )
+    levels = np.array([1e-6, 0.05, 0.5, 0.84, 0.9999])
+    found = pdfs.mode_and_quantiles(levels, with_mode=False)[1]
+    cdf = np.stack([pdfs.pit(column.astype(float)) for column in found.T], axis=1)
+    off = np.abs(found - pdfs.quantiles(levels)) / pdfs.std()[:, None]
+    off_share = np.abs(cdf - levels) / np.minimum(levels, 1 - levels)
+    assert np.minimum(off, off_share).max() < 3e-5
 
 
 def test_statistics_take_the_kernel():

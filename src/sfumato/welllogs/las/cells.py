@@ -49,6 +49,11 @@ class Column:
         self._codes: Counter[float] = Counter()
         self._commas = 0
 
+    @property
+    def is_text(self) -> bool:
+        """Whether what was added is words, as far as it is known."""
+        return bool(self._is_text)
+
     def add(self, words: list[str], lines: list[int]) -> None:
         """Append a block of words (n,) that end in these lines.
 
@@ -57,18 +62,20 @@ class Column:
         DataError
             A word stands among numbers.
         """
-        numbers = None
         if not self._is_text:
             with suppress(ValueError):
-                numbers = np.array(words, float)
-        if numbers is None and self._is_text is None:
+                self.add_numbers(np.array(words, float))
+                return
+        if self._is_text is None:
             self._is_text = self._looks_like_text(words)
         if self._is_text:
             self._blocks.append(np.array([self._text(word) for word in words], object))
             return
-        if numbers is None:
-            pairs = zip(words, lines, strict=True)
-            numbers = np.array([self._number(word, line) for word, line in pairs])
+        pairs = zip(words, lines, strict=True)
+        self.add_numbers(np.array([self._number(word, line) for word, line in pairs]))
+
+    def add_numbers(self, numbers: np.ndarray) -> None:
+        """Append a block of numbers (n,) to a column that is no text."""
         found = self._without_codes(numbers)
         if self._is_text is None and np.isfinite(found).any():
             self._is_text = False

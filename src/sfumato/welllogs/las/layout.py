@@ -167,13 +167,15 @@ def _sections(path: Path, lines: Iterable[str]) -> Iterable[Section]:
     title, first, items, kind = "", 0, [], "other"
     number = 0
     for number, raw in enumerate(lines, start=1):
+        if kind == "data" and "~" not in raw:
+            continue
         line = raw.strip().removeprefix(BOM).strip()
         if line.startswith("~"):
             if first:
                 yield Section(title, first, number - 1, tuple(items))
             title, first, items = line[1:].strip(), number, []
             kind = Section(title, first).kind
-        elif not first or kind == "data" or not line or line.startswith("#"):
+        elif kind == "data" or not first or not line or line.startswith("#"):
             continue
         else:
             item = _item(line, number)

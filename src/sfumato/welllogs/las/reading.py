@@ -1,7 +1,7 @@
 """From a LAS file to curves: numbers with NaN for gaps, depths in metres, and what was assumed."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,14 @@ from sfumato.errors import DataError
 from sfumato.welllogs.las.cells import Column, declared_null
 from sfumato.welllogs.las.depth import depth_in_metres
 from sfumato.welllogs.las.layout import Item, Layout, Section, layout_of
-from sfumato.welllogs.las.rows import Numbered, data_lines, parted, rows_of, words
+from sfumato.welllogs.las.rows import (
+    data_lines,
+    numbers_of,
+    parted,
+    row_lines,
+    words,
+    words_of,
+)
 
 _BLOCK = 20_000
 
@@ -110,13 +117,7 @@ def read_las(path: str | Path, *, group: str | None = None) -> LasFile:
     names = _unique([item.mnemonic for item in items], layout.notes)
     null = declared_null(layout)
     columns = [Column(layout, name, null if place else None) for place, name in enumerate(names)]
-    lines: list[int] = []
-    for block in _blocks(rows_of(layout, section, len(items))):
-        ends = [row.line for row in block]
-        lines += ends
-        by_column = zip(*(row.words for row in block), strict=True)
-        for column, cells in zip(columns, by_column, strict=True):
-            column.add(list(cells), ends)
+    lines = _filled(columns, layout, section)
     if not lines:
         raise DataError(f"{layout.path}, line {section.first}: ~{section.title} holds no data.")
     arrays = [column.values() for column in columns]
@@ -135,10 +136,26 @@ def stamp_of(path: Path) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
-def _blocks(rows: Iterator[Numbered]) -> Iterator[list[Numbered]]:
-    """Some rows at a time: words take ten times the room of numbers."""
-    while block := list(islice(rows, _BLOCK)):
-        yield block
+def _filled(columns: Sequence[Column], layout: Layout, section: Section) -> list[int]:
+    """Fill the columns from the section; the numbers of the last lines of its rows.
+
+    Plain numbers are read by NumPy, many rows at a time; where it refuses them, word by word.
+    """
+    lines, n_columns = row_lines(layout, section, len(columns)), len(columns)
+    ends: list[int] = []
+    while block := list(islice(lines, _BLOCK)):  # words take ten times the room of numbers
+        own = [line.number for line in block]
+        is_text = any(column.is_text for column in columns)
+        numbers = None if is_text else numbers_of(block, layout, n_columns)
+        if numbers is not None:
+            for column, values in zip(columns, numbers, strict=True):
+                column.add_numbers(values)
+        else:
+            by_column = zip(*words_of(block, layout, n_columns), strict=True)
+            for column, cells in zip(columns, by_column, strict=True):
+                column.add(list(cells), own)
+        ends += own
+    return ends
 
 
 def _declared(layout: Layout, data: Section) -> list[Item]:

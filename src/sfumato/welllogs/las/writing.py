@@ -64,7 +64,8 @@ def write_las(las: LasFile, curves: Sequence[NewCurve], output: str | Path) -> N
             if number == heading.first:
                 file.write(f"{body}{_titles(heading, names, curves)}{line[len(body) :]}")
             elif row < las.lines.size and number == las.lines[row]:
-                file.write(_row(las, body, cells[row], end) + line[len(body) :])
+                file.write(_row(las, body, cells[row], end))
+                file.write(line[len(body) :])
                 row += 1
             else:
                 file.write(line)
@@ -120,19 +121,19 @@ def _null_of(las: LasFile) -> str:
     return "" if item is None else item.value
 
 
-def _cells(las: LasFile, curves: Sequence[NewCurve]) -> list[tuple[str, ...]]:
-    """Words of the new curves, a tuple for each row."""
+def _cells(las: LasFile, curves: Sequence[NewCurve]) -> list[str]:
+    """Words of the new curves for each row, with a blank between them."""
     if not curves:
-        return [()] * las.lines.size
+        return [""] * las.lines.size
     null = _null_of(las)
     forms = [f"%.{curve.decimals}f" for curve in curves]
     whole_row = " ".join(forms)
     values = np.stack([curve.values for curve in curves], axis=1)
     finite = np.isfinite(values)
     return [
-        tuple((whole_row % tuple(row)).split(" "))
+        whole_row % tuple(row)
         if all_known
-        else tuple(f % v if k else null for f, v, k in zip(forms, row, known, strict=True))
+        else " ".join(f % v if k else null for f, v, k in zip(forms, row, known, strict=True))
         for row, known, all_known in zip(
             values.tolist(), finite.tolist(), np.all(finite, axis=1).tolist(), strict=True
         )
@@ -143,16 +144,18 @@ _WIDEST = 80
 """Letters of a line of a wrapped file, at most (LAS 2.0)."""
 
 
-def _row(las: LasFile, body: str, cells: tuple[str, ...], end: str) -> str:
+def _row(las: LasFile, body: str, cells: str, end: str) -> str:
     """The last line of a row with more words; of wrapped files, with more lines."""
+    if not cells:
+        return body
     delimiter = las.layout.delimiter
     if delimiter is not None:
         trailing = body.rstrip().endswith(delimiter) and delimiter == ","
-        return body + ("" if trailing else delimiter) + delimiter.join(cells)
+        return body + ("" if trailing else delimiter) + cells.replace(" ", delimiter)
     if not las.layout.wrapped:
-        return body + "".join(f" {cell}" for cell in cells)
+        return f"{body} {cells}"
     lines, line = [body], ""
-    for cell in cells:
+    for cell in cells.split(" "):
         if len(line) + len(cell) + 1 > _WIDEST:
             lines.append(line)
             line = ""

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -44,6 +45,39 @@ def test_the_package_itself_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not [name for name in HEAVY if f"'{name}'" in done.stdout]
     assert "'sfumato'" in done.stdout
+
+
+def program(*words, before="", **environment):
+    """What the program did, started as by its name."""
+    code = "from sfumato.cli import start; start()"
+    return subprocess.run(
+        ["bash", "-c", f'{before}"$0" "$@"', sys.executable, "-c", code, *words],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+def test_too_little_address_space_is_said_before_libraries_hang():
+    done = program("info", "x", before="ulimit -v 1000000; ")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: This shell allows 1.0 GB of address space (ulimit -v), ")
+
+
+def test_a_device_that_is_not_there_is_no_damage():
+    done = program("info", "x", JAX_PLATFORMS="abacus")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: JAX finds no device for JAX_PLATFORMS='abacus' (")
+    assert done.stderr.endswith("Unset it, or set it to cpu.\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a system without full devices")
+def test_an_output_without_room_is_said():
+    done = program("--version", before="exec > /dev/full; ")
+    assert done.returncode == 2
+    said = "Error: Standard output or a file cannot be written (No space left on device).\n"
+    assert done.stderr == said
 
 
 def test_a_terminal_of_ascii_gets_help_without_a_traceback():

@@ -58,6 +58,73 @@ def test_every_verb_says_how_it_goes_on(verb, job, said, name, what, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+EARLY = """
+import os, signal, sys
+from importlib.abc import MetaPathFinder
+
+class Stopped(MetaPathFinder):
+    def find_spec(self, name, *_):
+        if name == {library!r}:
+            os.kill(os.getpid(), signal.{name})
+            sum(range(100))  # it is delivered before the next line
+            print("imported")
+
+sys.meta_path.insert(0, Stopped())
+from sfumato.cli import start
+start()
+"""
+
+
+@pytest.mark.parametrize("library", ["typer", "jax", "pyarrow.parquet"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_while_libraries_load_ends_the_run_at_once(library, name, tmp_path):
+    done = ended(EARLY.format(library=library, name=name), "info", "t.csv", folder=tmp_path)
+    what = {"SIGINT": "Interrupted", "SIGTERM": "Terminated", "SIGHUP": "The terminal was closed"}
+    assert done.returncode == 128 + getattr(signal, name)
+    assert (done.stdout, done.stderr) == ("", f"Error: {what[name]}. Nothing was written.\n")
+
+
+LATE = """
+import signal
+from sfumato.cli import info
+from sfumato.cli.main import run
+
+def describe(*_, **__):
+    import slow
+    signal.pause()
+
+info.describe = describe
+run()
+"""
+
+
+def test_a_library_that_a_job_loads_is_loaded_whole_before_a_signal_ends_it(tmp_path):
+    stops = "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nsum(range(100))\n"
+    (tmp_path / "slow.py").write_text(f"{stops}print('whole', flush=True)\n")
+    done = ended(LATE, "info", "t.csv", folder=tmp_path)
+    assert done.returncode == 128 + signal.SIGTERM
+    assert (done.stdout, done.stderr) == ("whole\n", "Error: Terminated. Nothing was written.\n")
+
+
+NOHUP = """
+import os, signal
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+from sfumato.cli import main, start
+
+def hung_up(*given):
+    os.kill(os.getpid(), signal.SIGHUP)
+    return run(*given)
+
+run, main._run = main._run, hung_up
+start()
+"""
+
+
+def test_nohup_is_heeded(tmp_path):
+    done = ended(NOHUP, "--version", folder=tmp_path)
+    assert (done.returncode, done.stdout[:9]) == (0, "sfumato 0")
+
+
 LOST = """
 import os, signal, sys
 from sfumato.cli import info

@@ -707,6 +707,38 @@ def test_folders_of_others_are_never_replaced(home, tmp_path, capfd):
     assert [path.name for path in precious.iterdir()] == ["thesis.txt"]
 
 
+def test_what_came_into_a_folder_later_is_not_lost(home, tmp_path, capfd):
+    pdfs, model = tmp_path / "model" / "pdfs.parquet", tmp_path / "model"
+    shutil.copytree(home / "model", model)
+    shutil.copy(home / "pdfs.parquet", pdfs)
+    train = home / "survey" / "train.parquet"
+    fit = ["fit", train, *PHOTOMETRY, *TRAIN, "--target", "redshift", "--output", model]
+    _fails(capfd, "exists already. Pass --overwrite", *fit)
+    said = "holds pdfs.parquet too, which would be lost. Move that elsewhere"
+    _fails(capfd, said, *fit, "--overwrite")
+    assert (model / "model.json").read_bytes() == (home / "model" / "model.json").read_bytes()
+    assert pdfs.read_bytes() == (home / "pdfs.parquet").read_bytes()
+    _fails(capfd, "is a file. Give the name of a folder.", *fit[:-1], pdfs, "--overwrite")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a system without pipes")
+def test_devices_and_pipes_are_no_outputs(home, tmp_path, capfd):
+    pipe, link, pdfs = tmp_path / "pipe.parquet", tmp_path / "link.parquet", home / "pdfs.parquet"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    said = "is a device or a pipe, and no file. Choose another --output."
+    test = home / "survey" / "test.parquet"
+    for output in (pipe, link):
+        to = ["--output", output, "--overwrite"]
+        _fails(capfd, said, "predict", home / "model", test, *DEEP, *to)
+        _fails(capfd, said, "stack", pdfs, "--by", "mode", "--edges", "0,1,2", *to)
+        _fails(capfd, said, "evaluate", pdfs, "--truth", "redshift", *to)
+        with pytest.raises(DataError, match="is a device or a pipe"):
+            write_pdfs(read_pdfs(pdfs), output)
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+
+
 def test_an_input_is_never_the_output(home, tmp_path, capfd):
     table = tmp_path / "t.parquet"
     shutil.copy(home / "survey" / "test.parquet", table)

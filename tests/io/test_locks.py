@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from sfumato.errors import DataError
-from sfumato.io._files import all_reserved, check_folder, filling, reserved, whole
+from sfumato.io._files import Folder, all_reserved, check_folder, filling, reserved, whole
 from sfumato.io._locks import locked, real, recover
 
 HOLDER = """
@@ -26,7 +26,7 @@ def write(path, text):
 
 
 def write_folder(path, text):
-    with whole(path, mark="mark") as temporary:
+    with whole(path, folder=Folder("mark", ("*",))) as temporary:
         temporary.mkdir()
         (temporary / "mark").write_text(text)
 

@@ -17,23 +17,40 @@ GOES_ON = {
 }
 """What the next run does, by verb, where it does not begin anew."""
 
+_WHAT = {signal.SIGTERM: "Terminated", 1: "The terminal was closed"}  # not every system has SIGHUP
+
+_IMPORTER = "<frozen importlib._bootstrap>"
+
 
 class Interruption:
     """The signal that ended a run, if one did."""
 
     def __init__(self) -> None:
         self.number: int | None = None
-        self._is_heard = False
+        self._is_heard = self._has_begun = False
 
-    def __call__(self, number: int, _frame: FrameType | None) -> None:
-        """Note a signal, and let the run clean up behind itself."""
+    def begin(self) -> None:
+        """From now on there may be something to clean up."""
+        self._has_begun = True
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Note a signal, and let the run clean up behind itself; at once if there is nothing yet.
+
+        Compiled modules crash if an exception comes while they are imported.
+        """
         self.number = number
-        self.again()
+        if self._has_begun:
+            self.again(number, frame)
+        else:
+            with suppress(OSError):  # standard error may be closed
+                os.write(2, f"Error: {self.message(None)}\n".encode())
+            os._exit(self.exit_code)
 
-    def again(self, *_: object) -> None:
+    def again(self, _number: int, frame: FrameType | None) -> None:
         """End the run for the signal that was noted before, unless it is ending."""
-        if not self._is_heard:
-            raise KeyboardInterrupt
+        if self._is_heard or (_is_importing(frame) and _ring_in(0.02)):
+            return
+        raise KeyboardInterrupt
 
     @property
     def exit_code(self) -> int:
@@ -43,7 +60,7 @@ class Interruption:
     def message(self, verb: str | None, *, is_done: bool = False) -> str:
         """What happened, and how this verb goes on; further signals change nothing."""
         self._is_heard = True
-        what = "Terminated" if self.number == signal.SIGTERM else "Interrupted"
+        what = _WHAT.get(self.number, "Interrupted")
         if is_done:
             return f"{what} when the work was done: what was asked for is written."
         return f"{what}. {GOES_ON.get(verb or '', _AGAIN)}."
@@ -63,9 +80,18 @@ class Interruption:
             _ring_in(0.01)
 
 
-def _ring_in(seconds: float) -> None:
-    with suppress(AttributeError):  # not on every system
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code.co_filename != _IMPORTER:
+        frame = frame.f_back
+    return frame is not None
+
+
+def _ring_in(seconds: float) -> bool:
+    """Deliver the signal again so much later, where the system can."""
+    with suppress(AttributeError):
         signal.setitimer(signal.ITIMER_REAL, seconds)
+        return True
+    return False
 
 
 def raise_pending() -> None:
@@ -78,12 +104,14 @@ def raise_pending() -> None:
 
 @contextmanager
 def heeded() -> Iterator[Interruption]:
-    """SIGINT and SIGTERM as `KeyboardInterrupt`, which removes what is half written."""
+    """SIGINT, SIGTERM and SIGHUP as `KeyboardInterrupt`, which removes what is half written."""
     interruption, before, hook = Interruption(), {}, sys.unraisablehook
     atexit.register(interruption.leave)  # the first that is registered is the last that runs
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             before[number] = signal.signal(number, interruption)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
+            before[signal.SIGHUP] = signal.signal(signal.SIGHUP, interruption)
         before[signal.SIGALRM] = signal.signal(signal.SIGALRM, interruption.again)
         sys.unraisablehook = interruption.unraisable
     except (ValueError, AttributeError):

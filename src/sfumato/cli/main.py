@@ -13,6 +13,7 @@ from rich.markup import escape
 from sfumato import __version__
 from sfumato.cli._console import console, errors, set_quiet
 from sfumato.cli._signals import heeded
+from sfumato.engine.system import check_address_space
 
 VERBS = {
     "simulate": "Simulate data whose truth is known.",
@@ -93,7 +94,9 @@ def run(arguments: list[str] | None = None) -> None:
     code: object = 0
     with heeded() as interruption:
         try:
-            code = _run(verbs, given)
+            app = _app(verbs)
+            interruption.begin()
+            code = _run(app, given)
             if interruption.number is not None:  # typer answers one with a code
                 _fail(interruption.message(next(iter(verbs), None), is_done=code in (None, 0)))
                 code = interruption.exit_code
@@ -110,6 +113,9 @@ def _answer(error: BaseException) -> int:
     """One line on what went wrong, and the exit code; faults of our own are raised."""
     if isinstance(error, _CLICK_ERRORS):
         return _usage(error)
+    if isinstance(error, OSError) and error.filename is None and error.strerror:
+        _fail(f"Standard output or a file cannot be written ({error.strerror}).")
+        return 2
     if isinstance(error, ValueError | ImportError | OSError):
         _fail(str(error))
         return 2
@@ -119,15 +125,21 @@ def _answer(error: BaseException) -> int:
     raise error
 
 
-def _run(verbs: list[str], given: list[str]) -> object:
+def _app(verbs: list[str]) -> typer.Typer:
+    """The program for a verb, with seconds of imports."""
+    if verbs:
+        check_address_space()
+        from sfumato.engine.compiled import use_compilation_cache
+
+        use_compilation_cache()
+    return make_app(verbs)
+
+
+def _run(app: typer.Typer, given: list[str]) -> object:
     # before or behind the verb, as people try
     others = [word for word in given if word != "--quiet"]
     given = ["--quiet"] * (len(others) < len(given)) + others
-    if verbs:
-        from sfumato.engine.compiled import use_compilation_cache  # a second of imports
-
-        use_compilation_cache()
-    return make_app(verbs)(given, standalone_mode=False)
+    return app(given, standalone_mode=False)
 
 
 def _usage(error: Any) -> int:  # of either

@@ -43,11 +43,19 @@ def use_compilation_cache() -> None:
     RuntimeError
         This process was forked from one that has run compiled programs: JAX's threads are not in
         it, and the next program would wait for them for ever.
+    OSError
+        JAX finds no device of those it was told to take.
     """
     if _process["forked"]:
         message = "This process was forked after its parent had used sfumato, and JAX would hang"
         cure = "Start workers with multiprocessing.get_context('spawn'), or fork before the first"
         raise RuntimeError(f"{message}. {cure} fit or predict.")
+    try:
+        jax.default_backend()
+    except RuntimeError as error:
+        told = os.environ.get("JAX_PLATFORMS", "")
+        message = f"JAX finds no device for JAX_PLATFORMS={told!r} ({error})"
+        raise OSError(f"{message}. Unset it, or set it to cpu.") from error
     _process["ran"] = True
     wish = os.environ.get("SFUMATO_CACHE", "")
     if wish.lower() in OFF or jax.config.values["jax_compilation_cache_dir"] is not None:

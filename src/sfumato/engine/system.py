@@ -8,6 +8,9 @@ _GROUP = Path("/sys/fs/cgroup")
 _RESERVED = 2.5e9
 """Address space that compiled programs and threads reserve and hardly touch."""
 
+_LEAST, _PER_THREAD = 3.0e9, 0.1e9
+"""Address space, measured with two cores: with less, libraries abort or hang while they load."""
+
 
 def n_threads() -> int:
     """Cores this process may use: its affinity, which a batch system or container may restrict."""
@@ -43,16 +46,38 @@ def _of_group() -> float:
         return float("inf")
 
 
+def check_address_space() -> None:
+    """Refuse to start where compiled libraries would abort, or hang, when they are loaded.
+
+    Raises
+    ------
+    OSError
+        The limit of address space is less than what they reserve.
+    """
+    most = _most_address_space()
+    least = _LEAST + n_threads() * _PER_THREAD
+    if most < least:
+        message = f"This shell allows {most / 1e9:.1f} GB of address space (ulimit -v)"
+        raise OSError(f"{message}, and starting takes {least / 1e9:.1f} GB. Allow more.")
+
+
+def _most_address_space() -> float:
+    try:
+        import resource  # not on every system
+    except ImportError:
+        return float("inf")
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return float("inf") if most == resource.RLIM_INFINITY else float(most)
+
+
 def _of_address_space() -> float:
     try:
         import resource  # not on every system
 
-        most, _ = resource.getrlimit(resource.RLIMIT_AS)
         pages = int(Path("/proc/self/statm").read_text().split()[0])
     except (ImportError, OSError):
         return float("inf")
-    taken = pages * resource.getpagesize() + _RESERVED
-    return float("inf") if most == resource.RLIM_INFINITY else most - taken
+    return _most_address_space() - pages * resource.getpagesize() - _RESERVED
 
 
 def after_fork(function: Callable[[], None]) -> None:

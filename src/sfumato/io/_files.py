@@ -7,7 +7,9 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import NamedTuple
 
 from sfumato._typing import Json
 from sfumato.errors import DataError, DiskError
@@ -16,25 +18,44 @@ from sfumato.io._locks import aside_of, locked, may_replace, real, remove, tempo
 _UNFINISHED = ".sfumato-unfinished"
 
 
+class Folder(NamedTuple):
+    """What a folder that is written whole may hold.
+
+    Parameters
+    ----------
+    mark : the file every such folder holds, without which one is somebody else's.
+    others : patterns of the names of its other files.
+    """
+
+    mark: str
+    others: tuple[str, ...]
+
+    def strangers(self, path: Path) -> list[str]:
+        """Names in a folder of this kind that did not come with it; hidden ones are left out."""
+        own = (self.mark, *self.others, ".*")
+        names = sorted(entry.name for entry in path.iterdir())
+        return [name for name in names if not any(fnmatch(name, pattern) for pattern in own)]
+
+
 @contextmanager
-def reserved(path: Path, *, overwrite: bool, mark: str | None = None) -> Iterator[None]:
+def reserved(path: Path, *, overwrite: bool, folder: Folder | None = None) -> Iterator[None]:
     """An output that nobody else writes meanwhile, checked before any work is done.
 
     Parameters
     ----------
-    mark : None if a file is to be written; for a folder, the file every such folder holds, without
-        which an existing one is somebody else's and is not replaced.
+    folder : what is to be written, where it is no file.
 
     Raises
     ------
     DataError
-        The path exists and `overwrite` is not set, it is a folder that is not ours, another run
-        is writing it, or its own folder is missing or read-only.
+        The path exists and `overwrite` is not set, it may not be replaced (see
+        `check_replaceable`), another run is writing it, or its own folder is missing or read-only.
     """
     with locked(path, overwrite=overwrite):
-        check_replaceable(path, mark=mark)
+        _check_kind(path, folder)
         if path.exists() and not overwrite:
             raise DataError(f"{path} exists already. Pass --overwrite to replace it.")
+        check_replaceable(path, folder=folder)
         yield
 
 
@@ -85,26 +106,41 @@ def filling(folders: Iterable[Path]) -> Iterator[None]:
         mark.unlink(missing_ok=True)
 
 
-def check_replaceable(path: Path, *, mark: str | None) -> None:
-    """Refuse to replace a folder by a file, or a folder that does not hold `mark`.
+def check_replaceable(path: Path, *, folder: Folder | None = None) -> None:
+    """Refuse to replace what is of another kind, or holds what is not ours.
 
     Raises
     ------
     DataError
-        The folder stays as it is.
+        A folder is in the place of a file, or a file in that of a folder; the folder is not of
+        that kind, or holds other files too; there is a device or a pipe. It stays as it is.
     """
-    if not path.is_dir():
+    _check_kind(path, folder)
+    if folder is not None and path.is_dir() and (strangers := folder.strangers(path)):
+        listed = ", ".join(strangers[:3]) + (" and others" if len(strangers) > 3 else "")
+        message = f"{path} holds {listed} too, which would be lost"
+        raise DataError(f"{message}. Move that elsewhere, or choose another --output.")
+
+
+def _check_kind(path: Path, folder: Folder | None) -> None:
+    """Refuse to replace a folder by a file, a file by a folder, or what is neither."""
+    if not path.exists():
         return
-    if mark is None:
+    if not path.is_dir() and not path.is_file():
+        raise DataError(f"{path} is a device or a pipe, and no file. Choose another --output.")
+    if path.is_file():
+        if folder is not None:
+            raise DataError(f"{path} is a file. Give the name of a folder.")
+        return
+    if folder is None:
         raise DataError(f"{path} is a folder. Give the name of a file.")
-    if any(path.iterdir()) and not (path / mark).exists():
-        raise DataError(
-            f"{path} is a folder without {mark}, so it is not replaced. Choose another."
-        )
+    if any(path.iterdir()) and not (path / folder.mark).exists():
+        message = f"{path} is a folder without {folder.mark}, so it is not replaced"
+        raise DataError(f"{message}. Choose another.")
 
 
 @contextmanager
-def whole(path: Path, *, mark: str | None = None) -> Iterator[Path]:
+def whole(path: Path, *, folder: Folder | None = None) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name when the block ends well.
 
     If the block fails, nothing is left behind, and what was there before is still there. A symbolic
@@ -112,7 +148,7 @@ def whole(path: Path, *, mark: str | None = None) -> Iterator[Path]:
 
     Parameters
     ----------
-    mark : as in `reserved`.
+    folder : as in `reserved`.
 
     Raises
     ------
@@ -122,7 +158,7 @@ def whole(path: Path, *, mark: str | None = None) -> Iterator[Path]:
         `path` may not be replaced.
     """
     with locked(path):
-        check_replaceable(path, mark=mark)
+        check_replaceable(path, folder=folder)
         target = real(path)
         temporary = temporary_of(target)
         try:

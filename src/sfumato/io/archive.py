@@ -20,11 +20,12 @@ import numpy as np
 
 from sfumato._typing import Json
 from sfumato.errors import DataError
-from sfumato.io._files import digest_of, read_json, whole
+from sfumato.io._files import Folder, digest_of, read_json, whole
 from sfumato.io._locks import recover
 
 FORMAT = 2
 HEADER, ARRAYS = "model.json", "arrays.npz"
+FOLDER = Folder(HEADER, (ARRAYS,))
 _PACKAGES = ("sfumato", "jax", "equinox", "optax", "numpyro", "numpy", "scikit-learn")
 
 _SEAL, _LISTED = "sha256", "arrays"
@@ -66,7 +67,7 @@ def write_archive(path: str | Path, header: dict[str, Json], arrays: dict[str, n
         The folder cannot be written.
     """
     path = Path(path)
-    with whole(path, mark=HEADER) as temporary:
+    with whole(path, folder=FOLDER) as temporary:
         temporary.mkdir()
         text = json.dumps(_sealed(header, arrays), indent=2)
         (temporary / HEADER).write_text(text + "\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from sfumato._typing import Json
 from sfumato.errors import DataError
-from sfumato.io._files import reserved, whole, write_json
+from sfumato.io._files import Folder, reserved, whole, write_json
 from sfumato.io.pdfs import PDFsFile, open_pdfs
 from sfumato.io.tables import DEFAULT, Reading, matrix
 from sfumato.jobs.profiles import PLAIN, Profile, profile_for, profile_of
@@ -31,6 +31,10 @@ from sfumato.plots.page import Page, save
 from sfumato.plots.points import plot_bins, plot_groups
 
 METRICS_FILE = "metrics.json"
+_PICTURES = ("pit", "reliability", "coverage", "points", "by_*", "tarp")
+FOLDER = Folder(
+    METRICS_FILE, ("metrics.csv", "report.html", *(f"{name}.png" for name in _PICTURES))
+)
 
 _MOST_COORDINATES = 100_000
 _N_DRAWS = 200
@@ -85,7 +89,7 @@ def evaluate_file(
     pdfs = Path(pdfs)
     truth = (truth,) if isinstance(truth, str) else truth
     folder = Path(output or pdfs.with_name(pdfs.stem + "-evaluation"))
-    with reserved(folder, overwrite=overwrite, mark=METRICS_FILE):
+    with reserved(folder, overwrite=overwrite, folder=FOLDER):
         file = open_pdfs(pdfs, reading=reading)
         on_start(file.n_rows)
         if file.is_vector:
@@ -164,7 +168,7 @@ def evaluate_vectors(
     figure = plot_reliability({"TARP": tarp_credibilities(pdfs.sample(_N_DRAWS), true)})
     page = Page("Evaluation")
     page.table(("metric", "value", "error"), metric_rows(metrics))
-    with whole(folder, mark=METRICS_FILE) as temporary:
+    with whole(folder, folder=FOLDER) as temporary:
         temporary.mkdir()
         save(figure, temporary / "tarp.png")
         page.figure(figure, "Expected coverage by random points; on the diagonal if calibrated.")
@@ -214,7 +218,7 @@ def write_evaluation(
         )
         page.heading(f"By {group_name}")
         page.table(*_group_table(result["by_group"], str(group_name), profile))
-    with whole(folder, mark=METRICS_FILE) as temporary:
+    with whole(folder, folder=FOLDER) as temporary:
         temporary.mkdir()
         for name, (figure, caption) in _figures(objects, result, profile, by_name).items():
             save(figure, temporary / f"{name}.png")

@@ -11,7 +11,7 @@ from sfumato.engine.system import free_memory
 from sfumato.errors import IncompatibleError
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io._files import reserved
-from sfumato.io.archive import HEADER
+from sfumato.io.archive import FOLDER
 from sfumato.io.tables import DEFAULT, Reading, TableFile
 from sfumato.jobs.columns import Columns, say_unsuited, units_of
 from sfumato.jobs.corrections import check_corrections
@@ -183,7 +183,7 @@ def fit_tables(
     if validation is not None and roles.groups is not None:
         message = "--groups say what to hold out, and so does --validation"
         raise IncompatibleError(f"{message}. Leave one of them out.")
-    with reserved(output, overwrite=overwrite, mark=HEADER):
+    with reserved(output, overwrite=overwrite, folder=FOLDER):
         task = open_task(
             tables,
             roles,

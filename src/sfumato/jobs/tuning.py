@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from sfumato.errors import IncompatibleError
 from sfumato.estimators.options import SPACE, TABLE
 from sfumato.io._files import reserved, whole
-from sfumato.io.archive import HEADER
+from sfumato.io.archive import FOLDER
 from sfumato.io.tables import DEFAULT, Reading
 from sfumato.jobs.fitting import open_task
 from sfumato.jobs.model_files import TabularModel
@@ -66,7 +66,7 @@ def tune_tables(
         As `fit_tables` and `tune`.
     """
     output = Path(output)
-    with reserved(output, overwrite=overwrite, mark=HEADER):
+    with reserved(output, overwrite=overwrite, folder=FOLDER):
         given = {"random_state": 0, **(settings or {})}
         task = open_task(
             tables,

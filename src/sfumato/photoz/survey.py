@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from sfumato.io._files import reserved, whole, write_json
+from sfumato.io._files import Folder, reserved, whole, write_json
 from sfumato.io.pdfs import write_pdfs
 from sfumato.photoz import mock
+
+FOLDER = Folder("survey.json", ("train.parquet", "test.parquet", "posteriors.parquet"))
 
 FEWEST_GALAXIES = 50
 
@@ -74,8 +76,8 @@ def simulate_survey(
     """
     folder = Path(folder)
     report = on_steps or (lambda _n: None)
-    with reserved(folder, overwrite=overwrite, mark="survey.json"):
-        with whole(folder, mark="survey.json") as temporary:
+    with reserved(folder, overwrite=overwrite, folder=FOLDER):
+        with whole(folder, folder=FOLDER) as temporary:
             temporary.mkdir()
             train = mock.train_table(plan.n_galaxies, seed=plan.seed)
             pq.write_table(train, temporary / "train.parquet", write_page_checksum=True)

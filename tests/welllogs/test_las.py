@@ -3,6 +3,8 @@
 import lasio
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from cases import DATA
 from sfumato.errors import DataError
@@ -40,6 +42,48 @@ def test_ends_of_lines_and_encodings(tmp_path, newline, encoding):
     las = read_las(written(tmp_path, text, encoding=encoding, newline=newline))
     check(las)
     assert las.well == "Åsgard"
+
+
+SPELLINGS = [
+    "1e5",
+    "+3.",
+    ".5",
+    "-0",
+    "1E-3",
+    "NaN",
+    "inf",
+    "1e400",
+    "1_0",
+    "-999.25",
+    "-9999",
+    "٣",
+]
+"""What Python takes for a number."""
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(
+        st.tuples(*2 * [st.sampled_from(SPELLINGS) | st.floats(-1e6, 1e6).map(repr)]),
+        min_size=1,
+        max_size=20,
+    ),
+    st.sampled_from([("SPACE", "  "), ("COMMA", ","), ("TAB", "\t")]),
+)
+def test_numbers_are_the_same_read_together_and_word_by_word(tmp_path, rows, delimiter):
+    word, mark = delimiter
+    found = []
+    for more in ("", f"{mark}sand"):  # beside a word, nothing is read together
+        head = section(WELL, "~Well", f"DLM. {word} : DELIMITER\n~Well")
+        head += "ROCK. : LITHOLOGY\n" * bool(more)
+        lines = [f"{1000 + i}{mark}{mark.join(row)}{more}" for i, row in enumerate(rows)]
+        found.append(read_las(written(tmp_path, f"{head}~A\n" + "\n".join(lines) + "\n")))
+    together, by_word = found
+    for name in ("GR", "RHOB"):
+        np.testing.assert_array_equal(together[name].values, by_word[name].values)
+    assert together.notes == by_word.notes
 
 
 @pytest.mark.parametrize("per_line", [1, 2])
@@ -231,7 +275,7 @@ def test_more_curves_than_declared_count_where_the_title_names_them(tmp_path):
 @pytest.mark.parametrize(
     ("unit", "metres"),
     [("M", 1), ("m", 1), ("FT", 0.3048), ("F", 0.3048), ("FEET", 0.3048), ("0.1IN", 0.00254),
-     (".1IN", 0.00254), ("CM", 0.01), ("USFT", 1200 / 3937), ("ftUS", 1200 / 3937),
+     ("0.1 in", 0.00254), (".1IN", 0.00254), ("CM", 0.01), ("USFT", 1200 / 3937), ("ftUS", 1200 / 3937),
      ("FTKB", 0.3048)],
 )  # fmt: skip
 def test_units_of_depth(tmp_path, unit, metres):
@@ -242,7 +286,7 @@ def test_units_of_depth(tmp_path, unit, metres):
 
 def test_depths_that_no_well_reaches_are_refused(tmp_path):
     deep = "".join(f"{d:g} 50 2.1\n" for d in 400_000 + 5.0 * np.arange(5))
-    header = WELL.replace("DEPT.M", "DEPT.0.1 in")
+    header = WELL.replace("DEPT.M", "DEPT.0.1")
     with pytest.raises(DataError, match=r"DEPT.* would reach 400,020 m, .*as m, ft or \.1IN"):
         read_las(written(tmp_path, f"{header}~A\n{deep}"))
 

@@ -2,7 +2,6 @@
 
 import os
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 # XLA's log asks users to file a bug where a busy machine compiles slowly; its errors are raised too
@@ -60,13 +59,16 @@ __all__ = [
     "write_model",
     "write_pdfs",
 ]
-__version__ = version("sfumato")
 
 
 def __getattr__(name: str) -> object:
     """Import a public name on first use, so that ``import sfumato`` costs nothing."""
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name == "__version__":
+        from importlib.metadata import version  # as slow as Python's own start
+
+        return version("sfumato")
     raise AttributeError(f"module 'sfumato' has no attribute {name!r}")
 
 

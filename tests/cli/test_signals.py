@@ -125,6 +125,20 @@ def test_nohup_is_heeded(tmp_path):
     assert (done.returncode, done.stdout[:9]) == (0, "sfumato 0")
 
 
+AT_THE_END = """
+import atexit, os, signal
+atexit.register(lambda: (os.kill(os.getpid(), signal.{name}), sum(range(100))))
+from sfumato.cli import start
+start()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_behind_the_work_changes_nothing(name, tmp_path):
+    done = ended(AT_THE_END.format(name=name), "--version", folder=tmp_path)
+    assert (done.returncode, done.stdout[:9], done.stderr) == (0, "sfumato 0", "")
+
+
 LOST = """
 import os, signal, sys
 from sfumato.cli import info

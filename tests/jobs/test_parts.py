@@ -1,5 +1,7 @@
 """Chunks of an interrupted job: which are taken over, which are made again."""
 
+import shutil
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -48,6 +50,14 @@ def test_chunks_from_a_damaged_one_on_are_made_again(parts, damage):
         assert parts.open() == 2
     parts.write(pa.table({"a": [2, 3, 4, 5]}))
     assert values(parts) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_chunk_in_the_place_of_another_is_made_again(parts):
+    shutil.copy(parts.folder / "000000.parquet", parts.folder / "000001.parquet")
+    with pytest.raises(DataError, match=r"000001.parquet is of another job, or of another place"):
+        values(parts)
+    with pytest.warns(UserWarning, match="000001.parquet is damaged, or behind one"):
+        assert parts.open() == 2
 
 
 def test_rows_that_are_missing_or_doubled_are_refused(parts):

@@ -176,4 +176,4 @@ def test_few_wells_get_a_simpler_model_unless_one_is_said():
     assert (own.features.mask_rate, own.n_components) == (0.0, 2)
     assert own.features.inputs == ("GR", "RHOB")
     _, many = prepare(roles, preset="welllog", answers={}, settings={})
-    assert (many.features.windows, many.features.mask_rate) == (presets.WINDOWS_M, 0.5)
+    assert (many.features.windows, many.features.mask_rate) == (presets.WINDOWS_M, 0.3)

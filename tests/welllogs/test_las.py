@@ -275,8 +275,8 @@ def test_more_curves_than_declared_count_where_the_title_names_them(tmp_path):
 @pytest.mark.parametrize(
     ("unit", "metres"),
     [("M", 1), ("m", 1), ("FT", 0.3048), ("F", 0.3048), ("FEET", 0.3048), ("0.1IN", 0.00254),
-     ("0.1 in", 0.00254), (".1IN", 0.00254), ("CM", 0.01), ("USFT", 1200 / 3937), ("ftUS", 1200 / 3937),
-     ("FTKB", 0.3048)],
+     ("0.1 in", 0.00254), (".1IN", 0.00254), ("CM", 0.01), ("USFT", 1200 / 3937),
+     ("ftUS", 1200 / 3937), ("FTKB", 0.3048)],
 )  # fmt: skip
 def test_units_of_depth(tmp_path, unit, metres):
     text = PLAIN.replace("STRT.M", f"STRT.{unit}").replace("STOP.M", f"STOP.{unit}")

@@ -33,11 +33,17 @@ class Interruption:
         """From now on there may be something to clean up."""
         self._has_begun = True
 
+    def end(self) -> None:
+        """From now on a signal changes nothing."""
+        self._is_heard = True
+
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Note a signal, and let the run clean up behind itself; at once if there is nothing yet.
 
         Compiled modules crash if an exception comes while they are imported.
         """
+        if self._is_heard:
+            return
         self.number = number
         if self._has_begun:
             self.again(number, frame)
@@ -59,7 +65,7 @@ class Interruption:
 
     def message(self, verb: str | None, *, is_done: bool = False) -> str:
         """What happened, and how this verb goes on; further signals change nothing."""
-        self._is_heard = True
+        self.end()
         what = _WHAT.get(self.number, "Interrupted")
         if is_done:
             return f"{what} when the work was done: what was asked for is written."
@@ -103,8 +109,20 @@ def raise_pending() -> None:
 
 
 @contextmanager
-def heeded() -> Iterator[Interruption]:
-    """SIGINT, SIGTERM and SIGHUP as `KeyboardInterrupt`, which removes what is half written."""
+def heeded(*, is_last: bool = False) -> Iterator[Interruption]:
+    """SIGINT, SIGTERM and SIGHUP as `KeyboardInterrupt`, which removes what is half written.
+
+    Inside another one it is the other.
+
+    Parameters
+    ----------
+    is_last : whether the process ends behind it: then signals are ignored, as what libraries do at
+        the end takes no exception.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if isinstance(handler, Interruption):
+        yield handler
+        return
     interruption, before, hook = Interruption(), {}, sys.unraisablehook
     atexit.register(interruption.leave)  # the first that is registered is the last that runs
     try:
@@ -122,4 +140,4 @@ def heeded() -> Iterator[Interruption]:
         sys.unraisablehook = hook
         _ring_in(0)
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if is_last else handler)

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from rich.markup import escape
 
-from sfumato import __version__
+import sfumato
 from sfumato.cli._console import console, errors, set_quiet
 from sfumato.cli._signals import heeded
 from sfumato.engine.system import check_address_space
@@ -78,7 +78,7 @@ def _main(
 ) -> None:
     set_quiet(on=quiet)
     if version:
-        console.print(f"sfumato {__version__}")
+        console.print(f"sfumato {sfumato.__version__}")
         raise typer.Exit
 
 
@@ -106,6 +106,7 @@ def run(arguments: list[str] | None = None) -> None:
             else:  # whatever it was taken for on its way
                 _fail(interruption.message(next(iter(verbs), None)))
                 code = interruption.exit_code
+        interruption.end()
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -30,7 +30,7 @@ class Parts:
     Parameters
     ----------
     folder : where they lie; its name holds the job's fingerprint, so that no two jobs share it.
-    fingerprint : of the job and its inputs; every chunk holds it.
+    fingerprint : of the job and its inputs; every chunk holds it, and its own place.
     n_rows : of all chunks together, once all are there.
     """
 
@@ -70,8 +70,9 @@ class Parts:
 
     def write(self, table: pa.Table) -> None:
         """Add a chunk behind the others."""
-        marked = table.replace_schema_metadata({_MARK: self.fingerprint.encode()})
-        with whole(self._path(len(self.finished()))) as temporary:
+        path = self._path(len(self.finished()))
+        marked = table.replace_schema_metadata({_MARK: self._mark(path)})
+        with whole(path) as temporary:
             pq.write_table(
                 marked,
                 temporary,
@@ -118,6 +119,10 @@ class Parts:
     def _path(self, index: int) -> Path:
         return self.folder / f"{index:06d}.parquet"
 
+    def _mark(self, path: Path) -> bytes:
+        """What the chunk of this place bears, so that none passes for another."""
+        return f"{self.fingerprint} {path.stem}".encode()
+
     def _read(self, path: Path) -> pa.Table:
         """One chunk, which has to be whole and of this job."""
         try:
@@ -125,8 +130,9 @@ class Parts:
         except (OSError, pa.ArrowException) as error:
             cure = "Run the command again: the other rows are kept"
             raise DataError(f"{path} is damaged ({reason_of(error)}). {cure}.") from error
-        if (table.schema.metadata or {}).get(_MARK) != self.fingerprint.encode():
-            raise DataError(f"{path} is of another job. Remove it, and run the command again.")
+        if (table.schema.metadata or {}).get(_MARK) != self._mark(path):
+            message = f"{path} is of another job, or of another place in it"
+            raise DataError(f"{message}. Remove it, and run the command again.")
         return table
 
 

@@ -21,8 +21,8 @@ INPUTS = ("GR", "RHOB", "NPHI", "RDEP", "CALI", "DRHO", "TVD")
 SETTINGS: Arguments = {
     "family": "normal",
     "n_components": 3,
-    "n_members": 8,
-    "hidden_sizes": (128, 128),
+    "n_members": 16,
+    "hidden_sizes": (64, 64),
     "backbone": "mlp",
     "embedding": "piecewise-linear",
     "dropout_rate": 0.2,
@@ -30,7 +30,7 @@ SETTINGS: Arguments = {
     "weight_decay": 0.1,
     "batch_size": 256,
     "averaging": 0.98,
-    "max_steps": 2500,
+    "max_steps": 2000,
     "patience": None,
     "validation_fraction": 0.25,
     "recalibrate": True,
@@ -41,8 +41,8 @@ SETTINGS: Arguments = {
 FEW_INPUTS = ("GR", "RHOB", "NPHI", "RDEP", "DTC")
 FEW_WINDOWS_M = (5.0,)
 FEW_SETTINGS: Arguments = {
+    "n_members": 8,
     "n_components": 1,
-    "hidden_sizes": (64, 64),
     "embedding": "none",
     "weight_decay": 1.0,
     "max_steps": 800,
@@ -76,7 +76,7 @@ def mdn(
     inputs: Sequence[str] = INPUTS,
     *,
     windows: Sequence[float] = WINDOWS_M,
-    mask_rate: float = 0.5,
+    mask_rate: float = 0.3,
     curves: str = "",
     **settings: Json,
 ) -> MDNRegressor:
@@ -217,7 +217,7 @@ PRESET = Preset(
         Question(
             "mask_rate",
             None,
-            "Share of the rows that lose inputs in training, so that any may be missing: 0.5, or "
+            "Share of the rows that lose inputs in training, so that any may be missing: 0.3, or "
             "0.25 for few wells.",
         ),
         Question(

@@ -1,5 +1,6 @@
 """Chunks of an interrupted job: which are taken over, which are made again."""
 
+import os
 import shutil
 
 import pyarrow as pa
@@ -7,7 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from sfumato.errors import DataError
+from sfumato.io.tables import open_table
+from sfumato.jobs.columns import Columns
 from sfumato.jobs.parts import Parts
+from sfumato.jobs.prediction import Job
 
 
 @pytest.fixture
@@ -56,8 +60,12 @@ def test_a_chunk_in_the_place_of_another_is_made_again(parts):
     shutil.copy(parts.folder / "000000.parquet", parts.folder / "000001.parquet")
     with pytest.raises(DataError, match=r"000001.parquet is of another job, or of another place"):
         values(parts)
-    with pytest.warns(UserWarning, match="000001.parquet is damaged, or behind one"):
+    with pytest.warns(UserWarning, match="is damaged, or behind one") as said:
         assert parts.open() == 2
+    assert [str(w.message).split(" is ")[0][-14:] for w in said] == [
+        "000001.parquet",
+        "000002.parquet",
+    ]
 
 
 def test_rows_that_are_missing_or_doubled_are_refused(parts):
@@ -78,3 +86,20 @@ def test_what_is_in_the_way_is_said(tmp_path):
     parts.folder.write_text("a file")
     with pytest.raises(DataError, match=r"Cannot create .*partial-ffffffffffff \(File exists\)"):
         parts.open()
+
+
+@pytest.mark.parametrize("how", ["rewritten", "replaced"])
+def test_an_input_with_the_old_size_and_time_is_another_one(tmp_path, how):
+    path, other = tmp_path / "t.csv", tmp_path / "other.csv"
+    path.write_text("x\n1\n")
+    job, before = Job(Columns(("x",), ("y",))), path.stat()
+    first = job.fingerprint([open_table(path)])
+    assert job.fingerprint([open_table(path)]) == first
+    other.write_text("x\n2\n")
+    if how == "rewritten":
+        path.write_bytes(other.read_bytes())
+    else:
+        other.replace(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # as cp -p and rsync -t do
+    assert path.stat().st_size == before.st_size
+    assert job.fingerprint([open_table(path)]) != first

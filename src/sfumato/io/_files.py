@@ -227,6 +227,15 @@ def _finite(values: object) -> object:
     return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
+def stamp_of(path: Path) -> tuple[int, int, int]:
+    """Size of a file in bytes, and its times in ns: of its content, and of its last change.
+
+    Programs that copy files set the first time to what they like, the second they cannot.
+    """
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
 def digest_of(values: object) -> str:
     """SHA-256 of nested values, whatever the order of their names."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -22,7 +22,7 @@ from sfumato.engine.threads import n_threads
 from sfumato.errors import DataError, DiskError, IncompatibleError
 from sfumato.estimators._base import N_DRAWS
 from sfumato.estimators.regressor import MDNRegressor
-from sfumato.io._files import reserved
+from sfumato.io._files import reserved, stamp_of
 from sfumato.io._locks import locked, remove
 from sfumato.io.archive import archive_digest, versions
 from sfumato.io.codecs import family_header, prior_header
@@ -95,11 +95,7 @@ class Job:
 
     def fingerprint(self, tables: Sequence[TableFile]) -> str:
         """Digest of the job and of the inputs' names, sizes and times."""
-        stats = [table.path.stat() for table in tables]
-        inputs = [
-            (str(t.path.resolve()), repr(t.reading), stat.st_size, stat.st_mtime_ns)
-            for t, stat in zip(tables, stats, strict=True)
-        ]
+        inputs = [(str(t.path.resolve()), repr(t.reading), *stamp_of(t.path)) for t in tables]
         options = [asdict(self.columns), self.keep, self.statistics, self.precision, self.about]
         values = [options, inputs, CHUNK_ROWS, versions()]
         return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from sfumato.errors import DataError, DiskError, IncompatibleError
 from sfumato.estimators.regressor import MDNRegressor
-from sfumato.io._files import check_folder, filling, reserved
+from sfumato.io._files import check_folder, filling, reserved, stamp_of
 from sfumato.io.pdfs import open_pdfs
 from sfumato.io.tables import DEFAULT, Reading, TableFile, matrix, read_table
 from sfumato.io.tables.contract import in_memory
@@ -181,7 +181,7 @@ class _Task(NamedTuple):
             return None
         las = read_las(self.output)
         present = {curve.name for curve in las.curves}
-        newer = self.output.stat().st_mtime_ns >= self.source.stat().st_mtime_ns
+        newer = self.output.stat().st_mtime_ns >= max(stamp_of(self.source)[1:])
         filled = f"{self.target}_FILLED" in present
         if not newer or filled != self.fill or not set(self._names) <= present:
             return None

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sfumato.errors import DataError
+from sfumato.io._files import stamp_of
 from sfumato.welllogs.las.cells import Column, declared_null
 from sfumato.welllogs.las.depth import depth_in_metres
 from sfumato.welllogs.las.layout import Item, Layout, Section, layout_of
@@ -54,7 +55,7 @@ class LasFile:
     depth_m : (n,) the index in metres, or the index as it is where it is no length.
     lines : (n,) number of the last line of each row.
     notes : what was mended or assumed, a line each.
-    stamp : size and time of the file when it was read.
+    stamp : size and times of the file when it was read.
     """
 
     layout: Layout
@@ -63,7 +64,7 @@ class LasFile:
     depth_m: np.ndarray
     lines: np.ndarray
     notes: tuple[str, ...]
-    stamp: tuple[int, int]
+    stamp: tuple[int, int, int]
 
     @property
     def path(self) -> Path:
@@ -128,12 +129,6 @@ def read_las(path: str | Path, *, group: str | None = None) -> LasFile:
     )
     notes = tuple(dict.fromkeys(layout.notes))
     return LasFile(layout, section, curves, depth, np.array(lines), notes, stamp)
-
-
-def stamp_of(path: Path) -> tuple[int, int]:
-    """Size and time of a file."""
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns
 
 
 def _filled(columns: Sequence[Column], layout: Layout, section: Section) -> list[int]:

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from sfumato.errors import DataError
-from sfumato.io._files import whole
+from sfumato.io._files import stamp_of, whole
 from sfumato.welllogs.las.cells import USUAL_NULL
 from sfumato.welllogs.las.layout import Section
 from sfumato.welllogs.las.lines import lines_of
-from sfumato.welllogs.las.reading import LasFile, stamp_of
+from sfumato.welllogs.las.reading import LasFile
 
 
 class NewCurve(NamedTuple):

@@ -621,15 +621,16 @@ def test_outputs_are_not_overwritten_unasked(home, tmp_path, capfd):
     taken.write_text("mine")
     survey = home / "survey"
     train = ["fit", survey / "train.parquet", *PHOTOMETRY, *TRAIN, "--target", "redshift"]
-    for arguments in (
-        ["predict", home / "model", survey / "test.parquet", *DEEP],
-        train,
-        ["evaluate", home / "pdfs.parquet", "--truth", "redshift"],
-        ["stack", home / "pdfs.parquet", "--edges", "0,1"],
-        ["simulate", "photoz"],
-        ["study", home / "model", survey],
+    to_file, to_folder = "exists already. Pass --overwrite", "is a file. Give the name of a folder"
+    for said, *arguments in (
+        [to_file, "predict", home / "model", survey / "test.parquet", *DEEP],
+        [to_folder, *train],
+        [to_folder, "evaluate", home / "pdfs.parquet", "--truth", "redshift"],
+        [to_file, "stack", home / "pdfs.parquet", "--edges", "0,1"],
+        [to_folder, "simulate", "photoz"],
+        [to_file, "study", home / "model", survey],
     ):
-        _fails(capfd, "exists already. Pass --overwrite", *arguments, "--output", taken)
+        _fails(capfd, said, *arguments, "--output", taken)
     assert taken.read_text() == "mine"
     nowhere = tmp_path / "no" / "where"
     _fails(capfd, "does not exist. Create it first", *train, "--output", nowhere)

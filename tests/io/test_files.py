@@ -99,6 +99,25 @@ def test_batches_begin_anywhere_and_keep_the_order(tmp_path, suffix, start):
 
 
 # of text only what is left out of a line can be noticed
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.las", "t.las.gz"])
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path, name):
+    path = tmp_path / name
+    text = b"x,y\n" + b"1" * (65 << 20)
+    path.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    with pytest.raises(DataError, match="a line has more than 64 MB: it is no table"):
+        open_table(path)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_letters_that_fall_between_two_blocks_are_whole(tmp_path, newline):
+    path = tmp_path / "t.csv"
+    row = "µ" * 99 + newline
+    path.write_bytes(f"x{newline}{row * 12_000}".encode())
+    table = open_table(path)
+    assert (table.n_rows, table.columns) == (12_000, ("x",))
+    assert set(read_table(table, ["x"])["x"].to_pylist()) == {"µ" * 99}
+
+
 @pytest.mark.parametrize("suffix", sorted({*SUFFIXES} - {".tbl"}))
 def test_a_truncated_file_is_named(tmp_path, suffix):
     path = write(tmp_path / f"t{suffix}")

@@ -1,5 +1,6 @@
 """Outputs that one run at a time writes, and what killed runs leave beside them."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -193,3 +194,19 @@ def test_a_folder_whose_results_are_not_all_there_may_be_filled_again(tmp_path):
         pass
     with pytest.raises(DataError, match=r"is not empty. Pass --overwrite"):
         check_folder(folder, overwrite=False)
+
+
+@pytest.mark.parametrize("how", ["symlink", "hardlink", "dangling", "folder"])
+def test_a_lock_that_leads_elsewhere_touches_nothing(tmp_path, how):
+    mine, lock = tmp_path / "mine.txt", tmp_path / ".out.txt.lock"
+    mine.write_text("precious")
+    if how == "hardlink":
+        os.link(mine, lock)
+    elif how == "folder":
+        lock.mkdir()
+    else:
+        lock.symlink_to(mine if how == "symlink" else tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"\.out\.txt\.lock is .* Remove it"):
+        write(tmp_path / "out.txt", "text")
+    assert mine.read_text() == "precious"
+    assert sorted(e.name for e in tmp_path.iterdir()) == [".out.txt.lock", "mine.txt"]

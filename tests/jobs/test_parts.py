@@ -103,3 +103,21 @@ def test_an_input_with_the_old_size_and_time_is_another_one(tmp_path, how):
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # as cp -p and rsync -t do
     assert path.stat().st_size == before.st_size
     assert job.fingerprint([open_table(path)]) != first
+
+
+def test_folders_of_others_with_such_a_name_are_left_alone(parts, tmp_path):
+    output = tmp_path / "o.parquet"
+    mine, named, link = (
+        tmp_path / f"o.parquet.partial-{end}" for end in ("backup", "0123456789ab", "ba9876543210")
+    )
+    for folder in (mine, named):
+        folder.mkdir()
+        (folder / "mine.txt").write_text("precious")
+    link.symlink_to(mine)
+    old = Parts.beside(output, "e" * 64, n_rows=2)
+    old.open()
+    old.write(pa.table({"a": [0, 1]}))
+    assert parts.others(output) == [old.folder]
+    linked = Parts.beside(output, "ba9876543210" + "0" * 52, n_rows=2)
+    with pytest.raises(DataError, match="is a link, and no folder of ours"):
+        linked.open()

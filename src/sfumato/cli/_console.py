@@ -1,5 +1,6 @@
 """Where the command line prints, and how it says how far it is."""
 
+import os
 import time
 from threading import Event, Thread
 from types import TracebackType
@@ -18,8 +19,10 @@ from rich.progress import (
 
 from sfumato.cli._signals import raise_pending
 
-console = Console()
-errors = Console(stderr=True)
+_WIDTH = 80 if os.environ.get("COLUMNS") == "0" else None  # or nothing would be printed
+
+console = Console(width=_WIDTH)
+errors = Console(stderr=True, width=_WIDTH)
 
 SECONDS_BETWEEN_LINES = 30.0
 """Of progress, where there is no terminal to draw a bar in."""

@@ -52,9 +52,10 @@ def use_compilation_cache() -> None:
         raise RuntimeError(f"{message}. {cure} fit or predict.")
     try:
         jax.default_backend()
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:
         told = os.environ.get("JAX_PLATFORMS", "")
-        message = f"JAX finds no device for JAX_PLATFORMS={told!r} ({error})"
+        reason = f" ({error})" if str(error) else ""
+        message = f"JAX finds no device for JAX_PLATFORMS={told!r}{reason}"
         raise OSError(f"{message}. Unset it, or set it to cpu.") from error
     _process["ran"] = True
     wish = os.environ.get("SFUMATO_CACHE", "")

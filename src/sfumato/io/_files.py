@@ -227,6 +227,24 @@ def _finite(values: object) -> object:
     return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
+LONGEST_LINE = 1 << 26
+
+
+def line_behind(block: bytes, before: int, path: Path) -> int:
+    """Bytes of the line that a block of a text ends in, of which so many came before the block.
+
+    Raises
+    ------
+    DataError
+        It is longer than lines of tables are, and reading it would take its size of memory.
+    """
+    end = max(block.rfind(b"\n"), block.rfind(b"\r")) + 1
+    length = len(block) - end + (0 if end else before)
+    if length > LONGEST_LINE:
+        raise DataError(f"{path}: a line has more than {LONGEST_LINE >> 20} MB: it is no table.")
+    return length
+
+
 def stamp_of(path: Path) -> tuple[int, int, int]:
     """Size of a file in bytes, and its times in ns: of its content, and of its last change.
 

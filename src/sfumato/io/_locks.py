@@ -18,6 +18,9 @@ try:
 except ImportError:  # no such locks on Windows
     fcntl = None
 
+# a link may lead to a file of somebody's; Windows has no such links
+_NO_LINK = vars(os).get("O_NOFOLLOW", 0)
+
 _HELD: ContextVar[Mapping[Path, bool]] = ContextVar("held")
 """Outputs that this thread may write, and whether it may replace them."""
 
@@ -79,6 +82,9 @@ def _lock_file(path: Path) -> Iterator[None]:
     try:
         descriptor = _acquired(lock, path)
     except OSError as error:
+        if lock.is_symlink() or lock.is_dir():
+            message = f"{lock} is a link or a folder, and no lock of ours. Remove it."
+            raise DataError(message) from error
         message = f"Cannot write in {path.parent} ({error.strerror}). Choose another --output."
         raise DataError(message) from error
     try:
@@ -91,8 +97,10 @@ def _lock_file(path: Path) -> Iterator[None]:
 def _acquired(lock: Path, path: Path) -> int:
     """Descriptor of the lock file, which names its owner."""
     while True:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
         try:
+            if os.fstat(descriptor).st_nlink > 1:
+                raise DataError(f"{lock} is another file too, by a link. Remove it.")
             if not _is_free(descriptor):
                 owner = os.read(descriptor, 1000).decode(errors="replace")
                 raise DataError(

@@ -1,6 +1,7 @@
 """Finished chunks of one job, in a folder beside its output: what an interruption does not cost."""
 
 import itertools
+import re
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -52,6 +53,8 @@ class Parts:
         DataError
             The folder cannot be made.
         """
+        if self.folder.is_symlink():
+            raise DataError(f"{self.folder} is a link, and no folder of ours. Remove it.")
         try:
             self.folder.mkdir(exist_ok=True)
         except OSError as error:
@@ -114,7 +117,7 @@ class Parts:
         """Folders of other jobs on the same output, which were not finished."""
         start = f"{output.name}.partial-"
         beside = (entry for entry in output.parent.iterdir() if entry.name.startswith(start))
-        return [entry for entry in beside if entry.is_dir() and entry != self.folder]
+        return [entry for entry in beside if entry != self.folder and _is_ours(entry)]
 
     def _path(self, index: int) -> Path:
         return self.folder / f"{index:06d}.parquet"
@@ -134,6 +137,14 @@ class Parts:
             message = f"{path} is of another job, or of another place in it"
             raise DataError(f"{message}. Remove it, and run the command again.")
         return table
+
+
+def _is_ours(entry: Path) -> bool:
+    """Whether a folder is named as ours are, and holds nothing but chunks, whole or not."""
+    name = rf".*\.partial-[0-9a-f]{{{_SHOWN}}}"
+    if entry.is_symlink() or not entry.is_dir() or not re.fullmatch(name, entry.name, re.DOTALL):
+        return False
+    return all(re.match(r"\d{6}\.parquet$|\.+\d{6}\.parquet\.", e.name) for e in entry.iterdir())
 
 
 def _described(field: pa.Field, table: TableFile) -> pa.Field:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from sfumato.errors import DataError, DiskError, IncompatibleError
 from sfumato.estimators.regressor import MDNRegressor
 from sfumato.io._files import check_folder, filling, reserved, stamp_of
+from sfumato.io._locks import locked
 from sfumato.io.pdfs import open_pdfs
 from sfumato.io.tables import DEFAULT, Reading, TableFile, matrix, read_table
 from sfumato.io.tables.contract import in_memory
@@ -101,8 +102,7 @@ def complete_files(
                 loaded, path, target, wanted, fill, precision, answers or {}, reading.group
             )
             try:
-                result = task.found() if unfinished else None
-                done.append(result or task.run(overwrite=overwrite or unfinished))
+                done.append(task.done(overwrite=overwrite, unfinished=unfinished))
             except DiskError:
                 raise
             except DataError as error:  # the others may be well
@@ -174,6 +174,12 @@ class _Task(NamedTuple):
     def target(self) -> str:
         """The log that is predicted."""
         return self.loaded.fitted.columns.target
+
+    def done(self, *, overwrite: bool, unfinished: bool) -> Completed:
+        """Take over what an interrupted run finished, or run."""
+        with locked(self.output), locked(self.pdfs):  # what it left there is cleared away
+            result = self.found() if unfinished else None
+        return result or self.run(overwrite=overwrite or unfinished)
 
     def found(self) -> Completed | None:
         """What an interrupted run made of the file, if it finished it with this model."""

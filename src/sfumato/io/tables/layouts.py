@@ -1,8 +1,9 @@
 """Text of whatever layout its first lines have."""
 
-from itertools import islice, takewhile
+from itertools import takewhile
 from pathlib import Path
 
+from sfumato.io._files import LONGEST_LINE
 from sfumato.io.tables.blanks import open_bars, open_blanks
 from sfumato.io.tables.cells import is_number
 from sfumato.io.tables.contract import TableFile
@@ -17,8 +18,7 @@ _FIRST = 20
 
 def open_text(path: Path, group: str | None) -> TableFile:
     """Separated text, columns of blanks or bars, ECSV, MRT or IPAC, by the first lines."""
-    with path.open(encoding="latin-1") as stream:
-        head = list(islice(stream, _HEAD))
+    head = _head(path)
     rows = [line for line in head if line.strip() and not line.startswith("#")]
     above = [line for line in takewhile(lambda line: line != rows[0], head)] if rows else head
     if head and head[0].startswith("# %ECSV"):
@@ -38,6 +38,17 @@ def open_text(path: Path, group: str | None) -> TableFile:
     if has_marks or (is_separated and not _has_blank_columns(rows)):
         return open_csv(path, group)
     return open_blanks(path, group)
+
+
+def _head(path: Path) -> list[str]:
+    """The first lines, as far as they are no longer together than one may be."""
+    lines: list[str] = []
+    left = LONGEST_LINE
+    with path.open(encoding="latin-1") as stream:
+        while left > 0 and len(lines) < _HEAD and (line := stream.readline(left)):
+            lines.append(line)
+            left -= len(line)
+    return lines if left > 0 else lines[:-1]
 
 
 def _has_blank_columns(rows: list[str]) -> bool:

@@ -4,6 +4,7 @@ The header is read here, once, whatever the size of the file. Cells stay text: `
 column of them stands for, from all its rows.
 """
 
+import codecs
 import csv
 import itertools
 import warnings
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from sfumato.errors import DataError
+from sfumato.io._files import line_behind
 from sfumato.io.tables.cells import is_number, kind_of, traits
 from sfumato.io.tables.compute import pc
 from sfumato.io.tables.contract import Batches, TableFile, rebatched
@@ -160,30 +162,30 @@ def letters_of(path: Path) -> tuple[str, bool]:
     DataError
         The file is not text.
     """
-    n_quotes, held, is_utf8 = 0, b"", True
+    n_quotes, length, is_utf8 = 0, 0, True
+    decoder = codecs.getincrementaldecoder("utf-8")()
     with path.open("rb") as stream:
         start = stream.read(4)
         marked = next((name for mark, name in _BOMS.items() if start.startswith(mark)), None)
         stream.seek(0)
         while block := stream.read(1 << 20):
             n_quotes += block.count(b'"')
+            length = line_behind(block, length, path)
             if marked is not None:
                 continue
             if b"\0" in block:
                 raise DataError(f"{path} is not text: it holds bytes of 0. Is it {path.suffix}?")
-            text = held + block
-            cut = text.rfind(b"\n") + 1
-            text, held = text[:cut], text[cut:]
-            is_utf8 = is_utf8 and _is_utf8(text)
-    encoding = marked or ("utf-8" if is_utf8 and _is_utf8(held) else "latin-1")
+            is_utf8 = is_utf8 and _is_utf8(decoder, block)
+    is_utf8 = is_utf8 and _is_utf8(decoder, b"", final=True)
+    encoding = marked or ("utf-8" if is_utf8 else "latin-1")
     if encoding == "latin-1":
         warnings.warn(f"{path} is not UTF-8: read as Latin-1.", stacklevel=2)
     return encoding, n_quotes % 2 == 1
 
 
-def _is_utf8(text: bytes) -> bool:
+def _is_utf8(decoder: codecs.IncrementalDecoder, text: bytes, *, final: bool = False) -> bool:
     try:
-        text.decode()
+        decoder.decode(text, final=final)
     except UnicodeDecodeError:
         return False
     return True

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sfumato.errors import DataError
+from sfumato.io._files import line_behind
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8",
@@ -31,8 +32,9 @@ def encoding_of(path: Path) -> str:
             for mark, encoding in _MARKS.items():
                 if head.startswith(mark):
                     return encoding
-            decoder = codecs.getincrementaldecoder("utf-8")()
+            decoder, length = codecs.getincrementaldecoder("utf-8")(), 0
             while head:
+                length = line_behind(head, length, path)
                 decoder.decode(head)
                 head = file.read(1 << 20)
             decoder.decode(b"", final=True)

@@ -55,7 +55,7 @@ def reserved(path: Path, *, overwrite: bool, folder: Folder | None = None) -> It
         _check_kind(path, folder)
         if path.exists() and not overwrite:
             raise DataError(f"{path} exists already. Pass --overwrite to replace it.")
-        check_replaceable(path, folder=folder)
+        _check_strangers(path, folder)
         yield
 
 
@@ -116,6 +116,11 @@ def check_replaceable(path: Path, *, folder: Folder | None = None) -> None:
         that kind, or holds other files too; there is a device or a pipe. It stays as it is.
     """
     _check_kind(path, folder)
+    _check_strangers(path, folder)
+
+
+def _check_strangers(path: Path, folder: Folder | None) -> None:
+    """Refuse to replace a folder that holds other files too."""
     if folder is not None and path.is_dir() and (strangers := folder.strangers(path)):
         listed = ", ".join(strangers[:3]) + (" and others" if len(strangers) > 3 else "")
         message = f"{path} holds {listed} too, which would be lost"

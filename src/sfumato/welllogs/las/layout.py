@@ -188,9 +188,8 @@ def _sections(path: Path, lines: Iterable[str]) -> Iterable[Section]:
         yield Section(title, first, number, tuple(items))
 
 
-_ITEM = re.compile(r"([^.]*)\.(\S*)(.*)$")
-_PARTED_UNIT = re.compile(r"(\d*\.\d+ (?:in|inch|inches|ft)\b)(.*)$", re.IGNORECASE)
-"""A blank inside a unit, as in 0.1 in."""
+_ITEM = re.compile(r"([^.]*)\.(\d*\.\d+ (?:in|inch|inches|ft)\b|\S*)(.*)$", re.IGNORECASE)
+"""A unit has no blank, but for one such as 0.1 in."""
 
 
 def _item(line: str, number: int) -> Item | None:
@@ -199,8 +198,6 @@ def _item(line: str, number: int) -> Item | None:
     if matched is None or not matched.group(1).strip():
         return None
     name, unit, rest = matched.groups()
-    if parted := _PARTED_UNIT.match(f"{unit}{rest}"):
-        unit, rest = parted.groups()
     if ":" in unit:  # no blank behind the point: nothing but a value
         unit, rest = "", f"{unit}{rest}"
     # times hold colons, and formats behind them: what divides stands behind a blank

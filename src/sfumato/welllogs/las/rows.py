@@ -24,7 +24,7 @@ class Line(NamedTuple):
 _QUOTED = re.compile(r'"([^"]*)"|(\S+)')
 
 
-_PADDING = ("\x1a", "\x00")
+_PADDING = "\x1a\x00"
 """How DOS ends files, and disks."""
 
 
@@ -35,7 +35,7 @@ def data_lines(layout: Layout, section: Section) -> Iterator[Line]:
     for number, line in enumerate(itertools.islice(lines, section.last), start=1):
         text = line.strip()
         if text[-1:] in _PADDING or text[:1] in _PADDING:
-            text = text.strip("\x1a\x00").strip()
+            text = text.strip(_PADDING).strip()
         if number > section.first and text and not text.startswith("#"):
             yield Line(number, line.rstrip("\r\n") if layout.delimiter == "\t" else text)
             if not line.endswith(("\r", "\n")) and len(text) < len(before):
